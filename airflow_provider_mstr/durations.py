@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Spans of time, as people type them."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_mstr.rest.errors import InvalidInput
+
+
+def positive_seconds(name: str, typed: Any) -> float:
+    """Return a span of time in seconds.
+
+    :param name: how the error calls it
+    :param typed: a number of seconds, its text, or a timedelta
+    :raises InvalidInput: where it is not a positive, finite span
+    """
+    try:
+        seconds = typed.total_seconds() if isinstance(typed, timedelta) else float(typed)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if isinstance(typed, bool) or not 0 < seconds < math.inf:
+        raise InvalidInput(f"{name} is {typed!r}, which is not a positive number of seconds")
+    return seconds

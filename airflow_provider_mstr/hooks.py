@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Airflow hook: an Airflow connection becomes a Strategy session."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_mstr.connection import DEFAULT_CONN_ID, LibraryServer
+from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR
+from airflow_provider_mstr.refresh import Refresh, RefreshHandle
+from airflow_provider_mstr.rest import procedures, workflow
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
+from airflow_provider_mstr.rest.protocol import Procedure
+from airflow_provider_mstr.rest.session import Session
+from airflow_provider_mstr.rest.tables import TableChoice, is_id
+
+if TYPE_CHECKING:
+    from airflow_provider_mstr.transport import SyncDriver
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# Shorter values are words such as "true", and masking them would garble every log.
+_SHORTEST_SECRET = 16
+
+_MOST_NAMES = 20
+
+
+class MstrHook(BaseHook):
+    """Talks to the Strategy Library server that an Airflow connection describes.
+
+    :param mstr_conn_id: the Airflow connection
+    """
+
+    conn_name_attr = "mstr_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = "mstr"
+    hook_name = "Strategy (MicroStrategy)"
+
+    def __init__(self, mstr_conn_id: str = DEFAULT_CONN_ID) -> None:
+        super().__init__()
+        self.mstr_conn_id = mstr_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the connection form looks where Airflow does not read it from the provider info."""
+        return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
+
+    @cached_property
+    def server(self) -> LibraryServer:
+        """The server that the connection describes.
+
+        :raises InvalidInput: where a field of the connection makes no sense
+        """
+        connection = self.get_connection(self.mstr_conn_id)
+        return LibraryServer.of(connection, connection.extra_dejson)
+
+    async def aserver(self) -> LibraryServer:
+        """Return the server that the connection describes, read without blocking the event loop."""
+        if "server" not in self.__dict__:
+            from airflow.providers.common.compat.connection import (
+                get_async_connection,
+                get_async_extra_dejson,
+            )
+
+            connection = await get_async_connection(self.mstr_conn_id, hook=self)
+            self.__dict__["server"] = LibraryServer.of(connection, await get_async_extra_dejson(connection))
+        return self.server
+
+    def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure of ``airflow_provider_mstr.rest`` to its end and return its result.
+
+        :param procedure: a procedure that was not started yet
+        """
+        return self.get_conn().run(procedure)
+
+    async def arun(self, procedure: Procedure[T]) -> T:
+        """Run a procedure to its end on the event loop and return its result.
+
+        :param procedure: a procedure that was not started yet
+        """
+        from airflow_provider_mstr.transport import AsyncDriver
+
+        return await AsyncDriver(await self.aserver()).run(procedure)
+
+    def get_conn(self) -> SyncDriver:
+        """Return the driver that runs procedures against the server; it holds no session."""
+        return self._driver
+
+    @cached_property
+    def _driver(self) -> SyncDriver:
+        from airflow_provider_mstr.transport import SyncDriver
+
+        return SyncDriver(self.server)
+
+    def project(self, project_id: str | None) -> str:
+        """Return the project's id or name: the one given, else the connection's.
+
+        :param project_id: the id or name that a task names, if it does
+        :raises InvalidInput: where neither names one
+        """
+        project = (project_id or "").strip() or self.server.project
+        if not project:
+            raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
+        return project
+
+    def open(self, project_id: str | None, data_model_id: str) -> Refresh:
+        """Log in and create a data model instance, which is where a refresh begins.
+
+        :param project_id: the project's id or name; None for the connection's
+        :param data_model_id: the data model's id
+        """
+        if not is_id(data_model_id):
+            raise InvalidInput(f"data_model_id {data_model_id!r} is not an id of 32 hexadecimal digits")
+        project = self.project(project_id)
+        instance = self.run(workflow.open_instance(self.server.credentials, project, data_model_id))
+        self._mask(instance.session)
+        return Refresh(instance)
+
+    def publish(self, refresh: Refresh, choice: TableChoice) -> Refresh:
+        """Publish the chosen tables, once, and return the refresh as it then stands.
+
+        :param refresh: a refresh that was opened
+        :param choice: the tables and their policies
+        """
+        tables = self.run(workflow.resolve_tables(refresh.instance, choice))
+        chosen = ", ".join(f"{table.name} ({table.policy})" for table in tables[:_MOST_NAMES])
+        more = f" and {len(tables) - _MOST_NAMES} more" if len(tables) > _MOST_NAMES else ""
+        log.info("Publishing %d tables of %s: %s%s", len(tables), refresh.instance.model_name, chosen, more)
+        published_at = time.time()
+        instance = self.run(workflow.publish_once(refresh.instance, tables))
+        return Refresh(instance, tables, published_at)
+
+    def close(self, refresh: Refresh) -> None:
+        """Delete the instance and log out, tolerating what is gone already.
+
+        :param refresh: the refresh that is over
+        """
+        kept = self.run(workflow.close(refresh.instance))
+        if kept is not None:
+            log.warning("The instance went only with its session: %s", kept)
+
+    def handle(self, refresh: Refresh) -> RefreshHandle:
+        """Return the handle under which a refresh travels.
+
+        :param refresh: the refresh under way
+        """
+        return RefreshHandle.of(refresh, self.server.seal)
+
+    def refresh(self, handle: Any) -> Refresh:
+        """Return the refresh that a handle stands for.
+
+        :param handle: a handle, its JSON, or the text that a template made of it
+        :raises HandleRefused: where it is none, or was sealed under another connection
+        """
+        refresh = RefreshHandle.from_json(handle).open(self.server.seal)
+        self._mask(refresh.instance.session)
+        return refresh
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Log in for as long as the block lasts."""
+        session = self.run(procedures.login(self.server.credentials))
+        try:
+            yield session
+        finally:
+            self.run(procedures.logout(session, workflow.CLEANUP_PATIENCE))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Log in, make one call within the project, log out; return whether all went well, and words.
+
+        Login succeeds where the project has no place left, so only a call within it is proof (1.9).
+        """
+        try:
+            return True, self._proof()
+        except MstrError as error:
+            return False, str(error)
+
+    def _proof(self) -> str:
+        server = self.server
+        with self.session() as session:
+            if server.project is None:
+                count = len(self.run(procedures.list_projects(session)))
+                return f"Logged in to {server.url}; the user sees {count} projects, the connection names none"
+            project_id = self.run(procedures.project_id(session, server.project))
+            self.run(procedures.enter_project(session, project_id))
+            return f"Logged in to {server.url}, project {server.project}"
+
+    @staticmethod
+    def _mask(session: Session) -> None:
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        for secret in session.secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                mask_secret(secret)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The link from a task to its data model in Strategy Library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, Context, XCom
+
+from airflow_provider_mstr.connection import LibraryServer
+
+LINK_KEY = "mstr_data_model_link"
+
+
+class MstrDataModelLink(BaseOperatorLink):
+    """Opens the data model that the task refreshes."""
+
+    name = "Strategy data model"
+
+    @property
+    def xcom_key(self) -> str:
+        """The XCom that holds the address: Airflow's web server asks nobody else."""
+        return LINK_KEY
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return the address that the task pushed, or nothing.
+
+        :param operator: the task's operator
+        :param ti_key: which task instance
+        """
+        return XCom.get_value(key=LINK_KEY, ti_key=ti_key) or ""
+
+
+def push_link(context: Context, server: LibraryServer, data_model_id: str, project_id: str) -> None:
+    """Put the link on the task, to be seen from then on.
+
+    :param context: the task's context
+    :param server: the Library server
+    :param data_model_id: the data model's id
+    :param project_id: the project's id or name
+    """
+    context["ti"].xcom_push(key=LINK_KEY, value=server.link(data_model_id, project_id))

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow is told about this provider, without importing the rest of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NAME = "Strategy (MicroStrategy)"
+
+UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": [],
+    "relabeling": {
+        "host": "Library URL",
+        "schema": "Project (id or name)",
+        "password": "Password or API token",
+    },
+    "placeholders": {
+        "host": "https://your-server/MicroStrategyLibrary",
+        "schema": "Tutorial",
+        "login": "administrator",
+    },
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description, as Airflow's ``apache_airflow_provider`` entry point asks for it."""
+    return {
+        "package-name": "airflow-provider-mstr",
+        "name": _NAME,
+        "description": "Refresh Strategy (MicroStrategy) Mosaic data models.",
+        "integrations": [
+            {"integration-name": _NAME, "external-doc-url": "https://www.strategy.com/", "tags": ["service"]}
+        ],
+        "hooks": [_modules("hooks")],
+        "operators": [_modules("operators", "task_groups")],
+        "sensors": [_modules("sensors")],
+        "triggers": [_modules("triggers")],
+        "extra-links": ["airflow_provider_mstr.links.MstrDataModelLink"],
+        "connection-types": [
+            {
+                "hook-class-name": "airflow_provider_mstr.hooks.MstrHook",
+                "hook-name": _NAME,
+                "connection-type": "mstr",
+                "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
+                "conn-fields": {
+                    "login_mode": {
+                        "label": "Login mode",
+                        "description": "How to log in; api_token takes the token from the password.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["standard", "ldap", "api_token", "guest"],
+                            "default": "standard",
+                        },
+                    },
+                    "verify": {
+                        "label": "Certificate check",
+                        "description": "true, false, or the path of a CA file.",
+                        "schema": {"type": ["string", "null"], "default": "true"},
+                    },
+                    "timeout": {
+                        "label": "Time limit",
+                        "description": "Seconds that one answer may take.",
+                        "schema": {"type": ["number", "null"], "minimum": 1},
+                    },
+                    "link_template": {
+                        "label": "Link template",
+                        "description": "Address of a data model: {base}, {project_id}, {data_model_id}.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                },
+            }
+        ],
+    }
+
+
+def _modules(*names: str) -> dict[str, Any]:
+    return {
+        "integration-name": _NAME,
+        "python-modules": [f"airflow_provider_mstr.{name}" for name in names],
+    }

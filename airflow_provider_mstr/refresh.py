@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What travels between the tasks of a refresh, as plain JSON both ways."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_mstr.rest.errors import HandleRefused, MstrError
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.publication import State
+from airflow_provider_mstr.rest.session import Seal
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A refresh under way: its instance, and what was published with it.
+
+    :param instance: the instance, in its open session
+    :param tables: the published tables; empty before the publish
+    :param published_at: when the publish was sent, in seconds since the epoch; None before it
+    """
+
+    instance: DataModelInstance
+    tables: tuple[TableRefresh, ...] = ()
+    published_at: float | None = None
+
+    @property
+    def table_ids(self) -> tuple[str, ...]:
+        """The ids of the published tables."""
+        return tuple(table.id for table in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshHandle:
+    """A refresh under way as Airflow may keep it: readable, but for its sealed session.
+
+    :param session: the session as ciphertext
+    :param tables: the published tables; empty before the publish
+    :param published_at: when the publish was sent, in seconds since the epoch; None before it
+    """
+
+    project_id: str
+    data_model_id: str
+    instance_id: str
+    session: str
+    tables: tuple[TableRefresh, ...] = ()
+    published_at: float | None = None
+
+    @classmethod
+    def of(cls, refresh: Refresh, seal: Seal) -> RefreshHandle:
+        """Return the handle of a refresh.
+
+        :param refresh: the refresh under way
+        :param seal: the connection's seal
+        """
+        instance = refresh.instance
+        return cls(
+            project_id=instance.project_id,
+            data_model_id=instance.data_model_id,
+            instance_id=instance.instance_id,
+            session=seal.close(instance.session),
+            tables=refresh.tables,
+            published_at=refresh.published_at,
+        )
+
+    def open(self, seal: Seal) -> Refresh:
+        """Return the refresh that the handle stands for.
+
+        :param seal: the connection's seal
+        :raises HandleRefused: where the handle was sealed under another connection
+        """
+        instance = DataModelInstance(
+            seal.open(self.session), self.project_id, self.data_model_id, self.instance_id
+        )
+        return Refresh(instance, self.tables, self.published_at)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the handle as plain JSON."""
+        return {
+            "project_id": self.project_id,
+            "data_model_id": self.data_model_id,
+            "instance_id": self.instance_id,
+            "session": self.session,
+            "tables": [_table_json(table) for table in self.tables],
+            "published_at": self.published_at,
+        }
+
+    @classmethod
+    def from_json(cls, said: Any) -> RefreshHandle:
+        """Return the handle that a task was given.
+
+        :param said: what :meth:`to_json` returned, or the text a template made of it
+        :raises HandleRefused: where it is nothing of the kind
+        """
+        data = _parsed(said) if isinstance(said, str) else said
+        if not isinstance(data, Mapping):
+            raise HandleRefused(
+                "instance is not the handle of a data model instance, but something else or nothing"
+            )
+        try:
+            handle = cls(
+                **{key: data[key] for key in ("project_id", "data_model_id", "instance_id", "session")},
+                tables=tuple(_table(entry) for entry in data["tables"]),
+                published_at=None if data["published_at"] is None else float(data["published_at"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise HandleRefused("instance is not a whole handle of a data model instance") from None
+        if not all(
+            isinstance(part, str)
+            for part in (handle.project_id, handle.data_model_id, handle.instance_id, handle.session)
+        ):
+            raise HandleRefused("instance is not a whole handle of a data model instance")
+        return handle
+
+
+@dataclass(frozen=True, slots=True)
+class TableOutcome:
+    """How one table's part of a refresh ended.
+
+    :param seconds: from the publish to the moment the table was first seen ended; None if it never was
+    """
+
+    id: str
+    name: str
+    policy: RefreshPolicy
+    state: State
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    """How a refresh ended.
+
+    :param state: finished, failed, or running where it was given up
+    :param proven: whether the server reported each table loaded
+    :param seconds: from the publish to the moment its end was seen
+    """
+
+    project_id: str
+    data_model_id: str
+    state: State
+    proven: bool
+    seconds: float
+    tables: tuple[TableOutcome, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain JSON."""
+        return {
+            "project_id": self.project_id,
+            "data_model_id": self.data_model_id,
+            "state": str(self.state),
+            "proven": self.proven,
+            "seconds": round(self.seconds, 1),
+            "tables": [
+                _table_json(table)
+                | {
+                    "state": str(table.state),
+                    "seconds": None if table.seconds is None else round(table.seconds, 1),
+                }
+                for table in self.tables
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> RefreshOutcome:
+        """Return the outcome that :meth:`to_json` described.
+
+        :param said: what :meth:`to_json` returned
+        """
+        tables = tuple(
+            TableOutcome(
+                table["id"],
+                table["name"],
+                RefreshPolicy(table["policy"]),
+                State(table["state"]),
+                table["seconds"],
+            )
+            for table in said["tables"]
+        )
+        return replace(cls(**{**said, "tables": ()}), state=State(said["state"]), tables=tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of watching a refresh: how it stands, and the error that ended it, if one did.
+
+    :param outcome: how the refresh stands
+    :param error: why it is no success
+    """
+
+    outcome: RefreshOutcome
+    error: MstrError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ending as plain JSON, for the way from the triggerer to a worker."""
+        return {"outcome": self.outcome.to_json(), "error": self.error and self.error.to_json()}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Ending:
+        """Return the ending that :meth:`to_json` described.
+
+        :param said: what :meth:`to_json` returned
+        """
+        error = said["error"]
+        return cls(RefreshOutcome.from_json(said["outcome"]), error and MstrError.from_json(error))
+
+
+def _table_json(table: TableRefresh | TableOutcome) -> dict[str, Any]:
+    return {"id": table.id, "name": table.name, "policy": str(table.policy)}
+
+
+def _table(entry: Any) -> TableRefresh:
+    return TableRefresh(str(entry["id"]), str(entry["name"]), RefreshPolicy(entry["policy"]))
+
+
+def _parsed(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+    return None

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every endpoint a refresh needs, each written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from airflow_provider_mstr.rest.codes import NO_SUCH_OBJECT
+from airflow_provider_mstr.rest.errors import (
+    InstanceLost,
+    NotFound,
+    NotUnderstood,
+    PublishFailed,
+    RequestFailed,
+    ServerUnavailable,
+    SessionLost,
+)
+from airflow_provider_mstr.rest.protocol import (
+    Answer,
+    Procedure,
+    Request,
+    Response,
+    json_object,
+    nothing,
+    required_header,
+)
+from airflow_provider_mstr.rest.publication import PublishStatus
+from airflow_provider_mstr.rest.session import TOKEN_HEADER, Credentials, Session
+from airflow_provider_mstr.rest.tables import Table, TableRefresh, is_id
+
+T = TypeVar("T")
+
+INSTANCE_HEADER = "X-MSTR-DataModelInstanceId"
+
+PROJECT_TYPE = "32"
+
+PAGE_SIZE = 1000
+MOST_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DataModel:
+    """A data model's definition, as far as a refresh cares.
+
+    :param serve_mode: the server's ``dataServeMode``: ``in_memory``, ``connect_live``, ...
+    """
+
+    id: str
+    name: str
+    serve_mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of the server."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataModelInstance:
+    """An instance of a data model, which lives in the session that made it and nowhere else (2).
+
+    :param session: the session that made it
+    """
+
+    session: Session
+    project_id: str
+    data_model_id: str
+    instance_id: str
+
+    @property
+    def model_name(self) -> str:
+        """How errors and logs call the data model."""
+        return f"data model {self.data_model_id}"
+
+
+def login(credentials: Credentials) -> Procedure[Session]:
+    """Log in (``POST /api/auth/login``).
+
+    Sent again where its answer is lost: what that leaves behind idles out.
+
+    :param credentials: who logs in, and how
+    :return: the new session
+    :raises AuthenticationRefused: where the server refuses them
+    """
+    answer: Answer[str] = yield Request(
+        purpose=f"log in as {credentials.login or credentials.mode.name.lower()}",
+        method="POST",
+        path="/api/auth/login",
+        reads=required_header(TOKEN_HEADER),
+        body=credentials.login_body(),
+        secrets=frozenset({credentials.password} - {""}),
+    )
+    session = Session(answer.value, {})
+    session.renew(answer.cookies)
+    return session
+
+
+def logout(session: Session, patience: float | None = None) -> Procedure[None]:
+    """Close the session (``POST /api/auth/logout``), which cancels a publish that still runs in it (2).
+
+    Names no project (1.5). A session that is over already is what was wanted.
+
+    :param session: the session to close
+    :param patience: seconds of asking again where the server is away
+    """
+    try:
+        yield from _within(session, "log out", "POST", "/api/auth/logout", nothing, patience=patience)
+    except SessionLost:
+        return
+
+
+def session_status(session: Session) -> Procedure[dict[str, Any]]:
+    """Return the session's limits (``GET /api/sessions``); takes none of a project's places (1.6).
+
+    :param session: the session to ask about
+    :raises SessionLost: where it is over
+    """
+    return (yield from _within(session, "ask about the session", "GET", "/api/sessions", json_object))
+
+
+def list_projects(session: Session) -> Procedure[tuple[Project, ...]]:
+    """Return the projects the user may see (``GET /api/projects``); takes no project's place (1.9).
+
+    :param session: the session to ask in
+    """
+    return (yield from _within(session, "list the projects", "GET", "/api/projects", _projects))
+
+
+def project_id(session: Session, project: str) -> Procedure[str]:
+    """Return the id of a project; an id is taken as it is, without asking.
+
+    :param session: the session to ask in
+    :param project: a project's id or name
+    :raises NotFound: where no project, or more than one, has that name
+    """
+    if is_id(project):
+        return project
+    projects = yield from list_projects(session)
+    found = [known for known in projects if known.name == project]
+    found = found or [known for known in projects if known.name.casefold() == project.casefold()]
+    if len(found) != 1:
+        there_is = ", ".join(sorted(known.name for known in projects)[:50]) or "none"
+        raise NotFound(f"{len(found) or 'no'} projects are called {project!r}; the user may see {there_is}")
+    return found[0].id
+
+
+def enter_project(session: Session, project_id: str) -> Procedure[None]:
+    """Make one call that takes one of the project's places (``GET /api/objects/{id}``).
+
+    Any answer about the object comes from within the project, and one that it is not there does too.
+
+    :param session: the session to ask in
+    :param project_id: the project's id
+    :raises SessionLimit: where the project holds no more sessions of the user (1.9)
+    :raises NotFound: where the project is unknown, or not loaded
+    """
+    path = f"/api/objects/{quote(project_id, safe='')}"
+    try:
+        yield from _within(
+            session, "enter the project", "GET", path, json_object, project_id, query={"type": PROJECT_TYPE}
+        )
+    except NotUnderstood:
+        return
+    except NotFound as error:
+        if error.reply.iserver_code not in (None, NO_SUCH_OBJECT):
+            raise
+
+
+def data_model(session: Session, project_id: str, data_model_id: str) -> Procedure[DataModel]:
+    """Return a data model's name and serve mode (``GET /api/model/dataModels/{id}``).
+
+    :param session: the session to ask in
+    :param project_id: the project's id
+    :param data_model_id: the data model's id
+    """
+    path = f"/api/model/dataModels/{quote(data_model_id, safe='')}"
+    return (
+        yield from _within(session, f"read data model {data_model_id}", "GET", path, _data_model, project_id)
+    )
+
+
+def create_instance(session: Session, project_id: str, data_model_id: str) -> Procedure[DataModelInstance]:
+    """Create a data model instance (``POST /api/dataModels/{id}/instances``).
+
+    Sent again where its answer is lost: what that leaves behind dies with the session.
+
+    :param session: the session the instance will live in
+    :param project_id: the project's id
+    :param data_model_id: the data model's id
+    """
+    path = f"/api/dataModels/{quote(data_model_id, safe='')}/instances"
+    purpose = f"create an instance of data model {data_model_id}"
+    reads = required_header(INSTANCE_HEADER)
+    instance_id = yield from _within(session, purpose, "POST", path, reads, project_id)
+    return DataModelInstance(session, project_id, data_model_id, instance_id)
+
+
+def list_tables(instance: DataModelInstance) -> Procedure[tuple[Table, ...]]:
+    """Return every table of the data model (``GET /api/model/dataModels/{id}/tables``).
+
+    All are asked for at once; where fewer come than the server says there are, page by page.
+
+    :param instance: an instance of the data model
+    :raises NotUnderstood: where the server holds some back
+    """
+    found: dict[str, Table] = {}
+    rows, limit = 0, -1
+    for _ in range(MOST_PAGES):
+        page = yield from _table_page(instance, rows, limit)
+        rows += len(page.tables)
+        known = len(found)
+        found |= {table.id: table for table in page.tables}
+        if page.total is not None and len(found) >= page.total:
+            return tuple(found.values())
+        if len(found) == known and limit > 0:
+            return _all_or_error(instance, found, page.total)
+        limit = PAGE_SIZE
+    raise NotUnderstood(f"the tables of {instance.model_name} do not end")
+
+
+def publish(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[None]:
+    """Start the publish (``POST /api/dataModels/{id}/publish``), which is not idempotent (7.2).
+
+    :param instance: the instance to publish with
+    :param tables: the tables, each with its policy
+    """
+    body = {"tables": [{"id": table.id, "refreshPolicy": str(table.policy)} for table in tables]}
+    yield from _of_instance(instance, "publish", "POST", "publish", nothing, body=body, repeatable=False)
+
+
+def publish_status(instance: DataModelInstance, patience: float | None = None) -> Procedure[PublishStatus]:
+    """Ask how far the publish has come (``GET /api/dataModels/{id}/publishStatus``).
+
+    :param instance: the instance that was published with
+    :param patience: seconds of asking again where the server is away
+    :raises PublishFailed: where the server answers with the failure itself (3.2, 15)
+    """
+    purpose = "ask for the publish status of"
+    try:
+        return (
+            yield from _of_instance(instance, purpose, "GET", "publishStatus", _status, patience=patience)
+        )
+    except RequestFailed as error:
+        if error.reply.iserver_code is None:
+            raise ServerUnavailable(error.what, error.reply) from None
+        raise PublishFailed(f"the publish of {instance.model_name} failed", error.reply) from None
+
+
+def delete_instance(instance: DataModelInstance, patience: float | None = None) -> Procedure[None]:
+    """Delete the instance (``DELETE /api/dataModels/{id}/instances/{instanceId}``).
+
+    An instance that is gone already is what was wanted.
+
+    :param instance: the instance to delete
+    :param patience: seconds of asking again where the server is away
+    """
+    below = f"instances/{quote(instance.instance_id, safe='')}"
+    try:
+        yield from _of_instance(
+            instance, "delete the instance of", "DELETE", below, nothing, patience=patience
+        )
+    except (InstanceLost, NotFound):
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class _TablePage:
+    total: int | None
+    tables: tuple[Table, ...]
+
+
+def _table_page(instance: DataModelInstance, offset: int, limit: int) -> Procedure[_TablePage]:
+    path = f"/api/model/dataModels/{quote(instance.data_model_id, safe='')}/tables"
+    query = {"offset": str(offset), "limit": str(limit)}
+    purpose = f"list the tables of {instance.model_name}"
+    return (
+        yield from _within(instance.session, purpose, "GET", path, _tables, instance.project_id, query=query)
+    )
+
+
+def _all_or_error(
+    instance: DataModelInstance, found: Mapping[str, Table], total: int | None
+) -> tuple[Table, ...]:
+    if total is not None and len(found) < total:
+        raise NotUnderstood(
+            f"{instance.model_name} has {total} tables, but the server lists only {len(found)} of them"
+        )
+    return tuple(found.values())
+
+
+def _of_instance(
+    instance: DataModelInstance,
+    verb: str,
+    method: str,
+    below: str,
+    reads: Callable[[Response], T],
+    **more: Any,
+) -> Procedure[T]:
+    """Make a call about an instance, in its session and under its project."""
+    path = f"/api/dataModels/{quote(instance.data_model_id, safe='')}/{below}"
+    purpose = f"{verb} {instance.model_name}"
+    headers = {INSTANCE_HEADER: instance.instance_id}
+    return (
+        yield from _within(
+            instance.session, purpose, method, path, reads, instance.project_id, headers=headers, **more
+        )
+    )
+
+
+def _within(
+    session: Session,
+    purpose: str,
+    method: str,
+    path: str,
+    reads: Callable[[Response], T],
+    project_id: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Procedure[T]:
+    """Make a call in a session, and keep the cookies its answer renews."""
+    answer: Answer[T] = yield Request(
+        purpose=purpose,
+        method=method,
+        path=path,
+        reads=reads,
+        headers=session.headers(project_id) | dict(headers or {}),
+        secrets=session.secrets,
+        has_session=True,
+        **more,
+    )
+    session.renew(answer.cookies)
+    return answer.value
+
+
+def _projects(response: Response) -> tuple[Project, ...]:
+    said = response.json()
+    if not isinstance(said, list):
+        raise NotUnderstood("the projects came in an unknown form")
+    named = (entry for entry in said if isinstance(entry, dict) and entry.keys() >= {"id", "name"})
+    return tuple(Project(str(entry["id"]), str(entry["name"])) for entry in named)
+
+
+def _data_model(response: Response) -> DataModel:
+    said = json_object(response)
+    information = said.get("information")
+    if not isinstance(information, dict) or "objectId" not in information:
+        raise NotUnderstood("the data model came in an unknown form")
+    return DataModel(
+        str(information["objectId"]), str(information.get("name", "")), str(said.get("dataServeMode", ""))
+    )
+
+
+def _tables(response: Response) -> _TablePage:
+    said = json_object(response)
+    listed = said.get("tables")
+    if not isinstance(listed, list):
+        raise NotUnderstood("the tables came in an unknown form")
+    total = said.get("total")
+    return _TablePage(
+        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
+        tables=tuple(_table(entry) for entry in listed),
+    )
+
+
+def _table(entry: Any) -> Table:
+    information = entry.get("information") if isinstance(entry, dict) else None
+    if not isinstance(information, dict) or not isinstance(information.get("objectId"), str):
+        raise NotUnderstood("a table came in an unknown form")
+    return Table(information["objectId"], str(information.get("name") or information["objectId"]))
+
+
+def _status(response: Response) -> PublishStatus:
+    return PublishStatus.of(json_object(response))

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What publishStatus says, and what it amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_mstr.rest.errors import NotUnderstood
+
+
+class State(StrEnum):
+    """How far a table, or a whole publish, has come."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """One table's entry in publishStatus (strategy-rest-api.md 3.4).
+
+    :param id: the table's id
+    :param word: the server's word for its status
+    :param error: the table's error code and text, where the server gives them
+    """
+
+    id: str
+    word: str
+    error: str = ""
+
+    @property
+    def state(self) -> State:
+        """What the word means: both words for good are good, and an unknown one ends nothing."""
+        word = self.word.strip().lower()
+        if word in ("completed", "loaded"):
+            return State.FINISHED
+        if word.endswith(("error", "failed")) or word.startswith("cancel"):
+            return State.FAILED
+        return State.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStatus:
+    """An answer of publishStatus.
+
+    :param status: the top-level number, an ``EnumDSSXMLStatus`` or an HRESULT (3.1)
+    :param tables: the tables the server lists; it may list none
+    :param message: the server's text, where it gives one
+    """
+
+    status: int
+    tables: tuple[TableStatus, ...] = ()
+    message: str = ""
+
+    @classmethod
+    def of(cls, said: dict[str, Any]) -> PublishStatus:
+        """Return the typed status.
+
+        :param said: the JSON object of the answer
+        :raises NotUnderstood: where it has no number for a status, or tables of another form
+        """
+        listed = said.get("tables")
+        if not isinstance(listed, (list, type(None))):
+            raise NotUnderstood("publishStatus lists its tables in an unknown form")
+        return cls(
+            status=_number(said.get("status")),
+            tables=tuple(_table(entry) for entry in listed or ()),
+            message=_first_text(said, "message", "errorMessage"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a status amounts to.
+
+    :param state: running, finished or failed
+    :param proven: whether every published table was seen loaded; a finish without is to be confirmed
+    """
+
+    state: State
+    proven: bool = True
+
+
+# EnumDSSXMLStatus: 2 waits for a prompt that nobody will answer, 3 is an error message.
+_FAILED = frozenset({2, 3})
+_RESULT_READY = 1
+_ALL_LOADED = 0
+
+
+def verdict(status: PublishStatus, published: Collection[str]) -> Verdict:
+    """Return what a status amounts to, right under both readings of its number (3.5).
+
+    One reading has 1 for "result ready"; the other has 0 for "all loaded" and 1 for "running". Loaded
+    tables decide between them; 1 without all of them listed is a finish that wants confirming.
+
+    :param status: an answer of publishStatus
+    :param published: the ids of the tables that were published
+    """
+    if status.status < 0 or status.status in _FAILED:
+        return Verdict(State.FAILED)
+    if any(table.state is State.FAILED for table in status.tables):
+        return Verdict(State.FAILED)
+    ours = _ours(status.tables, published)
+    if any(table.state is State.RUNNING for table in ours):
+        return Verdict(State.RUNNING)
+    if _covers(ours, published) and status.status in (_RESULT_READY, _ALL_LOADED):
+        return Verdict(State.FINISHED)
+    if status.status == _RESULT_READY:
+        return Verdict(State.FINISHED, proven=False)
+    return Verdict(State.RUNNING)
+
+
+def _ours(listed: tuple[TableStatus, ...], published: Collection[str]) -> tuple[TableStatus, ...]:
+    ids = {table_id.upper() for table_id in published}
+    return tuple(table for table in listed if table.id.upper() in ids) or listed
+
+
+def _covers(listed: tuple[TableStatus, ...], published: Collection[str]) -> bool:
+    missing = {table_id.upper() for table_id in published} - {table.id.upper() for table in listed}
+    if len(missing) < len(published):
+        return not missing
+    return len(listed) >= max(1, len(published))
+
+
+def _table(entry: Any) -> TableStatus:
+    if not isinstance(entry, dict):
+        raise NotUnderstood("publishStatus lists a table in an unknown form")
+    code = _first_text(entry, "errorCode")
+    text = _first_text(entry, "errorMessage", "message")
+    return TableStatus(
+        id=_first_text(entry, "id", "tableId", "objectId"),
+        word=_first_text(entry, "status", "state"),
+        error=": ".join(part for part in (code, text) if part),
+    )
+
+
+def _number(value: Any) -> int:
+    # One sibling endpoint sends the number as a string (3.5).
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    raise NotUnderstood("publishStatus has no number for its status")
+
+
+def _first_text(entry: dict[str, Any], *keys: str) -> str:
+    found = (entry.get(key) for key in keys)
+    return next((str(value) for value in found if isinstance(value, (str, int)) and value not in ("", 0)), "")

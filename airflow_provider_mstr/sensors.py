@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sensor: waits for a publish that another task has started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_mstr.connection import DEFAULT_CONN_ID
+from airflow_provider_mstr.durations import positive_seconds
+from airflow_provider_mstr.failures import handle_failures
+from airflow_provider_mstr.refresh import Ending
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, PublishTimedOut
+from airflow_provider_mstr.tasks import MstrTask
+from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
+
+
+class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
+    """Waits until a publish has ended, and returns its outcome.
+
+    :param instance: the handle of the publish: the output of the task that published (templated)
+    :param mstr_conn_id: the Airflow connection (templated)
+    :param deferrable: whether to wait in the triggerer
+    :param poke_interval: seconds between two looks; while deferred, of the longest pause between them
+    :param timeout: seconds that the publish may take, from the moment it was sent
+    """
+
+    template_fields = ("instance", "mstr_conn_id")
+
+    def __init__(
+        self,
+        *,
+        instance: Any,
+        mstr_conn_id: str = DEFAULT_CONN_ID,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            poke_interval=positive_seconds("poke_interval", poke_interval),
+            timeout=positive_seconds("timeout", timeout),
+            **kwargs,
+        )
+        self.instance = instance
+        self.mstr_conn_id = mstr_conn_id
+        self.deferrable = deferrable
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the publish, and return its outcome.
+
+        :param context: the task's context
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        with self._failures():
+            watcher = self._watcher(context)
+            ending = self.hook.run(watcher.end_within(0))
+            if ending is None:
+                self.defer_to_trigger(watcher)
+            return self.conclude(context, ending)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once; the publish has ended where the value is true.
+
+        :param context: the task's context
+        """
+        with self._failures():
+            ending = self.hook.run(self._watcher(context).end_within(0))
+            return PokeReturnValue(ending is not None, ending and self.conclude(context, ending))
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Return the outcome of the publish that the trigger saw ending.
+
+        :param context: the task's context
+        :param event: what the trigger fired
+        """
+        with self._failures():
+            return self.conclude(context, Ending.from_json(event))
+
+    def _watcher(self, context: Context) -> Watcher:
+        refresh = self.given(context, self.instance)
+        if refresh.published_at is None:
+            raise InvalidInput("instance was not published: give the sensor the output of the publish task")
+        return self.watcher(refresh, self.timeout, self.poke_interval)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Let failures end the sensor as its own do: a timeout at once, or skipped where asked for."""
+        try:
+            with handle_failures():
+                yield
+        except PublishTimedOut as error:
+            raise AirflowSensorTimeout(str(error)) from error
+        except (MstrError, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipping: {error}") from error
+            raise

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every operator and the sensor share: the connection, the link, the deferral, the conclusion."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import Context
+
+from airflow_provider_mstr.assets import attach_outcome
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.links import MstrDataModelLink, push_link
+from airflow_provider_mstr.refresh import Ending, Refresh
+from airflow_provider_mstr.watch import Watcher
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    _Task = BaseOperator
+else:
+    _Task = object
+
+OUTCOME_KEY = "mstr_outcome"
+
+# Seconds after the timeout at which Airflow ends a deferral whose trigger never fired.
+DEFERRAL_MARGIN = 120.0
+
+
+class MstrTask(_Task):
+    """Mixed into an operator: its Strategy side."""
+
+    operator_extra_links = (MstrDataModelLink(),)
+    ui_color = "#fde6e1"
+    mstr_conn_id: str
+
+    @cached_property
+    def hook(self) -> MstrHook:
+        """The hook of the task's connection."""
+        return MstrHook(self.mstr_conn_id)
+
+    def link(self, context: Context, data_model_id: str, project: str) -> None:
+        """Put the link to the data model on the task.
+
+        :param context: the task's context
+        :param data_model_id: the data model's id
+        :param project: the project's id or name
+        """
+        push_link(context, self.hook.server, data_model_id, project)
+
+    def given(self, context: Context, handle: Any) -> Refresh:
+        """Return the refresh whose handle the task was given, and put the link on the task.
+
+        :param context: the task's context
+        :param handle: the handle, as another task returned it
+        """
+        refresh = self.hook.refresh(handle)
+        self.link(context, refresh.instance.data_model_id, refresh.instance.project_id)
+        return refresh
+
+    def watcher(self, refresh: Refresh, timeout: float, poll_interval: float) -> Watcher:
+        """Return the watcher of a publish, which tells its progress in the task's log.
+
+        :param refresh: the refresh that was published
+        :param timeout: seconds that the publish may take
+        :param poll_interval: seconds of the longest pause between two looks
+        """
+        return Watcher(refresh, timeout, poll_interval, time.time, self.log.info)
+
+    def defer_to_trigger(self, watcher: Watcher) -> NoReturn:
+        """Leave the rest of the watch to the triggerer.
+
+        :param watcher: the watch so far
+        """
+        from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
+
+        handle = self.hook.handle(watcher.refresh).to_json()
+        self.defer(
+            trigger=MstrPublishStatusTrigger(
+                handle, self.mstr_conn_id, watcher.timeout, watcher.poll_interval
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(0.0, watcher.left) + DEFERRAL_MARGIN),
+        )
+
+    def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:
+        """Push the outcome, whatever it is; return it where it is a success, else raise its error.
+
+        :param context: the task's context
+        :param ending: how the watch ended
+        """
+        outcome = ending.outcome.to_json()
+        context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome)
+        if ending.error is not None:
+            raise ending.error
+        attach_outcome(context, self.outlets, ending.outcome)
+        return outcome

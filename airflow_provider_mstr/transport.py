@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two drivers of a procedure: requests for workers, aiohttp for the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import requests
+import tenacity
+import urllib3
+import yarl
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+
+from airflow_provider_mstr import __version__
+from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.rest.errors import (
+    CertificateRefused,
+    InvalidInput,
+    MstrError,
+    NotUnderstood,
+    ServerUnavailable,
+)
+from airflow_provider_mstr.rest.protocol import (
+    Answer,
+    Pause,
+    Procedure,
+    Request,
+    Response,
+    Run,
+    Step,
+    decipher,
+)
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0
+
+# Seconds of asking again where the server is away, unless the request says otherwise.
+PATIENCE = 60.0
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 15.0
+
+# How often one request is sent whose answers make no sense.
+ODD_ANSWERS = 3
+
+_CHUNK = 65536
+
+
+class SyncDriver:
+    """Runs procedures with requests, over one kept connection.
+
+    :param server: the server to talk to
+    """
+
+    def __init__(self, server: LibraryServer) -> None:
+        self._wire = Wire.to(server)
+        self._client = requests.Session()
+        self._client.trust_env = False
+        self._client.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def __enter__(self) -> SyncDriver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure to its end and return its result.
+
+        :param procedure: a procedure that was not started yet
+        """
+        run = Run(procedure)
+        while run.step is not None:
+            outcome: Answer[Any] | BaseException | None
+            try:
+                outcome = self._perform(run.step)
+            except BaseException as error:
+                outcome = error
+            run.feed(outcome)
+        return run.result
+
+    def _perform(self, step: Step) -> Answer[Any] | None:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        return tenacity.Retrying(**_repetition(step))(self._ask, step)
+
+    def _ask(self, request: Request[T]) -> Answer[T]:
+        try:
+            return decipher(request, self._exchange(request))
+        except requests.exceptions.SSLError as error:
+            raise _untrusted(request, error) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _unreachable(request, error, nothing_done=_never_connected(error)) from None
+
+    def _exchange(self, request: Request[Any]) -> Response:
+        limit = self._wire.seconds_for(request)
+        deadline = time.monotonic() + limit
+        with self._client.request(
+            request.method,
+            self._wire.url(request),
+            headers=self._wire.headers(request),
+            data=self._wire.body(request),
+            timeout=(min(CONNECT_TIMEOUT, limit), limit),
+            verify=self._wire.trusted,
+            proxies=self._wire.proxies,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = bytearray()
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout("the answer does not end")
+            return Response(response.status_code, tuple(response.raw.headers.iteritems()), bytes(body))
+
+
+class AsyncDriver:
+    """Runs procedures with aiohttp, over the one client that serves the whole event loop.
+
+    :param server: the server to talk to
+    """
+
+    def __init__(self, server: LibraryServer) -> None:
+        self._wire = Wire.to(server)
+
+    async def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure to its end and return its result.
+
+        :param procedure: a procedure that was not started yet
+        """
+        run = Run(procedure)
+        async with _shared_client() as client:
+            while run.step is not None:
+                outcome: Answer[Any] | BaseException | None
+                try:
+                    outcome = await self._perform(client, run.step)
+                except BaseException as error:
+                    outcome = error
+                run.feed(outcome)
+        return run.result
+
+    async def _perform(self, client: aiohttp.ClientSession, step: Step) -> Answer[Any] | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        return await tenacity.AsyncRetrying(**_repetition(step))(self._ask, client, step)
+
+    async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
+        try:
+            return decipher(request, await self._exchange(client, request))
+        except aiohttp.ClientSSLError as error:
+            raise _untrusted(request, error) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            never_connected = isinstance(
+                error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+            )
+            raise _unreachable(request, error, nothing_done=never_connected) from None
+
+    async def _exchange(self, client: aiohttp.ClientSession, request: Request[Any]) -> Response:
+        limit = self._wire.seconds_for(request)
+        async with client.request(
+            request.method,
+            yarl.URL(self._wire.url(request), encoded=True),
+            headers=self._wire.headers(request),
+            data=self._wire.body(request),
+            timeout=aiohttp.ClientTimeout(total=limit, connect=min(CONNECT_TIMEOUT, limit)),
+            ssl=_ssl_context(self._wire.trusted),
+            proxy=self._wire.proxy,
+            allow_redirects=False,
+        ) as response:
+            return Response(response.status, tuple(response.headers.items()), await response.read())
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What both drivers put on the wire, and under which limits.
+
+    :param base: the Library URL
+    :param seconds: seconds an answer may take
+    :param trusted: the CA file to check the server's certificate with, or False
+    :param proxies: URL scheme to proxy, from the environment
+    """
+
+    base: str
+    seconds: float
+    trusted: str | bool
+    proxies: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def to(cls, server: LibraryServer) -> Wire:
+        """Return the wire to a server.
+
+        :param server: the server to talk to
+        :raises InvalidInput: where its CA file does not exist
+        """
+        proxies = dict(get_environ_proxies(server.url))
+        return cls(server.url, server.timeout, _ca_file(server.verify), proxies)
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy for this server, if any."""
+        return self.proxies.get(urlsplit(self.base).scheme) or self.proxies.get("all")
+
+    def url(self, request: Request[Any]) -> str:
+        """Return the request's whole address."""
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        return f"{self.base}{request.path}{query}"
+
+    def headers(self, request: Request[Any]) -> dict[str, str]:
+        """Return all headers of the request."""
+        return {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": f"airflow-provider-mstr/{__version__}",
+            **request.headers,
+        }
+
+    def body(self, request: Request[Any]) -> bytes | None:
+        """Return the request's body as bytes, None where it has none."""
+        return None if request.body is None else json.dumps(request.body).encode()
+
+    def seconds_for(self, request: Request[Any]) -> float:
+        """Return the seconds that one sending of the request may take."""
+        return self.seconds if request.patience is None else min(self.seconds, max(1.0, request.patience))
+
+
+def _repetition(request: Request[Any]) -> dict[str, Any]:
+    """Return when, how often and for how long a request is sent again, in tenacity's terms."""
+    patience = PATIENCE if request.patience is None else request.patience
+    return {
+        "retry": tenacity.retry_if_exception(partial(_may_pass, request)),
+        "stop": tenacity.stop_any(tenacity.stop_before_delay(patience), _StopAtOddAnswers()),
+        "wait": _pause,
+        "before_sleep": _tell,
+        "reraise": True,
+    }
+
+
+def _may_pass(request: Request[Any], error: BaseException) -> bool:
+    if isinstance(error, ServerUnavailable):
+        return request.repeatable or error.nothing_done
+    status = error.reply.status if isinstance(error, NotUnderstood) else None
+    return request.repeatable and status is not None and 200 <= status < 300
+
+
+class _StopAtOddAnswers(tenacity.stop.stop_base):
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        return isinstance(_error(state), NotUnderstood) and state.attempt_number >= ODD_ANSWERS
+
+
+_backoff = tenacity.wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    error = _error(state)
+    asked_for = error.reply.retry_after if isinstance(error, MstrError) else None
+    return max(_backoff(state), asked_for or 0.0)
+
+
+def _tell(state: tenacity.RetryCallState) -> None:
+    error = _error(state)
+    what = error.what if isinstance(error, MstrError) else type(error).__name__
+    log.warning("Asking again in %.1f s: %s", state.upcoming_sleep, what)
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _unreachable(request: Request[Any], error: Exception, *, nothing_done: bool) -> ServerUnavailable:
+    return ServerUnavailable(f"could not {request.purpose}: {_cause(error)}", nothing_done=nothing_done)
+
+
+def _untrusted(request: Request[Any], error: Exception) -> MstrError:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error) or isinstance(
+        error, aiohttp.ClientConnectorCertificateError
+    ):
+        return CertificateRefused(f"could not {request.purpose}: the server's certificate is not trusted")
+    return _unreachable(request, error, nothing_done=False)
+
+
+def _cause(error: BaseException) -> str:
+    """Return what went wrong on the network, in the innermost words there are."""
+    inner: BaseException | None = error
+    said = ""
+    while inner is not None:
+        said = getattr(inner, "strerror", None) or said
+        inner = inner.__cause__ or inner.__context__
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _never_connected(error: Exception) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    no_connection = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, no_connection)
+
+
+def _ca_file(verify: bool | str) -> str | bool:
+    """Return which CA file to trust: both drivers the same one, and the one that requests would."""
+    if verify is False:
+        return False
+    from_environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    path = verify if isinstance(verify, str) else from_environment or DEFAULT_CA_BUNDLE_PATH
+    if not os.path.exists(path):
+        raise InvalidInput(f"the CA file {path!r} of the connection's verify does not exist on this machine")
+    return path
+
+
+@lru_cache(maxsize=16)
+def _ssl_context(trusted: str | bool) -> ssl.SSLContext | bool:
+    if not isinstance(trusted, str):
+        return trusted
+    place = "capath" if os.path.isdir(trusted) else "cafile"
+    return ssl.create_default_context(**{place: trusted})  # type: ignore[arg-type]
+
+
+@dataclass
+class _Shared:
+    client: aiohttp.ClientSession
+    users: int = 0
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def _shared_client() -> AsyncIterator[aiohttp.ClientSession]:
+    """Lend the event loop's one client; the last to give it back closes it."""
+    loop = asyncio.get_running_loop()
+    shared = _shared.get(loop)
+    if shared is None:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=75.0)
+        client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        shared = _shared[loop] = _Shared(client)
+    shared.users += 1
+    try:
+        yield shared.client
+    finally:
+        shared.users -= 1
+        if shared.users == 0:
+            _shared.pop(loop, None)
+            await shared.client.close()

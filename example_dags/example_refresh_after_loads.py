@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two loads, then the refresh of just the tables they fed, then what reads the refreshed model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_mstr.task_groups import refresh_data_model
+
+with DAG(
+    "mstr_refresh_after_loads",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    tags=["mstr"],
+):
+
+    @task
+    def load_stores() -> None:
+        """Stands for the load of the stores, such as a dbt run."""
+
+    @task
+    def load_sales() -> None:
+        """Stands for the load of the sales."""
+
+    refresh = refresh_data_model(
+        "refresh_retail",
+        data_model_id="9F4772B837604551B4D3CC916ADC5598",
+        tables={"lu_store": "upsert", "ytd_day": "replace"},
+        deferrable=True,
+    )
+
+    @task
+    def report(outcome: dict[str, Any]) -> str:
+        """Stands for whatever reads the refreshed data model."""
+        return f"{len(outcome['tables'])} tables loaded in {outcome['seconds']} s"
+
+    [load_stores(), load_sales()] >> refresh
+    report(refresh.outcome)
