@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for a Strategy Library server: for demos, and for tests of DAGs that refresh data models."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_mstr.sandbox.api import Request
+    from airflow_provider_mstr.sandbox.clock import Clock
+    from airflow_provider_mstr.sandbox.faults import Fault
+    from airflow_provider_mstr.sandbox.report import PublishReport, Report, TableReport
+    from airflow_provider_mstr.sandbox.running import Sandbox
+    from airflow_provider_mstr.sandbox.settings import Settings
+    from airflow_provider_mstr.sandbox.world import (
+        DEFAULT_WORLD,
+        DataModel,
+        Project,
+        PublishFailure,
+        Table,
+        User,
+        World,
+    )
+
+_HOMES = {
+    "Clock": "clock",
+    "DEFAULT_WORLD": "world",
+    "DataModel": "world",
+    "Fault": "faults",
+    "Project": "world",
+    "PublishFailure": "world",
+    "PublishReport": "report",
+    "Report": "report",
+    "Request": "api",
+    "Sandbox": "running",
+    "Settings": "settings",
+    "Table": "world",
+    "TableReport": "report",
+    "User": "world",
+    "World": "world",
+}
+
+__all__ = [
+    "DEFAULT_WORLD",
+    "Clock",
+    "DataModel",
+    "Fault",
+    "Project",
+    "PublishFailure",
+    "PublishReport",
+    "Report",
+    "Request",
+    "Sandbox",
+    "Settings",
+    "Table",
+    "TableReport",
+    "User",
+    "World",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # pytest loads the plugin in every run, so nothing heavy may come along with this package.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the sandbox from a shell: ``python -m airflow_provider_mstr.sandbox``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from airflow_provider_mstr.sandbox.running import Sandbox
+from airflow_provider_mstr.sandbox.settings import (
+    ConcurrentPublish,
+    HeaderCase,
+    Reading,
+    Settings,
+    Unpublished,
+)
+from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, FailureKind, PublishFailure, World
+
+_EPILOG = """\
+The first line printed is the address, the second an Airflow connection as JSON, the third a command for
+your shell. The server runs until it is interrupted (SIGINT or SIGTERM), and then exits with 0.
+
+While it runs:
+  curl http://127.0.0.1:PORT/sandbox/report             what happened so far
+  curl -X POST http://127.0.0.1:PORT/sandbox/finish     bring running publishes to their end
+  curl -d '{"call": "publish", "kind": "lost_after"}' http://127.0.0.1:PORT/sandbox/faults
+                                                        let the answer to the next publish be lost
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a sandbox until it is interrupted.
+
+    :param arguments: of the command line; the process's own if left out.
+    """
+    options = _parser().parse_args(arguments)
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
+    with Sandbox(_settings(options), _world(options), host=options.host, port=options.port) as sandbox:
+        _announce(sandbox, options.print_url_to)
+        interrupted.wait()
+    return 0
+
+
+def _announce(sandbox: Sandbox, url_file: Path | None) -> None:
+    connection = sandbox.airflow_connection()
+    print(sandbox.url)
+    print(connection)
+    print(f"export AIRFLOW_CONN_MSTR_DEFAULT='{connection}'", flush=True)
+    if url_file:
+        url_file.write_text(sandbox.url + "\n")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    names = Settings.__dataclass_fields__
+    chosen = {name: value for name, value in vars(options).items() if name in names}
+    if options.fail:
+        chosen["publish_failure"] = PublishFailure(options.fail, options.fail_table)
+    return Settings(**chosen)
+
+
+def _world(options: argparse.Namespace) -> World:
+    first, *others = DEFAULT_WORLD.users
+    user = replace(first, name=options.login, password=options.password)
+    return replace(DEFAULT_WORLD, users=(user, *others))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_mstr.sandbox",
+        description="A stand-in for a Strategy Library server, for demos and tests. All of it is in memory.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default, user = Settings(), DEFAULT_WORLD.users[0]
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    add(
+        "--print-url-to",
+        type=Path,
+        metavar="FILE",
+        help="write the address to this file, too, once it is open",
+    )
+    add("--login", default=user.name, help="name of the first user (default: %(default)s)")
+    add("--password", default=user.password, help="password of the first user (default: %(default)s)")
+
+    def setting(option: str, help_text: str, **how: Any) -> None:
+        value = how.pop("default", getattr(default, option[2:].replace("-", "_")))
+        shown = "" if value is None else " (default: %(default)s)"
+        add(option, default=value, help=help_text + shown, **how)
+
+    setting("--base-path", "path of the Library", metavar="PATH")
+    setting(
+        "--publish-seconds", "how long a publish takes, in seconds", type=float, metavar="N", default=10.0
+    )
+    setting("--reading", "what publishStatus says", choices=get_args(Reading))
+    setting("--unpublished", "what it says before there was a publish", choices=get_args(Unpublished))
+    setting("--concurrent-publish", "what happens to a second publish", choices=get_args(ConcurrentPublish))
+    setting("--session-cap", "sessions a user may have in a project", type=int, metavar="N")
+    setting("--session-idle-seconds", "life of an idle session in seconds", type=float, metavar="N")
+    setting(
+        "--instance-idle-seconds",
+        "life of an idle instance (default: as its session)",
+        type=float,
+        metavar="N",
+    )
+    setting("--table-page-cap", "most tables in one answer (default: no limit)", type=int, metavar="N")
+    setting("--header-case", "how X-MSTR headers are spelt", choices=get_args(HeaderCase))
+    add("--fail", choices=get_args(FailureKind), help="how every publish goes wrong (default: it does not)")
+    add("--fail-table", metavar="NAME", help="the table it goes wrong with (default: the last one published)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A publish and what is said of it: all of it follows from the clock, nothing runs in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from airflow_provider_mstr.sandbox.answers import Refused, publish_failed
+from airflow_provider_mstr.sandbox.settings import Reading
+from airflow_provider_mstr.sandbox.world import DataModel, PublishFailure, Table
+
+PublishState = Literal["running", "completed", "failed", "cancelled"]
+
+RESERVED = "reserved"
+COMPARED = "schema_comparison_completed"
+COMPLETED = "completed"
+
+# EnumDSSXMLStatus, as far as a publish goes through it.
+MSG_ID, RESULT, ERR_MSG, SQL_ENGINE, QUERY_ENGINE = 0, 1, 3, 5, 6
+
+_E_PARTIAL_LOAD = -2147418587
+_QE_E_GENERAL = -2147212544
+
+
+@dataclass(frozen=True)
+class TableRefresh:
+    """One table of a publish.
+
+    :param table: the table.
+    :param refresh_policy: ``replace``, ``add``, ``update`` or ``upsert``.
+    """
+
+    table: Table
+    refresh_policy: str
+
+
+@dataclass
+class Publish:
+    """One publish of a data model.
+
+    :param job: number of its job.
+    :param data_model: what is published.
+    :param instance_id: the instance it was sent for.
+    :param session_token: the session it runs in.
+    :param user: who sent it.
+    :param tables: the tables to refresh, in this order.
+    :param started_at: seconds since the epoch.
+    :param seconds: how long it takes.
+    :param failure: how it goes wrong, if it does.
+    :param lost_to: job that was publishing the data model already; then this one never loads anything.
+    :param cancelled_at: seconds since the epoch.
+    """
+
+    job: int
+    data_model: DataModel
+    instance_id: str
+    session_token: str
+    user: str
+    tables: tuple[TableRefresh, ...]
+    started_at: float
+    seconds: float
+    failure: PublishFailure | None = None
+    lost_to: int | None = None
+    cancelled_at: float | None = None
+
+    @property
+    def ends_at(self) -> float:
+        return self.started_at + self.seconds
+
+    def state(self, now: float) -> PublishState:
+        if self.lost_to is not None:
+            return "failed"
+        if self.cancelled_at is not None:
+            return "cancelled"
+        if now < self.ends_at:
+            return "running"
+        return "failed" if self.failure else "completed"
+
+    def cancel(self, now: float) -> None:
+        if self.state(now) == "running":
+            self.cancelled_at = now
+
+    def finish(self, now: float) -> None:
+        if self.state(now) == "running":
+            self.seconds = now - self.started_at
+
+    def table_states(self, now: float) -> tuple[str, ...]:
+        """Return the status word of each table. They are loaded one after the other."""
+        progress = self.progress(now) * len(self.tables)
+        return tuple(self._table_state(place, progress - place) for place in range(len(self.tables)))
+
+    def progress(self, now: float) -> float:
+        """Return how far it has come, from 0 to 1."""
+        if self.lost_to is not None:
+            return 0.0
+        until = now if self.cancelled_at is None else self.cancelled_at
+        return 1.0 if until >= self.ends_at else (until - self.started_at) / self.seconds
+
+    def _table_state(self, place: int, progress: float) -> str:
+        kind = self.failure.kind if self.failure and place == self._failing_place() else None
+        if progress < 0.5:
+            return RESERVED
+        if kind == "schema_comparison_error":
+            return kind
+        if progress < 1:
+            return COMPARED
+        if kind == "error":
+            return kind
+        return COMPARED if kind else COMPLETED
+
+    def _failing_place(self) -> int:
+        named = self.failure.table if self.failure else None
+        return next(
+            (place for place, each in enumerate(self.tables) if named in (each.table.id, each.table.name)),
+            len(self.tables) - 1,
+        )
+
+
+def failure_of(failure: PublishFailure | None, tables: Sequence[TableRefresh]) -> PublishFailure | None:
+    """Return the failure, unless it belongs to a table that is not published."""
+    if failure is None or failure.table is None:
+        return failure
+    return failure if any(failure.table in (each.table.id, each.table.name) for each in tables) else None
+
+
+def status_body(publish: Publish, now: float, reading: Reading) -> dict[str, object]:
+    """Return the body of publishStatus.
+
+    :param publish: the publish that is asked for.
+    :param now: seconds since the epoch.
+    :param reading: which of the disagreeing accounts of the server to follow.
+    """
+    failure = publish.failure
+    done = publish.state(now) != "running"
+    if done and failure and failure.kind == "http_500":
+        raise Refused(publish_failed(failure.code or _QE_E_GENERAL, failure.message))
+    status = _top_status(publish, now, reading)
+    body: dict[str, object] = {"status": str(status) if reading == "text" else status}
+    if done and status not in (MSG_ID, RESULT) and failure:
+        body["message"] = failure.message
+    if reading == "plain":
+        return body
+    return body | {"tables": [] if reading == "empty" else _tables(publish, now, reading)}
+
+
+def _top_status(publish: Publish, now: float, reading: Reading) -> int:
+    if publish.state(now) == "running":
+        return RESULT if reading == "loaded" else _running_status(publish, now)
+    failure = publish.failure
+    if failure is None:
+        return MSG_ID if reading == "loaded" else RESULT
+    if failure.kind == "status_3":
+        return ERR_MSG
+    # Where no table is listed, only the top can tell that one of them went wrong.
+    if failure.kind == "negative_status" or reading in ("plain", "empty"):
+        return failure.code or _E_PARTIAL_LOAD
+    return RESULT
+
+
+def _running_status(publish: Publish, now: float) -> int:
+    if set(publish.table_states(now)) != {RESERVED}:
+        return QUERY_ENGINE
+    return MSG_ID if publish.progress(now) < 0.1 else SQL_ENGINE
+
+
+def _tables(publish: Publish, now: float, reading: Reading) -> list[dict[str, object]]:
+    return [
+        _table(publish, each, state, reading)
+        for each, state in zip(publish.tables, publish.table_states(now), strict=True)
+    ]
+
+
+def _table(publish: Publish, each: TableRefresh, state: str, reading: Reading) -> dict[str, object]:
+    word = "loaded" if reading == "loaded" and state == COMPLETED else state
+    entry: dict[str, object] = {"id": each.table.id, "status": word}
+    if state.endswith("error") and publish.failure:
+        code = publish.failure.code or _QE_E_GENERAL
+        entry["errorCode"] = str(code) if reading == "text" else code
+        entry["errorMessage"] = publish.failure.message
+    return entry

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened at the server so far, as a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from airflow_provider_mstr.sandbox.library import Library
+from airflow_provider_mstr.sandbox.publishing import COMPLETED, Publish, PublishState
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """One table of a publish.
+
+    :param id: its id.
+    :param name: its name.
+    :param refresh_policy: the policy that was sent.
+    :param status: its status word.
+    """
+
+    id: str
+    name: str
+    refresh_policy: str
+    status: str
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """One publish.
+
+    :param job: number of its job.
+    :param data_model: name of the data model.
+    :param data_model_id: id of the data model.
+    :param instance_id: the instance it was sent for.
+    :param user: who sent it.
+    :param state: ``running``, ``completed``, ``failed`` or ``cancelled``.
+    :param lost_to: the job that kept it from running, if one did.
+    :param tables: the tables, in the order they were sent.
+    """
+
+    job: int
+    data_model: str
+    data_model_id: str
+    instance_id: str
+    user: str
+    state: PublishState
+    lost_to: int | None
+    tables: tuple[TableReport, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that happened since the server started, or was reset.
+
+    :param logins: logins that succeeded.
+    :param failed_logins: logins that did not.
+    :param logouts: sessions ended by logout.
+    :param open_sessions: sessions that are open now.
+    :param expired_sessions: sessions that ended because they were idle.
+    :param lost_sessions: sessions that ended because of a fault.
+    :param max_sessions_seen: the most sessions at one time, by ``user/project``.
+    :param refused_by_session_cap: calls refused because a user had too many sessions in a project.
+    :param rejected_calls_without_cookies: calls that brought a good token but not every cookie of its login.
+    :param instances_created: instances that were made.
+    :param instances_deleted: instances deleted by a call.
+    :param instances_open: instances that can be used now.
+    :param publishes: every publish that was accepted, in the order they came.
+    :param tables_loaded: how often each table was loaded, by data model name, then table name.
+    :param requests: number of requests by name of the call.
+    """
+
+    logins: int
+    failed_logins: int
+    logouts: int
+    open_sessions: int
+    expired_sessions: int
+    lost_sessions: int
+    max_sessions_seen: Mapping[str, int]
+    refused_by_session_cap: int
+    rejected_calls_without_cookies: int
+    instances_created: int
+    instances_deleted: int
+    instances_open: int
+    publishes: tuple[PublishReport, ...]
+    tables_loaded: Mapping[str, Mapping[str, int]]
+    requests: Mapping[str, int]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report in plain JSON values."""
+        return asdict(self)
+
+
+def make_report(library: Library, requests: Mapping[str, int]) -> Report:
+    """Make the report on a server.
+
+    :param library: the server.
+    :param requests: number of requests by name of the call.
+    """
+    library.sweep()
+    now, events = library.clock(), library.events
+    publishes = tuple(_publish(publish, now) for publish in library.publishes)
+    return Report(
+        logins=events["logins"],
+        failed_logins=events["failed_logins"],
+        logouts=events["logouts"],
+        open_sessions=len(library.sessions),
+        expired_sessions=events["expired_sessions"],
+        lost_sessions=events["lost_sessions"],
+        max_sessions_seen=dict(library.max_sessions),
+        refused_by_session_cap=events["refused_by_session_cap"],
+        rejected_calls_without_cookies=events["rejected_calls_without_cookies"],
+        instances_created=events["instances_created"],
+        instances_deleted=events["instances_deleted"],
+        instances_open=sum(len(session.instances) for session in library.sessions.values()),
+        publishes=publishes,
+        tables_loaded=_tables_loaded(publishes),
+        requests=dict(requests),
+    )
+
+
+def _publish(publish: Publish, now: float) -> PublishReport:
+    return PublishReport(
+        job=publish.job,
+        data_model=publish.data_model.name,
+        data_model_id=publish.data_model.id,
+        instance_id=publish.instance_id,
+        user=publish.user,
+        state=publish.state(now),
+        lost_to=publish.lost_to,
+        tables=tuple(
+            TableReport(each.table.id, each.table.name, each.refresh_policy, status)
+            for each, status in zip(publish.tables, publish.table_states(now), strict=True)
+        ),
+    )
+
+
+def _tables_loaded(publishes: tuple[PublishReport, ...]) -> dict[str, dict[str, int]]:
+    loaded: dict[str, Counter[str]] = {}
+    for publish in publishes:
+        names = [table.name for table in publish.tables if table.status == COMPLETED]
+        if names:
+            loaded.setdefault(publish.data_model, Counter()).update(names)
+    return {model: dict(tables) for model, tables in loaded.items()}

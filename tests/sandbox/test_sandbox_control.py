@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control endpoint, and the same orders from Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_mstr.sandbox import Sandbox, Settings
+
+
+def order(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:
+    return requests.request(method, f"{sandbox.origin}/sandbox/{path}", json=body, timeout=10)
+
+
+def test_the_report_over_http_is_the_report(sandbox: Sandbox, client: Any) -> None:
+    client.publish(client.create_instance())
+    over_http = order(sandbox, "GET", "report").json()
+    assert over_http == json.loads(json.dumps(sandbox.report().to_json()))
+    assert over_http["publishes"][0]["state"] == "running"
+    assert over_http["requests"] == {"login": 1, "create_instance": 1, "publish": 1}
+
+
+def test_faults_can_be_ordered_and_cleared_over_http(sandbox: Sandbox, client: Any) -> None:
+    answer = order(
+        sandbox, "POST", "faults", {"call": "projects", "kind": "status", "status": 502, "times": 9}
+    )
+    assert (answer.status_code, answer.json()["status"]) == (201, 502)
+    assert client.call("GET", "/projects").status_code == 502
+    assert order(sandbox, "DELETE", "faults").status_code == 204
+    assert client.call("GET", "/projects").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", {"call": "projects", "kind": "explode"}),
+        ("faults", {"kind": "status"}),
+        ("faults", ["status"]),
+        ("faults", None),
+        ("settings", {"reading": "x"}),
+        ("settings", {"no_such": 1}),
+        ("advance", {"seconds": -1}),
+    ],
+)
+def test_orders_that_make_no_sense_are_refused(sandbox: Sandbox, path: str, body: Any) -> None:
+    answer = order(sandbox, "POST", path, body)
+    assert answer.status_code == 400
+    assert answer.text
+
+
+def test_publishes_can_be_finished_over_http(sandbox: Sandbox, client: Any) -> None:
+    client.publish(client.create_instance())
+    assert order(sandbox, "POST", "finish").status_code == 204
+    assert sandbox.report().publishes[0].state == "completed"
+
+
+def test_time_can_be_pushed_over_http(sandbox: Sandbox, client: Any) -> None:
+    client.publish(client.create_instance())
+    assert order(sandbox, "POST", "advance", {"seconds": 100}).status_code == 204
+    assert sandbox.report().publishes[0].state == "completed"
+
+
+def test_settings_can_be_changed_over_http(sandbox: Sandbox, client: Any) -> None:
+    failure = {"kind": "status_3"}
+    changed = order(sandbox, "POST", "settings", {"publish_seconds": 0, "publish_failure": failure}).json()
+    assert changed["publish_failure"]["kind"] == "status_3"
+    instance = client.create_instance()
+    client.publish(instance)
+    assert client.publish_status(instance).json()["status"] == 3
+
+
+def test_reset_forgets_everything_but_the_secrets_given_out(sandbox: Sandbox, client: Any) -> None:
+    token = client.http.headers["X-MSTR-AuthToken"]
+    client.create_instance()
+    sandbox.add_fault("projects", "status", times=None)
+    assert order(sandbox, "POST", "reset").status_code == 204
+    report = sandbox.report()
+    assert (report.logins, report.open_sessions, report.instances_created, report.requests) == (0, 0, 0, {})
+    assert token in sandbox.secrets()
+    assert client.call("GET", "/projects").status_code == 401
+
+
+def test_all_secrets_are_known_and_long(sandbox: Sandbox, client: Any) -> None:
+    given = {client.http.headers["X-MSTR-AuthToken"], *client.http.cookies.values()}
+    assert given < sandbox.secrets()
+    assert {"sandbox-password", "sandbox-api-token-5f0c9d"} < sandbox.secrets()
+    assert min(map(len, given)) >= 32
+
+
+def test_requests_are_recorded_as_they_came(sandbox: Sandbox, client: Any) -> None:
+    instance = client.create_instance()
+    client.publish(instance)
+    request = sandbox.requests[-1]
+    assert (request.call, request.method) == ("publish", "POST")
+    assert request.headers["x-mstr-datamodelinstanceid"] == instance
+    assert json.loads(request.body)["tables"][0]["refreshPolicy"] == "replace"
+    assert set(request.cookies) == {"JSESSIONID", "iSession", "mstrRememberMe", "library-ingress"}
+
+
+def test_unknown_paths_are_counted(sandbox: Sandbox, client: Any) -> None:
+    client.call("GET", "/nothing")
+    assert sandbox.report().requests["unknown"] == 1
+
+
+def test_waiting_ends_with_the_request_that_was_waited_for(sandbox: Sandbox, client: Any) -> None:
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(sandbox.wait_for, lambda report: report.logouts == 1)
+        client.log_out()
+        assert waiting.result(10).open_sessions == 0
+
+
+def test_waiting_ends_when_the_clock_is_pushed(sandbox: Sandbox, client: Any) -> None:
+    client.publish(client.create_instance())
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(sandbox.wait_for, lambda report: report.publishes[0].state == "completed")
+        sandbox.advance(100)
+        assert waiting.result(10).tables_loaded == {"Retail": {"ytd_day": 1}}
+
+
+def test_waiting_ends_with_a_publish_nobody_asks_about(connect: Callable[[Sandbox], Any]) -> None:
+    with Sandbox(Settings(publish_seconds=0.05)) as sandbox:
+        client = connect(sandbox).log_in()
+        client.publish(client.create_instance())
+        report = sandbox.wait_for(lambda report: report.publishes[0].state == "completed", timeout=10)
+    assert report.tables_loaded == {"Retail": {"ytd_day": 1}}
+
+
+def test_waiting_in_vain_raises(sandbox: Sandbox) -> None:
+    with pytest.raises(TimeoutError, match=r"0\.01 seconds"):
+        sandbox.wait_for(lambda report: report.logins == 1, timeout=0.01)
+
+
+def test_the_airflow_connection_leads_here(sandbox: Sandbox) -> None:
+    connection = json.loads(sandbox.airflow_connection())
+    assert connection == {
+        "conn_type": "mstr",
+        "host": sandbox.url,
+        "login": "administrator",
+        "password": "sandbox-password",
+        "schema": "Tutorial",
+        "extra": {},
+    }

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategy's own client, mstrio-py, takes the sandbox for a Library server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_mstr.sandbox import Sandbox
+from airflow_provider_mstr.sandbox.world import RETAIL, TUTORIAL
+
+connection_module = pytest.importorskip("mstrio.connection")
+
+ADMINISTRATOR = {"username": "administrator", "password": "sandbox-password", "login_mode": 1}
+API_TOKEN = {"api_token": "sandbox-api-token-5f0c9d", "login_mode": 4096}
+
+
+@pytest.fixture(params=[ADMINISTRATOR, API_TOKEN], ids=["standard", "api token"])
+def vendor(request: Any, sandbox: Sandbox) -> Iterator[Any]:
+    with connection_module.Connection(
+        sandbox.url, project_name=TUTORIAL.name, verbose=False, **request.param
+    ) as connection:
+        yield connection
+
+
+def test_it_logs_in_and_knows_where_it_is(sandbox: Sandbox, vendor: Any) -> None:
+    assert vendor.status()
+    assert vendor.project_id == TUTORIAL.id
+    assert vendor.user_full_name == "administrator"
+    assert (vendor.iserver_version, vendor.timeout, vendor.working_set) == ("11.5.0800", 1800, 10)
+    assert sandbox.report().logins == 1
+
+
+def test_it_refreshes_a_data_model_and_leaves_nothing_behind(sandbox: Sandbox, vendor: Any) -> None:
+    path = f"/api/dataModels/{RETAIL.id}"
+    created = vendor.post(endpoint=f"{path}/instances")
+    instance = {"X-MSTR-DataModelInstanceId": created.headers["X-MSTR-DataModelInstanceId"]}
+    listed = vendor.get(endpoint=f"/api/model/dataModels/{RETAIL.id}/tables?offset=0&limit=-1").json()[
+        "tables"
+    ]
+    tables = [{"id": row["information"]["objectId"], "refreshPolicy": "replace"} for row in listed]
+    published = vendor.post(endpoint=f"{path}/publish", headers=instance, json={"tables": tables})
+    seen = []
+    while 1 not in seen:
+        seen.append(vendor.get(endpoint=f"{path}/publishStatus", headers=instance).json()["status"])
+        sandbox.advance(25)
+    deleted = vendor.delete(endpoint=f"{path}/instances/{instance['X-MSTR-DataModelInstanceId']}")
+    vendor.close()
+    assert [created.status_code, published.status_code, deleted.status_code] == [204, 204, 204]
+    assert seen == [0, 6, 6, 6, 1]
+    report = sandbox.report()
+    assert (report.logins, report.logouts, report.open_sessions, report.instances_open) == (1, 1, 0, 0)
+    assert report.tables_loaded == {"Retail": {table.name: 1 for table in RETAIL.tables}}
+
+
+def test_it_reads_the_state_of_the_cube(vendor: Any) -> None:
+    cubes = pytest.importorskip("mstrio.api.cubes")
+    processors = pytest.importorskip("mstrio.utils.response_processors.cubes")
+    assert cubes.status(vendor, RETAIL.id).headers["X-MSTR-CubeStatus"] == "17510"
+    assert processors.get_info(vendor, RETAIL.id)["lastUpdateTime"] == "01/01/2026 06:00:00"
+
+
+def test_it_is_told_of_a_wrong_password(sandbox: Sandbox) -> None:
+    with pytest.raises(Exception, match="Login failed"):
+        connection_module.Connection(sandbox.url, "administrator", "wrong", login_mode=1, verbose=False)
+    assert sandbox.report().open_sessions == 0
