@@ -76,10 +76,13 @@ class MstrTask(_Task):
         """
         from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 
-        handle = self.hook.handle(watcher.refresh).to_json()
         self.defer(
             trigger=MstrPublishStatusTrigger(
-                handle, self.mstr_conn_id, watcher.timeout, watcher.poll_interval
+                handle=self.hook.handle(watcher.refresh).to_json(),
+                mstr_conn_id=self.mstr_conn_id,
+                timeout=watcher.timeout,
+                poll_interval=watcher.poll_interval,
+                seen={table: list(seen) for table, seen in watcher.seen.items()},
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, watcher.left) + DEFERRAL_MARGIN),

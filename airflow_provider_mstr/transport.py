@@ -268,7 +268,9 @@ class _StopAtOddAnswers(tenacity.stop.stop_base):
         return isinstance(_error(state), NotUnderstood) and state.attempt_number >= ODD_ANSWERS
 
 
-_backoff = tenacity.wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
+_backoff = tenacity.wait_combine(
+    tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE), tenacity.wait_random(0, FIRST_PAUSE)
+)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

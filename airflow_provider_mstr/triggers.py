@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -25,16 +25,23 @@ class MstrPublishStatusTrigger(BaseTrigger):
     :param mstr_conn_id: the Airflow connection that sealed it
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param poll_interval: seconds of the longest pause between two looks
+    :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
     """
 
     def __init__(
-        self, handle: dict[str, Any], mstr_conn_id: str, timeout: float, poll_interval: float
+        self,
+        handle: dict[str, Any],
+        mstr_conn_id: str,
+        timeout: float,
+        poll_interval: float,
+        seen: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.handle = handle
         self.mstr_conn_id = mstr_conn_id
         self.timeout = timeout
         self.poll_interval = poll_interval
+        self.seen = dict(seen or {})
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what another process needs to build this trigger again."""
@@ -45,6 +52,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
                 "mstr_conn_id": self.mstr_conn_id,
                 "timeout": self.timeout,
                 "poll_interval": self.poll_interval,
+                "seen": self.seen,
             },
         )
 
@@ -60,5 +68,6 @@ class MstrPublishStatusTrigger(BaseTrigger):
         server = await hook.aserver()
         # Deriving the seal's key takes longer than an event loop may be kept waiting.
         refresh = await asyncio.to_thread(RefreshHandle.from_json(self.handle).open, server.seal)
-        watcher = Watcher(refresh, self.timeout, self.poll_interval, time.time, self.log.info)
+        seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
+        watcher = Watcher(refresh, self.timeout, self.poll_interval, time.time, self.log.info, seen)
         return await hook.arun(watcher.end(FIRST_PAUSE))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome
@@ -12,7 +12,8 @@ from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.codes import in_words
 from airflow_provider_mstr.rest.errors import MstrError, PublishFailed, PublishTimedOut, ServerUnavailable
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, scrubbed
-from airflow_provider_mstr.rest.publication import PublishStatus, State
+from airflow_provider_mstr.rest.publication import PublishStatus, State, TableStatus
+from airflow_provider_mstr.rest.tables import TableRefresh
 from airflow_provider_mstr.rest.workflow import Look
 
 DEFAULT_POLL_INTERVAL = 30.0
@@ -38,6 +39,8 @@ class Watcher:
     :param poll_interval: seconds of the longest pause between two looks
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
+    :param seen: table id to the last word seen for it, and the seconds it took; an earlier watch's, where
+        this one goes on from there
     """
 
     refresh: Refresh
@@ -45,8 +48,8 @@ class Watcher:
     poll_interval: float
     clock: Callable[[], float]
     tell: Callable[[str], object]
-    _words: dict[str, str] = field(default_factory=dict, init=False)
-    _ended: dict[str, tuple[State, float]] = field(default_factory=dict, init=False)
+    seen: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _busy: bool = field(default=False, init=False)
 
     def end(self, first_pause: float = 0.0) -> Procedure[Ending]:
         """Look until the publish ends, and return its ending, whatever that is.
@@ -118,14 +121,10 @@ class Watcher:
         :param state: how it ended, or running where it is given up
         :param proven: whether each table was seen loaded
         """
-        unseen = (State.FINISHED if state is State.FINISHED else State.RUNNING), None
-        tables = (
-            TableOutcome(table.id, table.name, table.policy, *self._ended.get(table.id.upper(), unseen))
-            for table in self.refresh.tables
-        )
         instance = self.refresh.instance
+        tables = tuple(self._table_outcome(table, state) for table in self.refresh.tables)
         return RefreshOutcome(
-            instance.project_id, instance.data_model_id, state, proven, self.elapsed, tuple(tables)
+            instance.project_id, instance.data_model_id, state, proven, self.elapsed, tables
         )
 
     def timed_out(self, last: MstrError | None = None) -> PublishTimedOut:
@@ -133,7 +132,7 @@ class Watcher:
 
         :param last: why the last look showed nothing, if it did not
         """
-        waiting = [table.name for table in self.refresh.tables if table.id.upper() not in self._ended]
+        waiting = [table.name for table in self.refresh.tables if self._state(table) is State.RUNNING]
         still = f"still waiting for {_some(waiting)}" if waiting else "every table was seen loaded"
         unseen = f"; the last look failed: {last.what}" if last else ""
         model = self.refresh.instance.model_name
@@ -160,31 +159,37 @@ class Watcher:
         return scrubbed(said, self.refresh.instance.session.secrets)
 
     def _note(self, seen: Look) -> None:
-        if seen.status is None:
-            self._change("", "busy", "Another job is publishing this data model; waiting for it")
-            return
-        for line in self._changes(seen.status):
+        busy = seen.status is None
+        if busy and not self._busy:
+            self.tell("Another job is publishing this data model; waiting for it")
+        self._busy = busy
+        for line in self._changes(seen.status.tables if seen.status else ()):
             self.tell(line)
         if seen.state is State.FINISHED and not seen.proven:
             self.tell("The server reports the publish as done, without proof for each table")
 
-    def _changes(self, status: PublishStatus) -> Iterator[str]:
-        listed = {table.id.upper(): table for table in status.tables}
-        for table in self.refresh.tables:
-            entry = listed.get(table.id.upper())
-            if entry is None or self._words.get(table.id) == entry.word:
+    def _changes(self, listed: Iterable[TableStatus]) -> Iterator[str]:
+        ours = {table.id.upper(): table for table in self.refresh.tables}
+        left = sum(self._state(table) is State.RUNNING for table in ours.values())
+        for entry in listed:
+            table = ours.get(entry.id.upper())
+            if table is None or self.seen.get(table.id, ("", 0.0))[0] == entry.word:
                 continue
-            self._words[table.id] = entry.word
-            if entry.state is not State.RUNNING:
-                self._ended[table.id.upper()] = entry.state, self.elapsed
-            of_all = len(self.refresh.tables)
-            left = of_all - len(self._ended)
-            yield f"Table {table.name}: {entry.word} after {self.elapsed:.0f} s, {left} of {of_all} left"
+            left += (entry.state is State.RUNNING) - (self._state(table) is State.RUNNING)
+            self.seen[table.id] = entry.word, self.elapsed
+            yield f"Table {table.name}: {entry.word} after {self.elapsed:.0f} s, {left} of {len(ours)} left"
 
-    def _change(self, key: str, word: str, line: str) -> None:
-        if self._words.get(key) != word:
-            self._words[key] = word
-            self.tell(line)
+    def _state(self, table: TableRefresh) -> State:
+        word, _ = self.seen.get(table.id, ("", 0.0))
+        return TableStatus(table.id, word).state
+
+    def _table_outcome(self, table: TableRefresh, whole: State) -> TableOutcome:
+        state, (_, seconds) = self._state(table), self.seen.get(table.id, ("", 0.0))
+        if state is not State.RUNNING:
+            return TableOutcome(table.id, table.name, table.policy, state, seconds)
+        # Where the server lists no tables, what holds for all is all that is known of each.
+        state = State.FINISHED if whole is State.FINISHED else State.RUNNING
+        return TableOutcome(table.id, table.name, table.policy, state, None)
 
 
 def _some(names: list[str], most: int = 10) -> str:

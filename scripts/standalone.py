@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real ``airflow standalone``, with a triggerer of its own, that starts and stops cleanly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+import requests
+import tenacity
+
+POOL = {
+    "name": "mstr_sessions",
+    "slots": 4,
+    "description": "Strategy sessions",
+    "include_deferred": True,
+}
+
+
+class NotReadyError(Exception):
+    """Airflow does not answer yet, or not as healthy."""
+
+
+class Standalone:
+    """Runs while the ``with`` block does.
+
+    :param environment: what ``airflow_environment`` returned
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.home = Path(environment["AIRFLOW_HOME"])
+        self.url = f"http://127.0.0.1:{environment['AIRFLOW__API__PORT']}"
+        self.log = self.home / "standalone.log"
+
+    def __enter__(self) -> Standalone:
+        self.home.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "airflow", "standalone"]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            self._wait_until_healthy()
+            self.api("POST", "pools", POOL)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """Call Airflow's public API, and return the JSON of its answer.
+
+        :param method: the HTTP method
+        :param path: what stands behind ``/api/v2/``
+        :param body: what to send as JSON
+        """
+        response = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=30)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    def run(self, dag_id: str, timeout: float = 180.0) -> dict[str, Any]:
+        """Run a DAG, and return its run once that has ended.
+
+        :param dag_id: the DAG
+        :param timeout: seconds to wait for the DAG to be known, and for the run to end
+        """
+        run_id = self.trigger(dag_id, timeout)
+        return self.ended(dag_id, run_id, timeout)
+
+    def trigger(self, dag_id: str, timeout: float = 180.0) -> str:
+        """Start a run of a DAG, once Airflow knows it, and return the run's id.
+
+        :param dag_id: the DAG
+        :param timeout: seconds to wait for the DAG to be known
+        """
+        known = self._until(timeout)(self._known, dag_id)
+        self.api("PATCH", f"dags/{known}", {"is_paused": False})
+        return str(self.api("POST", f"dags/{known}/dagRuns", {"logical_date": None})["dag_run_id"])
+
+    def ended(self, dag_id: str, run_id: str, timeout: float = 180.0) -> dict[str, Any]:
+        """Return a run once it has ended.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param timeout: seconds to wait for its end
+        """
+        run: dict[str, Any] = self._until(timeout)(self._ended, f"dags/{dag_id}/dagRuns/{run_id}")
+        return run
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return the task instances of a run, by task id and map index.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        """
+        listed = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        mapped = {True: "{task_id}[{map_index}]", False: "{task_id}"}
+        return {mapped[task["map_index"] >= 0].format(**task): task for task in listed}
+
+    def stop(self) -> None:
+        """End Airflow: its parts first, as it hands on no signal but one from a terminal."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        parts = psutil.Process(self._process.pid).children()
+        everything = psutil.Process(self._process.pid).children(recursive=True)
+        for part in parts:
+            part.terminate()
+        psutil.wait_procs(parts, timeout=10)
+        self._process.terminate()
+        _, alive = psutil.wait_procs(everything, timeout=10)
+        for process in alive:
+            process.kill()
+        self._process.wait(timeout=20)
+
+    def _wait_until_healthy(self) -> None:
+        self._until(120.0)(self._healthy)
+
+    def _healthy(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"airflow standalone has ended:\n{self.log.read_text()[-3000:]}")
+        try:
+            parts = self.api("GET", "monitor/health")
+        except requests.RequestException as error:
+            raise NotReadyError(str(error)) from None
+        if any(part["status"] != "healthy" for part in parts.values()):
+            raise NotReadyError(str(parts))
+
+    def _known(self, dag_id: str) -> str:
+        try:
+            return str(self.api("GET", f"dags/{dag_id}")["dag_id"])
+        except requests.HTTPError as error:
+            raise NotReadyError(f"{error}: {self.api('GET', 'importErrors')}") from None
+
+    def _ended(self, path: str) -> dict[str, Any]:
+        run: dict[str, Any] = self.api("GET", path)
+        if run["state"] not in ("success", "failed"):
+            raise NotReadyError(f"the run is {run['state']}")
+        return run
+
+    @staticmethod
+    def _until(timeout: float) -> tenacity.Retrying:
+        # Airflow's API has no event to await: these are its states, asked for until they come.
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(NotReadyError),
+            stop=tenacity.stop_after_delay(timeout),
+            wait=tenacity.wait_fixed(0.5),
+            sleep=time.sleep,
+            reraise=True,
+        )
