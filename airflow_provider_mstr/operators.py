@@ -133,7 +133,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         watcher = self.watcher(self._open, self.timeout, self.poll_interval)
         if not self.deferrable:
             return self.conclude(context, self.hook.run(watcher.end()))
-        ending = self.hook.run(watcher.end_within(EARLY_WATCH))
+        ending = self.hook.run(watcher.end_within(EARLY_WATCH, EARLY_WATCH))
         if ending is None:
             self.defer_to_trigger(watcher)
         return self.conclude(context, ending)

@@ -26,6 +26,9 @@ from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, PublishTi
 from airflow_provider_mstr.tasks import MstrTask
 from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
 
+# Seconds for which a worker asks a server that is away before it defers.
+EARLY_PATIENCE = 3.0
+
 
 class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
     """Waits until a publish has ended, and returns its outcome.
@@ -67,7 +70,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
             return super().execute(context)
         with self._failures():
             watcher = self._watcher(context)
-            ending = self.hook.run(watcher.end_within(0))
+            ending = self.hook.run(watcher.end_within(0, EARLY_PATIENCE))
             if ending is None:
                 self.defer_to_trigger(watcher)
             return self.conclude(context, ending)

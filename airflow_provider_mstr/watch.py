@@ -62,20 +62,24 @@ class Watcher:
             ending = yield from self.end_within(self.timeout)
         return ending
 
-    def end_within(self, seconds: float) -> Procedure[Ending | None]:
+    def end_within(self, seconds: float, patience: float = PATIENCE) -> Procedure[Ending | None]:
         """Look until the publish ends or some time has passed; return its ending, or None.
 
         :param seconds: seconds to go on looking; what begins within them is finished
+        :param patience: seconds of asking a server that is away; where they are fewer than usual, somebody
+            else is to ask on, and not to be answered is no ending
         """
         until = self.clock() + seconds
         try:
-            while (outcome := (yield from self.look())) is None:
+            while (outcome := (yield from self.look(patience))) is None:
                 if self.left <= 0:
                     raise self.timed_out()
                 pause = min(self._pause(), self.left)
                 if self.clock() + pause > until:
                     return None
                 yield Pause(pause)
+        except ServerUnavailable as error:
+            return None if patience < PATIENCE else self.ending(error)
         except MstrError as error:
             return self.ending(error)
         return Ending(outcome)
@@ -88,14 +92,20 @@ class Watcher:
         state = State.FAILED if isinstance(error, PublishFailed) else State.RUNNING
         return Ending(self.outcome(state, proven=False), error)
 
-    def look(self) -> Procedure[RefreshOutcome | None]:
-        """Look once, and return the outcome if the publish has ended."""
+    def look(self, patience: float = PATIENCE) -> Procedure[RefreshOutcome | None]:
+        """Look once, and return the outcome if the publish has ended.
+
+        :param patience: seconds of asking a server that is away, if so many are left
+        :raises PublishFailed: where the publish failed
+        :raises PublishTimedOut: where the server was away until no time was left
+        """
+        left = max(0.0, self.left)
         try:
             seen = yield from workflow.look(
-                self.refresh.instance, self.refresh.table_ids, min(PATIENCE, max(0.0, self.left))
+                self.refresh.instance, self.refresh.table_ids, min(patience, left)
             )
         except ServerUnavailable as error:
-            if self.left > 0:
+            if patience < left:
                 raise
             raise self.timed_out(error) from None
         self._note(seen)
@@ -137,7 +147,8 @@ class Watcher:
         unseen = f"; the last look failed: {last.what}" if last else ""
         model = self.refresh.instance.model_name
         return PublishTimedOut(
-            f"the publish of {model} did not end within {self.timeout:g} s: {still}{unseen}"
+            f"the publish of {model} did not end within {self.timeout:g} s: {still}{unseen}",
+            last.reply if last else None,
         )
 
     def _pause(self) -> float:

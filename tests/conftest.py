@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An Airflow of the tests' own, and the sandbox as its connection."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Airflow reads its configuration when it is first imported, so this cannot wait for a fixture.
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ.update(
+    AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "example_dags"),
+    AIRFLOW__CORE__FERNET_KEY="bXN0ci10ZXN0cy1vbmx5LW5vdC1hLXNlY3JldC1rZXk=",
+)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """A migrated database for what only a real Airflow can show."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def mstr_connection(mstr_sandbox, monkeypatch) -> Iterator[str]:
+    """The connection ``mstr_default`` to a sandbox of the test's own."""
+    monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", mstr_sandbox.airflow_connection())
+    return "mstr_default"
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
+    from airflow_provider_mstr import operators, triggers
+    from airflow_provider_mstr.rest import workflow
+
+    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.1)
+    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.3)
+    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(operators, "EARLY_WATCH", 0.5)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow_home import EXAMPLE_DAGS, airflow_environment
+
+from airflow_provider_mstr.sandbox import Sandbox
+
+RUNNER = Path(__file__).parent.parent / "scripts" / "run_example.py"
+
+
+def states(dag_id: str, sandbox: Sandbox, home: Path) -> list[tuple[str, str]]:
+    """Run an example DAG in an Airflow of its own; return the states its tasks went through, in order."""
+    run = subprocess.run(
+        [sys.executable, str(RUNNER), str(EXAMPLE_DAGS), dag_id],
+        env=airflow_environment(home, sandbox.airflow_connection())
+        | {"AIRFLOW__LOGGING__JSON_LOGS": "True"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    for secret in sandbox.secrets():
+        assert secret not in run.stdout + run.stderr
+    lines = (json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"task"'))
+    return [(line["task"], line["state"]) for line in lines]
+
+
+def loaded(sandbox: Sandbox) -> list[dict[str, str]]:
+    """Return the tables that each publish loaded, with their policies; nothing else may be left."""
+    report = sandbox.report()
+    assert (report.open_sessions, report.instances_open, report.rejected_calls_without_cookies) == (0, 0, 0)
+    assert report.logins == report.logouts == len(report.publishes)
+    assert all(publish.state == "completed" for publish in report.publishes)
+    return [{table.name: table.refresh_policy for table in publish.tables} for publish in report.publishes]
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=4)
+def test_the_refresh_in_one_task_defers_and_succeeds(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    seen = states("mstr_refresh_in_one_task", mstr_sandbox, tmp_path)
+
+    assert seen == [("refresh_retail", "running")] * 2 + [("refresh_retail", "success")]
+    assert [len(tables) for tables in loaded(mstr_sandbox)] == [4]
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=2)
+def test_the_refresh_in_steps_ends_with_its_teardown(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    seen = states("mstr_refresh_in_steps", mstr_sandbox, tmp_path)
+
+    succeeded = [task for task, state in seen if state == "success"]
+    assert succeeded == ["create", "publish", "wait", "delete"]
+    assert [len(tables) for tables in loaded(mstr_sandbox)] == [4]
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=2)
+def test_the_refresh_after_loads_publishes_just_the_tables_they_fed(
+    mstr_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    seen = states("mstr_refresh_after_loads", mstr_sandbox, tmp_path)
+
+    succeeded = [task for task, state in seen if state == "success"]
+    assert set(succeeded[:2]) == {"load_stores", "load_sales"}
+    assert set(succeeded[5:]) == {"refresh_retail.delete", "report"}
+    assert loaded(mstr_sandbox) == [{"lu_store": "upsert", "ytd_day": "replace"}]
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1)
+def test_the_mapped_refresh_refreshes_each_data_model(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    states("mstr_refresh_many", mstr_sandbox, tmp_path)
+
+    assert len(loaded(mstr_sandbox)) == 3
+    models = {publish.data_model for publish in mstr_sandbox.report().publishes}
+    assert models == {"Retail", "Finance", "Supply Chain"}

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from workers import WAYS, Way, perform
+
+from airflow_provider_mstr.assets import data_model_asset
+from airflow_provider_mstr.operators import (
+    MstrCreateDataModelInstanceOperator,
+    MstrDeleteDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+    MstrRefreshDataModelOperator,
+)
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.sandbox import Sandbox
+
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+LIVE = "8A1C6E3B5F9D4270B8C4E7A2D6F1093E"
+
+every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())
+
+
+def nothing_left(sandbox: Sandbox) -> bool:
+    report = sandbox.report()
+    return report.open_sessions == 0 and report.instances_open == 0
+
+
+@every_way
+def test_a_refresh_takes_one_session_and_leaves_nothing(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    refreshed = refresh(RETAIL)
+
+    assert refreshed.error is None
+    report = mstr_sandbox.report()
+    assert (report.logins, report.logouts, len(report.publishes)) == (1, 1, 1)
+    assert report.publishes[0].state == "completed"
+    assert report.rejected_calls_without_cookies == 0
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
+def test_the_outcome_names_each_table_with_its_policy_and_seconds(refresh: Way) -> None:
+    refreshed = refresh(RETAIL, tables={"lu_store": "upsert", "ytd_day": None}, refresh_policy="add")
+
+    outcome = refreshed.outcome
+    assert (outcome["state"], outcome["proven"], outcome["data_model_id"]) == ("finished", True, RETAIL)
+    assert [(table["name"], table["policy"], table["state"]) for table in outcome["tables"]] == [
+        ("lu_store", "upsert", "finished"),
+        ("ytd_day", "add", "finished"),
+    ]
+    assert all(0 < table["seconds"] <= outcome["seconds"] + 0.1 for table in outcome["tables"])
+
+
+@every_way
+@pytest.mark.mstr_sandbox(publish_seconds=2)
+def test_a_deferred_wait_goes_on_in_the_triggerer(refresh: Way, request: pytest.FixtureRequest) -> None:
+    refreshed = refresh(RETAIL)
+
+    waited = refreshed.tasks.get("wait") or refreshed.tasks["refresh"]
+    assert refreshed.outcome["state"] == "finished"
+    assert len(waited.events) == ("deferred" in request.node.callspec.id)
+
+
+@every_way
+def test_a_table_that_does_not_exist_fails_for_good_before_anything_is_published(
+    refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    refreshed = refresh(RETAIL, tables=["ytd_day", "no_such_table"])
+
+    assert isinstance(refreshed.error, AirflowFailException)
+    assert "no_such_table" in str(refreshed.error)
+    assert "city_mnth_sls" in str(refreshed.error)
+    assert mstr_sandbox.report().publishes == ()
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
+def test_an_unknown_policy_fails_for_good_before_anything_is_published(
+    refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    refreshed = refresh(RETAIL, refresh_policy="overwrite")
+
+    assert isinstance(refreshed.error, AirflowFailException)
+    assert "upsert" in str(refreshed.error)
+    assert mstr_sandbox.report().publishes == ()
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
+def test_a_connect_live_model_fails_for_good(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    refreshed = refresh(LIVE)
+
+    assert isinstance(refreshed.error, AirflowFailException)
+    assert "connect_live" in str(refreshed.error)
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
+def test_a_wrong_password_fails_for_good(
+    refresh: Way, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.loads(mstr_sandbox.airflow_connection()) | {"password": "not-the-password"}
+    monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
+
+    refreshed = refresh(RETAIL)
+
+    assert isinstance(refreshed.error, AirflowFailException)
+    assert "login" in str(refreshed.error)
+    assert "not-the-password" not in str(refreshed.error)
+
+
+@every_way
+@pytest.mark.parametrize("reading", ["result", "loaded", "plain", "empty", "text"])
+def test_the_publish_is_seen_to_end_under_every_reading_of_its_status(
+    refresh: Way, reading: str, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.change(reading=reading, publish_seconds=1.0)
+
+    refreshed = refresh(RETAIL)
+
+    assert refreshed.outcome["state"] == "finished"
+    assert refreshed.outcome["proven"] == (reading not in ("plain", "empty"))
+    assert mstr_sandbox.report().publishes[0].state == "completed"
+
+
+@every_way
+@pytest.mark.parametrize(
+    "kind", ["schema_comparison_error", "error", "negative_status", "status_3", "http_500"]
+)
+def test_a_publish_that_fails_is_never_a_success(refresh: Way, kind: str, mstr_sandbox: Sandbox) -> None:
+    from airflow_provider_mstr.sandbox import PublishFailure
+
+    mstr_sandbox.change(publish_failure=PublishFailure(kind), publish_seconds=0.5)
+
+    refreshed = refresh(RETAIL)
+
+    assert refreshed.outcome is None
+    assert isinstance(refreshed.error, (errors.PublishFailed, AirflowFailException))
+    assert RETAIL in str(refreshed.error)
+    assert nothing_left(mstr_sandbox)
+    waited = refreshed.tasks.get("wait") or refreshed.tasks["refresh"]
+    assert waited.xcoms["mstr_outcome"]["state"] == "failed"
+
+
+@every_way
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_publish_that_takes_too_long_is_given_up_and_cancelled(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    refreshed = refresh(RETAIL, timeout=2)
+
+    assert refreshed.outcome is None
+    assert "did not end within 2 s" in str(refreshed.error)
+    assert "ytd_day" in str(refreshed.error)
+    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
+def test_the_link_is_on_every_task_even_where_it_fails(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault("publish", "no_privilege")
+
+    refreshed = refresh(RETAIL)
+
+    assert isinstance(refreshed.error, AirflowFailException)
+    links = [task.xcoms.get("mstr_data_model_link") for task in refreshed.tasks.values()]
+    assert links == [f"{mstr_sandbox.url}/app/library#/model/{RETAIL}"] * len(links)
+
+
+@every_way
+def test_no_secret_is_in_an_xcom_or_an_event(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.change(publish_seconds=2.0)
+
+    refreshed = refresh(RETAIL)
+
+    assert refreshed.error is None
+    seen = json.dumps([[task.xcoms, task.result, task.events] for task in refreshed.tasks.values()])
+    assert [secret for secret in mstr_sandbox.secrets() if secret in seen] == []
+
+
+def test_the_refresh_is_closed_where_airflow_resumes_only_to_fail_the_task(mstr_sandbox: Sandbox) -> None:
+    from airflow.exceptions import TaskDeferralError
+
+    mstr_sandbox.change(publish_seconds=600.0)
+    make = lambda: MstrRefreshDataModelOperator(  # noqa: E731
+        task_id="refresh", data_model_id=RETAIL, deferrable=True
+    )
+    deferred = perform(make, triggerer=False)
+    assert not nothing_left(mstr_sandbox)
+
+    with pytest.raises(TaskDeferralError):
+        make().resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": deferred.ti})
+
+    assert nothing_left(mstr_sandbox)
+    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+
+
+def test_an_event_carries_the_outcome_of_the_data_model(mstr_sandbox: Sandbox) -> None:
+    asset = data_model_asset(RETAIL)
+
+    task = perform(
+        lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, outlets=[asset])
+    )
+
+    assert task.outlet_events[asset].extra["refresh"] == task.result
+
+
+def test_time_limits_that_make_no_sense_are_refused_when_the_dag_is_read() -> None:
+    for wrong in (0, -1, float("inf"), "soon", True):
+        with pytest.raises(ValueError, match="not a positive number of seconds"):
+            MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, timeout=wrong)
+
+
+def test_publish_makes_another_instance_where_the_idle_one_was_reaped(mstr_sandbox: Sandbox) -> None:
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+    mstr_sandbox.add_fault("publish", "instance_lost")
+
+    publish = perform(lambda: MstrPublishDataModelOperator(task_id="publish", instance=create.result))
+
+    assert publish.error is None
+    assert publish.result["instance_id"] != create.result["instance_id"]
+    report = mstr_sandbox.report()
+    assert (report.logins, report.open_sessions, len(report.publishes)) == (1, 1, 1)
+
+
+def test_delete_succeeds_where_nothing_was_created(mstr_sandbox: Sandbox) -> None:
+    task = perform(lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=None))
+
+    assert (task.error, task.result) == (None, None)
+    assert mstr_sandbox.report().requests == {}
+
+
+def test_delete_succeeds_where_all_is_gone_already(mstr_sandbox: Sandbox) -> None:
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+    delete = lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=create.result)  # noqa: E731
+
+    assert perform(delete).error is None
+    assert nothing_left(mstr_sandbox)
+    assert perform(delete).error is None
+
+
+def test_delete_fails_while_the_session_may_still_be_open(mstr_sandbox: Sandbox) -> None:
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+    mstr_sandbox.add_fault("logout", "no_privilege")
+
+    delete = perform(lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=create.result))
+
+    assert isinstance(delete.error, AirflowFailException)
+
+
+def test_a_handle_sealed_under_another_connection_is_refused_in_words(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+    other = json.loads(mstr_sandbox.airflow_connection()) | {"password": "another"}
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
+
+    publish = perform(
+        lambda: MstrPublishDataModelOperator(
+            task_id="publish", instance=create.result, mstr_conn_id="other"
+        )
+    )
+
+    assert isinstance(publish.error, AirflowFailException)
+    assert "sealed under another connection" in str(publish.error)
+
+
+@pytest.mark.parametrize("handle", ["", "None", "[]", {}, {"session": "x"}, 5, "{'project_id': 1}"])
+def test_what_is_no_handle_is_refused_in_words_and_without_a_request(
+    handle: object, mstr_sandbox: Sandbox
+) -> None:
+    publish = perform(lambda: MstrPublishDataModelOperator(task_id="publish", instance=handle))
+
+    assert isinstance(publish.error, AirflowFailException)
+    assert "handle" in str(publish.error)
+    assert mstr_sandbox.report().requests == {}
+
+
+def test_a_handle_may_come_as_the_text_that_a_template_made_of_it(mstr_sandbox: Sandbox) -> None:
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+
+    publish = perform(lambda: MstrPublishDataModelOperator(task_id="publish", instance=str(create.result)))
+
+    assert publish.error is None
+    assert len(mstr_sandbox.report().publishes) == 1
+
+
+def test_a_kill_closes_the_refresh_and_stops_its_load(mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.change(publish_seconds=600.0)
+    operator = MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, deferrable=True)
+    task = perform(lambda: operator, triggerer=False)
+    assert task.deferral is not None
+
+    operator.on_kill()
+
+    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+    assert nothing_left(mstr_sandbox)

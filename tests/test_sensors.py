@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+from workers import Performed, perform
+
+from airflow_provider_mstr.operators import (
+    MstrCreateDataModelInstanceOperator,
+    MstrDeleteDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+)
+from airflow_provider_mstr.sandbox import PublishFailure, Sandbox
+from airflow_provider_mstr.sensors import MstrPublishStatusSensor
+
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+
+Publish = Callable[[], dict[str, Any]]
+
+both = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+
+
+@pytest.fixture
+def created() -> dict[str, Any]:
+    """The handle of a fresh instance."""
+    task = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+    assert task.error is None
+    return task.result
+
+
+@pytest.fixture
+def published(created: dict[str, Any]) -> Publish:
+    """Starts a publish and returns its handle."""
+
+    def publish() -> dict[str, Any]:
+        task = perform(lambda: MstrPublishDataModelOperator(task_id="publish", instance=created))
+        assert task.error is None
+        return task.result
+
+    return publish
+
+
+def wait(handle: Any, **more: Any) -> Performed:
+    more = {"poke_interval": 0.3, "timeout": 30} | more
+    return perform(lambda: MstrPublishStatusSensor(task_id="wait", instance=handle, **more))
+
+
+@both
+def test_the_sensor_returns_the_outcome(deferrable: bool, published: Publish) -> None:
+    task = wait(published(), deferrable=deferrable)
+
+    assert task.result["state"] == "finished"
+    assert task.xcoms["mstr_outcome"] == task.result
+
+
+@both
+def test_a_lost_session_ends_the_sensor_at_once_and_says_what_to_clear(
+    deferrable: bool, published: Publish, created: dict[str, Any]
+) -> None:
+    handle = published()
+    perform(lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=created))
+    began = time.monotonic()
+
+    task = wait(handle, deferrable=deferrable)
+
+    assert isinstance(task.error, AirflowFailException)
+    assert "Clear the task that created" in str(task.error)
+    assert time.monotonic() - began < 5
+
+
+@both
+def test_a_handle_that_was_not_published_ends_the_sensor_at_once(
+    deferrable: bool, created: dict[str, Any]
+) -> None:
+    task = wait(created, deferrable=deferrable)
+
+    assert isinstance(task.error, AirflowFailException)
+    assert "publish task" in str(task.error)
+
+
+@both
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_the_timeout_counts_from_the_publish_and_not_from_the_sensor(
+    deferrable: bool, published: Publish
+) -> None:
+    handle = published() | {"published_at": time.time() - 100}
+    began = time.monotonic()
+
+    task = wait(handle, deferrable=deferrable, timeout=99)
+
+    assert isinstance(task.error, AirflowSensorTimeout)
+    assert time.monotonic() - began < 5
+
+
+@both
+def test_a_publish_that_finished_late_is_still_a_success(deferrable: bool, published: Publish) -> None:
+    handle = published()
+    assert wait(handle).result["state"] == "finished"
+
+    task = wait(handle | {"published_at": time.time() - 100}, deferrable=deferrable, timeout=99)
+
+    assert task.result["state"] == "finished"
+
+
+@both
+@pytest.mark.parametrize("leniency", ["soft_fail", "never_fail"])
+def test_a_lenient_sensor_is_skipped_where_the_publish_fails(
+    leniency: str, deferrable: bool, mstr_sandbox: Sandbox, published: Publish
+) -> None:
+    mstr_sandbox.change(publish_failure=PublishFailure("error"))
+
+    task = wait(published(), deferrable=deferrable, **{leniency: True})
+
+    assert isinstance(task.error, AirflowSkipException)
+    assert RETAIL in f"{task.error} {task.error.__cause__}"
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_in_reschedule_mode_the_sensor_gives_its_worker_back(
+    published: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.TaskInstance.get_first_reschedule_date", lambda *_: None, raising=False)
+
+    task = wait(published(), mode="reschedule")
+
+    assert isinstance(task.error, AirflowRescheduleException)
+
+
+@both
+def test_a_server_that_is_away_for_a_moment_does_not_fail_the_wait(
+    deferrable: bool, mstr_sandbox: Sandbox, published: Publish
+) -> None:
+    mstr_sandbox.change(publish_seconds=2.0)
+    handle = published()
+    mstr_sandbox.add_fault("publish_status", "status", status=503, times=2)
+    mstr_sandbox.add_fault("publish_status", "garbled", garble="html", after=2)
+
+    task = wait(handle, deferrable=deferrable)
+
+    assert task.result["state"] == "finished"
+
+
+@both
+def test_a_server_that_stays_away_times_out_without_calling_it_a_failure(
+    deferrable: bool, mstr_sandbox: Sandbox, published: Publish
+) -> None:
+    handle = published()
+    mstr_sandbox.add_fault("publish_status", "status", status=503, times=None)
+
+    task = wait(handle, deferrable=deferrable, timeout=3)
+
+    assert isinstance(task.error, AirflowSensorTimeout)
+    assert "the last look failed" in str(task.error)
+    assert "503" in str(task.error)

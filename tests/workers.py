@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers and a triggerer in small: operators executed as Airflow executes them, without its database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_mstr.operators import (
+    MstrCreateDataModelInstanceOperator,
+    MstrDeleteDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+    MstrRefreshDataModelOperator,
+)
+from airflow_provider_mstr.sensors import MstrPublishStatusSensor
+
+
+@dataclass
+class TaskInstance:
+    """What the operators use of Airflow's: its ids, and the XComs, which must be JSON."""
+
+    task_id: str
+    map_index: int = -1
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        return self.xcoms.get(key)
+
+
+@dataclass
+class Performed:
+    """What became of a task.
+
+    :param result: what it returned
+    :param error: what it raised instead
+    :param events: what its triggers fired
+    """
+
+    ti: TaskInstance
+    result: Any = None
+    error: BaseException | None = None
+    events: list[Any] = field(default_factory=list)
+    outlet_events: Any = None
+    deferral: TaskDeferred | None = None
+
+    @property
+    def xcoms(self) -> dict[str, Any]:
+        return self.ti.xcoms
+
+
+class OutletEvent:
+    """Stands for the event of one asset."""
+
+    def __init__(self) -> None:
+        self.extra: dict[str, Any] = {}
+
+
+def perform(make: Callable[[], Any], *, triggerer: bool = True) -> Performed:
+    """Execute an operator; each time that it resumes, another worker makes it anew.
+
+    :param make: makes the operator
+    :param triggerer: whether there is one, to run the trigger of a deferral
+    """
+    operator = make()
+    performed = Performed(TaskInstance(operator.task_id), outlet_events=defaultdict(OutletEvent))
+    context = {"ti": performed.ti, "outlet_events": performed.outlet_events}
+    step: Callable[[], Any] = lambda: operator.execute(context)  # noqa: E731
+    try:
+        while True:
+            try:
+                performed.result = json.loads(json.dumps(step()))
+            except TaskDeferred as deferral:
+                performed.deferral = deferral
+                if not triggerer:
+                    break
+                event = fire(deferral.trigger)
+                performed.events.append(event)
+                step = _resumed(make(), deferral, event, context)
+            else:
+                break
+    except Exception as error:  # noqa: BLE001 - whatever a task raises is what became of it
+        performed.error = error
+    return performed
+
+
+def fire(trigger: BaseTrigger) -> Any:
+    """Run a trigger as another process would, and return the payload of its one event."""
+    rebuilt = rebuild(trigger)
+
+    async def events() -> list[TriggerEvent]:
+        return [event async for event in rebuilt.run()]
+
+    (event,) = asyncio.run(events())
+    return json.loads(json.dumps(event.payload))
+
+
+def rebuild(trigger: BaseTrigger) -> BaseTrigger:
+    """Return the trigger as it comes out of Airflow's database."""
+    from airflow.sdk.serde import deserialize, serialize
+
+    classpath, kwargs = trigger.serialize()
+    assert classpath == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
+    return type(trigger)(**deserialize(json.loads(json.dumps(serialize(kwargs)))))
+
+
+def _resumed(operator: Any, deferral: TaskDeferred, event: Any, context: Any) -> Callable[[], Any]:
+    return lambda: operator.resume_execution(deferral.method_name, {"event": event}, context)
+
+
+@dataclass
+class Refreshed:
+    """What became of a refresh, whichever way it went: the outcome, or the first task's error."""
+
+    outcome: Any
+    error: BaseException | None
+    tasks: dict[str, Performed]
+
+
+Way = Callable[..., Refreshed]
+
+
+def in_one_task(*, deferrable: bool) -> Way:
+    """Return the way of the one-task operator."""
+
+    def refresh(data_model_id: str, poll: float = 0.3, timeout: float = 30.0, **more: Any) -> Refreshed:
+        task = perform(
+            lambda: MstrRefreshDataModelOperator(
+                task_id="refresh",
+                data_model_id=data_model_id,
+                deferrable=deferrable,
+                poll_interval=poll,
+                timeout=timeout,
+                **more,
+            )
+        )
+        return Refreshed(task.result, task.error, {"refresh": task})
+
+    return refresh
+
+
+def in_steps(*, deferrable: bool) -> Way:
+    """Return the way of the four tasks, the teardown of which runs whenever the setup did."""
+
+    def refresh(data_model_id: str, poll: float = 0.3, timeout: float = 30.0, **more: Any) -> Refreshed:
+        where = {name: more.pop(name) for name in ("project_id",) if name in more}
+        conn = {name: more.pop(name) for name in ("mstr_conn_id",) if name in more}
+        tasks: dict[str, Performed] = {}
+
+        def then(name: str, make: Callable[[], Any]) -> Any:
+            tasks[name] = perform(make)
+            return tasks[name].result
+
+        handle = then(
+            "create",
+            lambda: MstrCreateDataModelInstanceOperator(
+                task_id="create", data_model_id=data_model_id, **where, **conn
+            ),
+        )
+        published = handle and then(
+            "publish",
+            lambda: MstrPublishDataModelOperator(task_id="publish", instance=handle, **more, **conn),
+        )
+        outcome = published and then(
+            "wait",
+            lambda: MstrPublishStatusSensor(
+                task_id="wait",
+                instance=published,
+                deferrable=deferrable,
+                poke_interval=poll,
+                timeout=timeout,
+                **conn,
+            ),
+        )
+        if handle:
+            then("delete", lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=handle, **conn))
+        error = next((task.error for task in tasks.values() if task.error), None)
+        return Refreshed(outcome, error, tasks)
+
+    return refresh
+
+
+WAYS: dict[str, Way] = {
+    "one task, blocking": in_one_task(deferrable=False),
+    "one task, deferred": in_one_task(deferrable=True),
+    "in steps, blocking": in_steps(deferrable=False),
+    "in steps, deferred": in_steps(deferrable=True),
+}
