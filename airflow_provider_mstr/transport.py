@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import ssl
 import time
@@ -249,7 +250,7 @@ def _repetition(request: Request[Any]) -> dict[str, Any]:
     patience = PATIENCE if request.patience is None else request.patience
     return {
         "retry": tenacity.retry_if_exception(partial(_may_pass, request)),
-        "stop": tenacity.stop_any(tenacity.stop_before_delay(patience), _StopAtOddAnswers()),
+        "stop": tenacity.stop_any(tenacity.stop_before_delay(patience), _StopAtOddAnswers(request)),
         "wait": _pause,
         "before_sleep": _tell,
         "reraise": True,
@@ -259,13 +260,17 @@ def _repetition(request: Request[Any]) -> dict[str, Any]:
 def _may_pass(request: Request[Any], error: BaseException) -> bool:
     if isinstance(error, ServerUnavailable):
         return request.repeatable or error.nothing_done
-    status = error.reply.status if isinstance(error, NotUnderstood) else None
-    return request.repeatable and status is not None and 200 <= status < 300
+    return request.repeatable and isinstance(error, NotUnderstood)
 
 
 class _StopAtOddAnswers(tenacity.stop.stop_base):
+    """Takes odd answers for lasting sooner than silence, unless the request brings a patience of its own."""
+
+    def __init__(self, request: Request[Any]) -> None:
+        self._most = ODD_ANSWERS if request.patience is None else math.inf
+
     def __call__(self, state: tenacity.RetryCallState) -> bool:
-        return isinstance(_error(state), NotUnderstood) and state.attempt_number >= ODD_ANSWERS
+        return isinstance(_error(state), NotUnderstood) and state.attempt_number >= self._most
 
 
 _backoff = tenacity.wait_combine(

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome
 from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.codes import in_words
-from airflow_provider_mstr.rest.errors import MstrError, PublishFailed, PublishTimedOut, ServerUnavailable
+from airflow_provider_mstr.rest.errors import (
+    MstrError,
+    NotUnderstood,
+    PublishFailed,
+    PublishTimedOut,
+    ServerUnavailable,
+)
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, scrubbed
 from airflow_provider_mstr.rest.publication import PublishStatus, State, TableStatus
 from airflow_provider_mstr.rest.tables import TableRefresh
@@ -78,7 +84,7 @@ class Watcher:
                 if self.clock() + pause > until:
                     return None
                 yield Pause(pause)
-        except ServerUnavailable as error:
+        except (ServerUnavailable, NotUnderstood) as error:
             return None if patience < PATIENCE else self.ending(error)
         except MstrError as error:
             return self.ending(error)
@@ -104,7 +110,7 @@ class Watcher:
             seen = yield from workflow.look(
                 self.refresh.instance, self.refresh.table_ids, min(patience, left)
             )
-        except ServerUnavailable as error:
+        except (ServerUnavailable, NotUnderstood) as error:
             if patience < left:
                 raise
             raise self.timed_out(error) from None
