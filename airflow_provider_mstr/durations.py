@@ -19,7 +19,7 @@ def positive_seconds(name: str, typed: Any) -> float:
     """
     try:
         seconds = typed.total_seconds() if isinstance(typed, timedelta) else float(typed)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if isinstance(typed, bool) or not 0 < seconds < math.inf:
         raise InvalidInput(f"{name} is {typed!r}, which is not a positive number of seconds")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -22,14 +23,11 @@ from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import TableChoice, is_id
 
 if TYPE_CHECKING:
-    from airflow_provider_mstr.transport import SyncDriver
+    from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-# Shorter values are words such as "true", and masking them would garble every log.
-_SHORTEST_SECRET = 16
 
 _MOST_NAMES = 20
 
@@ -87,9 +85,9 @@ class MstrHook(BaseHook):
 
         :param procedure: a procedure that was not started yet
         """
-        from airflow_provider_mstr.transport import AsyncDriver
-
-        return await AsyncDriver(await self.aserver()).run(procedure)
+        # Importing the driver and reading CA files takes longer than an event loop may be kept waiting.
+        driver = await asyncio.to_thread(_async_driver, await self.aserver())
+        return await driver.run(procedure)
 
     def get_conn(self) -> SyncDriver:
         """Return the driver that runs procedures against the server; it holds no session."""
@@ -199,5 +197,10 @@ class MstrHook(BaseHook):
         from airflow.providers.common.compat.sdk import mask_secret
 
         for secret in session.secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                mask_secret(secret)
+            mask_secret(secret)
+
+
+def _async_driver(server: LibraryServer) -> AsyncDriver:
+    from airflow_provider_mstr.transport import AsyncDriver
+
+    return AsyncDriver(server)

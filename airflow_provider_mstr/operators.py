@@ -98,7 +98,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         :param event: what the trigger fired
         """
         with task_failures():
-            self._reopen(event["handle"])
+            told = event.get("handle") if isinstance(event, Mapping) else None
+            self._reopen(told or self._kept_handle(context["ti"]))
             with self._closing():
                 return self.conclude(context, Ending.from_json(event))
 

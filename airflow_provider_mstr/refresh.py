@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mstr.rest.errors import HandleRefused, MstrError
@@ -98,24 +100,14 @@ class RefreshHandle:
         :raises HandleRefused: where it is nothing of the kind
         """
         data = _parsed(said) if isinstance(said, str) else said
-        if not isinstance(data, Mapping):
-            raise HandleRefused(
-                "instance is not the handle of a data model instance, but something else or nothing"
-            )
-        try:
-            handle = cls(
-                **{key: data[key] for key in ("project_id", "data_model_id", "instance_id", "session")},
+        with _refused_unless_whole("instance is not a whole handle of a data model instance"):
+            return cls(
+                **{
+                    key: _text(data[key]) for key in ("project_id", "data_model_id", "instance_id", "session")
+                },
                 tables=tuple(_table(entry) for entry in data["tables"]),
-                published_at=None if data["published_at"] is None else float(data["published_at"]),
+                published_at=None if data["published_at"] is None else _seconds(data["published_at"]),
             )
-        except (KeyError, TypeError, ValueError):
-            raise HandleRefused("instance is not a whole handle of a data model instance") from None
-        if not all(
-            isinstance(part, str)
-            for part in (handle.project_id, handle.data_model_id, handle.instance_id, handle.session)
-        ):
-            raise HandleRefused("instance is not a whole handle of a data model instance")
-        return handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +163,17 @@ class RefreshOutcome:
         """Return the outcome that :meth:`to_json` described.
 
         :param said: what :meth:`to_json` returned
+        :raises HandleRefused: where it is nothing of the kind
         """
-        tables = tuple(
-            TableOutcome(
-                table["id"],
-                table["name"],
-                RefreshPolicy(table["policy"]),
-                State(table["state"]),
-                table["seconds"],
+        with _refused_unless_whole("this is not a whole outcome of a refresh"):
+            return cls(
+                project_id=_text(said["project_id"]),
+                data_model_id=_text(said["data_model_id"]),
+                state=State(said["state"]),
+                proven=said["proven"] is True,
+                seconds=_seconds(said["seconds"]),
+                tables=tuple(_table_outcome(table) for table in said["tables"]),
             )
-            for table in said["tables"]
-        )
-        return replace(cls(**{**said, "tables": ()}), state=State(said["state"]), tables=tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +196,12 @@ class Ending:
         """Return the ending that :meth:`to_json` described.
 
         :param said: what :meth:`to_json` returned
+        :raises HandleRefused: where it is nothing of the kind
         """
-        error = said["error"]
-        return cls(RefreshOutcome.from_json(said["outcome"]), error and MstrError.from_json(error))
+        with _refused_unless_whole("this is not a whole ending of a refresh"):
+            error = said["error"]
+            outcome = RefreshOutcome.from_json(said["outcome"])
+            return cls(outcome, None if error is None else MstrError.from_json(error))
 
 
 def _table_json(table: TableRefresh | TableOutcome) -> dict[str, Any]:
@@ -215,7 +209,33 @@ def _table_json(table: TableRefresh | TableOutcome) -> dict[str, Any]:
 
 
 def _table(entry: Any) -> TableRefresh:
-    return TableRefresh(str(entry["id"]), str(entry["name"]), RefreshPolicy(entry["policy"]))
+    return TableRefresh(_text(entry["id"]), _text(entry["name"]), RefreshPolicy(entry["policy"]))
+
+
+def _table_outcome(entry: Any) -> TableOutcome:
+    table = _table(entry)
+    took = None if entry["seconds"] is None else _seconds(entry["seconds"])
+    return TableOutcome(table.id, table.name, table.policy, State(entry["state"]), took)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+@contextmanager
+def _refused_unless_whole(refusal: str) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        raise HandleRefused(refusal) from None
 
 
 def _parsed(text: str) -> Any:

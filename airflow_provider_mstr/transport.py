@@ -29,6 +29,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
 from airflow_provider_mstr import __version__
 from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.punctual import PunctualAdapter
 from airflow_provider_mstr.rest.errors import (
     CertificateRefused,
     InvalidInput,
@@ -63,6 +64,8 @@ ODD_ANSWERS = 3
 
 _CHUNK = 65536
 
+_NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, UnicodeError)
+
 
 class SyncDriver:
     """Runs procedures with requests, over one kept connection.
@@ -74,6 +77,8 @@ class SyncDriver:
         self._wire = Wire.to(server)
         self._client = requests.Session()
         self._client.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._client.mount(scheme, PunctualAdapter())
         self._client.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def __enter__(self) -> SyncDriver:
@@ -110,7 +115,7 @@ class SyncDriver:
             return decipher(request, self._exchange(request))
         except requests.exceptions.SSLError as error:
             raise _untrusted(request, error) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise _unreachable(request, error, nothing_done=_never_connected(error)) from None
 
     def _exchange(self, request: Request[Any]) -> Response:
@@ -171,10 +176,8 @@ class AsyncDriver:
             return decipher(request, await self._exchange(client, request))
         except aiohttp.ClientSSLError as error:
             raise _untrusted(request, error) from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            never_connected = isinstance(
-                error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-            )
+        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            never_connected = isinstance(error, _NEVER_CONNECTED)
             raise _unreachable(request, error, nothing_done=never_connected) from None
 
     async def _exchange(self, client: aiohttp.ClientSession, request: Request[Any]) -> Response:
@@ -184,7 +187,8 @@ class AsyncDriver:
             yarl.URL(self._wire.url(request), encoded=True),
             headers=self._wire.headers(request),
             data=self._wire.body(request),
-            timeout=aiohttp.ClientTimeout(total=limit, connect=min(CONNECT_TIMEOUT, limit)),
+            # The shorter one tells a connection that never came from an answer that did not.
+            timeout=aiohttp.ClientTimeout(total=limit, connect=min(CONNECT_TIMEOUT, 0.9 * limit)),
             ssl=_ssl_context(self._wire.trusted),
             proxy=self._wire.proxy,
             allow_redirects=False,
@@ -220,7 +224,8 @@ class Wire:
     @property
     def proxy(self) -> str | None:
         """The proxy for this server, if any."""
-        return self.proxies.get(urlsplit(self.base).scheme) or self.proxies.get("all")
+        proxy = self.proxies.get(urlsplit(self.base).scheme) or self.proxies.get("all")
+        return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
     def url(self, request: Request[Any]) -> str:
         """Return the request's whole address."""
@@ -319,7 +324,8 @@ def _cause(error: BaseException) -> str:
 def _never_connected(error: Exception) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     no_connection = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, no_connection)
+    at_the_start = (requests.ConnectTimeout, requests.exceptions.ProxyError, UnicodeError)
+    return isinstance(error, at_the_start) or isinstance(reason, no_connection)
 
 
 def _ca_file(verify: bool | str) -> str | bool:
@@ -328,8 +334,15 @@ def _ca_file(verify: bool | str) -> str | bool:
         return False
     from_environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     path = verify if isinstance(verify, str) else from_environment or DEFAULT_CA_BUNDLE_PATH
-    if not os.path.exists(path):
-        raise InvalidInput(f"the CA file {path!r} of the connection's verify does not exist on this machine")
+    try:
+        _ssl_context(path)
+    except OSError as error:
+        why = (
+            "does not exist on this machine"
+            if isinstance(error, FileNotFoundError)
+            else "holds no certificate"
+        )
+        raise InvalidInput(f"the CA file {path!r} of the connection's verify {why}") from None
     return path
 
 
@@ -337,8 +350,9 @@ def _ca_file(verify: bool | str) -> str | bool:
 def _ssl_context(trusted: str | bool) -> ssl.SSLContext | bool:
     if not isinstance(trusted, str):
         return trusted
-    place = "capath" if os.path.isdir(trusted) else "cafile"
-    return ssl.create_default_context(**{place: trusted})  # type: ignore[arg-type]
+    if os.path.isdir(trusted):
+        return ssl.create_default_context(capath=trusted)
+    return ssl.create_default_context(cafile=trusted)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from airflow_provider_mstr.rest.errors import (
     PublishTimedOut,
     ServerUnavailable,
 )
-from airflow_provider_mstr.rest.protocol import Pause, Procedure, scrubbed
+from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.publication import PublishStatus, State, TableStatus
 from airflow_provider_mstr.rest.tables import TableRefresh
 from airflow_provider_mstr.rest.workflow import Look
@@ -113,7 +113,11 @@ class Watcher:
         except (ServerUnavailable, NotUnderstood) as error:
             if patience < left:
                 raise
-            raise self.timed_out(error) from None
+            if self.left <= 0:
+                raise self.timed_out(error) from None
+            # The server asks for more patience than is left, so the last look is a single one.
+            yield Pause(self.left)
+            return (yield from self.look(patience))
         self._note(seen)
         if seen.state is State.FAILED and seen.status is not None:
             raise PublishFailed(
@@ -172,8 +176,7 @@ class Watcher:
         )
         words = in_words(status.status)
         number = f"status {status.status}" + (f", {words}" if words else "")
-        said = "; ".join(part for part in (number, status.message, *tables) if part)
-        return scrubbed(said, self.refresh.instance.session.secrets)
+        return "; ".join(part for part in (number, status.message, *tables) if part)
 
     def _note(self, seen: Look) -> None:
         busy = seen.status is None

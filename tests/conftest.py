@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_mstr.sandbox import Sandbox
+
 ROOT = Path(__file__).parent.parent
 
 # Airflow reads its configuration when it is first imported, so this cannot wait for a fixture.
@@ -31,7 +33,7 @@ def airflow_db() -> None:
 
 
 @pytest.fixture
-def mstr_connection(mstr_sandbox, monkeypatch) -> Iterator[str]:
+def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The connection ``mstr_default`` to a sandbox of the test's own."""
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", mstr_sandbox.airflow_connection())
     return "mstr_default"

@@ -18,8 +18,7 @@ def states(dag_id: str, sandbox: Sandbox, home: Path) -> list[tuple[str, str]]:
     """Run an example DAG in an Airflow of its own; return the states its tasks went through, in order."""
     run = subprocess.run(
         [sys.executable, str(RUNNER), str(EXAMPLE_DAGS), dag_id],
-        env=airflow_environment(home, sandbox.airflow_connection())
-        | {"AIRFLOW__LOGGING__JSON_LOGS": "True"},
+        env=airflow_environment(home, sandbox.airflow_connection()) | {"AIRFLOW__LOGGING__JSON_LOGS": "True"},
         capture_output=True,
         text=True,
         timeout=180,

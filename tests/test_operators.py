@@ -258,9 +258,7 @@ def test_a_handle_sealed_under_another_connection_is_refused_in_words(
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(other))
 
     publish = perform(
-        lambda: MstrPublishDataModelOperator(
-            task_id="publish", instance=create.result, mstr_conn_id="other"
-        )
+        lambda: MstrPublishDataModelOperator(task_id="publish", instance=create.result, mstr_conn_id="other")
     )
 
     assert isinstance(publish.error, AirflowFailException)

@@ -66,7 +66,7 @@ def test_the_fixture_works_as_the_readme_shows(
     (code,) = blocks("sandbox")
     run = 'MstrHook().open(None, "9F4772B837604551B4D3CC916ADC5598")'
     namespace: dict[str, object] = {"MstrHook": MstrHook}
-    exec(code.replace("...  # run your DAG", f"MstrHook().close({run})"), namespace)  # noqa: S102
+    exec(code.replace("...  # run your DAG", f"MstrHook().close({run})"), namespace)
 
     namespace["test_my_dag"](mstr_sandbox, monkeypatch)  # type: ignore[operator]
 

@@ -89,7 +89,7 @@ def perform(make: Callable[[], Any], *, triggerer: bool = True) -> Performed:
                 step = _resumed(make(), deferral, event, context)
             else:
                 break
-    except Exception as error:  # noqa: BLE001 - whatever a task raises is what became of it
+    except Exception as error:
         performed.error = error
     return performed
 
@@ -183,7 +183,10 @@ def in_steps(*, deferrable: bool) -> Way:
             ),
         )
         if handle:
-            then("delete", lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=handle, **conn))
+            then(
+                "delete",
+                lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=handle, **conn),
+            )
         error = next((task.error for task in tasks.values() if task.error), None)
         return Refreshed(outcome, error, tasks)
 

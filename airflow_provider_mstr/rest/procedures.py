@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -94,7 +95,7 @@ def login(credentials: Credentials) -> Procedure[Session]:
         path="/api/auth/login",
         reads=required_header(TOKEN_HEADER),
         body=credentials.login_body(),
-        secrets=frozenset({credentials.password} - {""}),
+        secrets=credentials.secrets,
     )
     session = Session(answer.value, {})
     session.renew(answer.cookies)
@@ -165,8 +166,9 @@ def enter_project(session: Session, project_id: str) -> Procedure[None]:
         yield from _within(
             session, "enter the project", "GET", path, json_object, project_id, query={"type": PROJECT_TYPE}
         )
-    except NotUnderstood:
-        return
+    except NotUnderstood as error:
+        if error.reply.status != HTTPStatus.NOT_FOUND:
+            raise
     except NotFound as error:
         if error.reply.iserver_code not in (None, NO_SUCH_OBJECT):
             raise

@@ -9,10 +9,11 @@ A procedure is a generator: it yields a :class:`Request` and is sent the :class:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.codes import ISERVER_CODES, in_words, signed
@@ -25,11 +26,15 @@ MASK = "***"
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response as it came: no status has been judged and no body read."""
+    """An HTTP response as it came: no status has been judged and no body read.
+
+    :param secrets: what is masked where the body repeats it
+    """
 
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name in any casing, or None if it is absent or empty.
@@ -41,12 +46,13 @@ class Response:
     @property
     def cookies(self) -> dict[str, str | None]:
         """The cookies this response sets, raw; None stands for one it takes back."""
-        return dict(_cookie(line) for line in self._all("Set-Cookie"))
+        cookies = (_cookie(line) for line in self._all("Set-Cookie"))
+        return {name: value for name, value in cookies if name}
 
     def json(self) -> Any:
-        """Return the body as JSON, or None where it is not JSON (``null`` says nothing either)."""
+        """Return the body as JSON, with its secrets masked, or None where it is not JSON."""
         try:
-            return json.loads(self.body)
+            return _masked(json.loads(self.body), self.secrets)
         except (ValueError, RecursionError):
             return None
 
@@ -58,8 +64,21 @@ def _cookie(line: str) -> tuple[str, str | None]:
     # A cookie jar would drop cookies by path, domain or Secure; the API wants every one back (1.4).
     pair, *attributes = line.split(";")
     name, _, value = pair.partition("=")
-    taken_back = any(attribute.strip().lower() == "max-age=0" for attribute in attributes)
+    said = [attribute.strip().lower() for attribute in attributes]
+    taken_back = "max-age=0" in said or any("expires=thu, 01 jan 1970" in word for word in said)
     return name.strip(), None if taken_back else value.strip()
+
+
+def _masked(said: Any, secrets: frozenset[str]) -> Any:
+    if isinstance(said, str):
+        for secret in sorted(secrets, key=len, reverse=True):
+            said = said.replace(secret, MASK)
+        return said
+    if isinstance(said, list):
+        return [_masked(part, secrets) for part in said]
+    if isinstance(said, dict):
+        return {key: _masked(part, secrets) for key, part in said.items()}
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +122,8 @@ class Pause:
 class Answer(Generic[T]):
     """What a good response meant, and the cookies it set."""
 
-    value: T
-    cookies: Mapping[str, str | None]
+    value: T = field(repr=False)
+    cookies: Mapping[str, str | None] = field(repr=False)
 
 
 Step: TypeAlias = "Request[Any] | Pause"
@@ -143,12 +162,13 @@ def decipher(request: Request[T], response: Response) -> Answer[T]:
     :param request: the call that was made
     :param response: what came back
     """
+    response = replace(response, secrets=request.secrets)
     if 200 <= response.status < 300:
         try:
             return Answer(request.reads(response), response.cookies)
         except errors.NotUnderstood as error:
             what = f"could not {request.purpose}: {error.what}"
-            raise errors.NotUnderstood(what, _reply(request, response)) from None
+            raise errors.NotUnderstood(what, _reply(response)) from None
     raise _refusal(request, response)
 
 
@@ -201,26 +221,11 @@ def shape(response: Response) -> str:
     return f"{sort} ({kind}, {len(response.body)} bytes)"
 
 
-def scrubbed(text: str, secrets: Iterable[str]) -> str:
-    """Return a text of the server's with every secret masked that it repeats.
-
-    :param text: what the server said
-    :param secrets: what must not be shown
-    """
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK) if secret else text
-    return text
-
-
 def _refusal(request: Request[Any], response: Response) -> MstrError:
-    reply = _reply(request, response)
+    reply = _reply(response)
     what = f"could not {request.purpose}"
     if 300 <= response.status < 400:
-        target = response.header("Location") or "nowhere"
-        host = target.split("/")[2] if target.count("/") >= 2 else "another path"
-        return errors.NotUnderstood(
-            f"{what}: the server redirects to {scrubbed(host, request.secrets)}", reply
-        )
+        return errors.NotUnderstood(f"{what}: the server redirects to {_elsewhere(response)}", reply)
     meaning = _meaning(request, response, reply)
     words = in_words(reply.iserver_code)
     what = f"{what}: {words}" if words else what
@@ -229,6 +234,16 @@ def _refusal(request: Request[Any], response: Response) -> MstrError:
     if meaning is errors.NotUnderstood:
         what = f"{what}: {shape(response)} came with HTTP {response.status}"
     return meaning(what, reply)
+
+
+def _elsewhere(response: Response) -> str:
+    """Return the host of a redirect and nothing more, as the rest of it may carry a login or a ticket."""
+    try:
+        target = urlsplit(response.header("Location") or "")
+        port = f":{target.port}" if target.port else ""
+    except ValueError:
+        return "nowhere that can be read"
+    return str(_masked(f"{target.hostname}{port}", response.secrets)) if target.hostname else "another path"
 
 
 def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> type[MstrError]:
@@ -247,13 +262,14 @@ def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> t
     if response.status == 403:
         return errors.NoPrivilege
     if response.status >= 500:
-        return errors.RequestFailed if reply.code else errors.ServerUnavailable
+        of_the_api = reply.code is not None or reply.iserver_code is not None
+        return errors.RequestFailed if of_the_api else errors.ServerUnavailable
     if not reply.code:
         return errors.NotUnderstood
     return errors.NotFound if response.status == 404 else errors.InvalidRequest
 
 
-def _reply(request: Request[Any], response: Response) -> ServerReply:
+def _reply(response: Response) -> ServerReply:
     said = _error_body(response.json())
     code = _text(said.get("code"))
     iserver_code = _integer(said.get("iServerCode"))
@@ -262,7 +278,7 @@ def _reply(request: Request[Any], response: Response) -> ServerReply:
         status=response.status,
         code=_code(code),
         iserver_code=_hresult(code) if iserver_code is None else iserver_code,
-        message=scrubbed(message, request.secrets)[:2000] if message else None,
+        message=message[:2000] if message else None,
         ticket=_text(said.get("ticketId")),
         retry_after=_retry_after(response),
     )
@@ -294,7 +310,7 @@ def _retry_after(response: Response) -> float | None:
         return float(told[:9])
     try:
         wait = parsedate_to_datetime(told) - parsedate_to_datetime(response.header("Date") or "")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, wait.total_seconds())
 

@@ -107,9 +107,10 @@ def verdict(status: PublishStatus, published: Collection[str]) -> Verdict:
     ours = _ours(status.tables, published)
     if any(table.state is State.RUNNING for table in ours):
         return Verdict(State.RUNNING)
-    if _covers(ours, published) and status.status in (_RESULT_READY, _ALL_LOADED):
+    ended = status.status in (_RESULT_READY, _ALL_LOADED)
+    if ended and _lists_every(ours, published):
         return Verdict(State.FINISHED)
-    if status.status == _RESULT_READY:
+    if status.status == _RESULT_READY or (ended and _might_list_every(ours, published)):
         return Verdict(State.FINISHED, proven=False)
     return Verdict(State.RUNNING)
 
@@ -119,11 +120,15 @@ def _ours(listed: tuple[TableStatus, ...], published: Collection[str]) -> tuple[
     return tuple(table for table in listed if table.id.upper() in ids) or listed
 
 
-def _covers(listed: tuple[TableStatus, ...], published: Collection[str]) -> bool:
-    missing = {table_id.upper() for table_id in published} - {table.id.upper() for table in listed}
-    if len(missing) < len(published):
-        return not missing
-    return len(listed) >= max(1, len(published))
+def _lists_every(listed: tuple[TableStatus, ...], published: Collection[str]) -> bool:
+    ids = {table.id.upper() for table in listed}
+    return bool(ids) and ids.issuperset(table_id.upper() for table_id in published)
+
+
+def _might_list_every(listed: tuple[TableStatus, ...], published: Collection[str]) -> bool:
+    """Whether the list may be of every published table, under ids of another kind."""
+    known = {table_id.upper() for table_id in published}.intersection(table.id.upper() for table in listed)
+    return not known and len(listed) >= max(1, len(published))
 
 
 def _table(entry: Any) -> TableStatus:

@@ -42,6 +42,11 @@ class Credentials:
     login: str = ""
     password: str = field(default="", repr=False)
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must never be shown; a text of fewer characters would garble everything that is."""
+        return frozenset({self.password} if len(self.password) >= 4 else ())
+
     def login_body(self) -> dict[str, Any]:
         """Return the body of the login request; an API token goes where the user name does (1.2)."""
         mode = {"loginMode": int(self.mode)}
@@ -88,8 +93,8 @@ class Session:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be shown: the token and every cookie."""
-        return frozenset({self.token, *self.cookies.values()} - {""})
+        """What must never be shown: the token and every cookie, but for words such as "true"."""
+        return frozenset(value for value in (self.token, *self.cookies.values()) if len(value) >= 8)
 
 
 @dataclass(frozen=True, slots=True)

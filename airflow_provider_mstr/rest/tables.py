@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
@@ -122,9 +123,11 @@ def is_id(text: str) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    for read in (json.loads, ast.literal_eval):
+    for read in (partial(json.loads, object_pairs_hook=_once), ast.literal_eval):
         try:
             said = read(text)
+        except InvalidInput:
+            raise
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
         if isinstance(said, (Mapping, list, tuple)):
@@ -136,14 +139,20 @@ def _parsed(text: str) -> Any:
     return [text]
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, which must name nothing twice."""
+    _refuse_twice(name for name, _ in pairs)
+    return dict(pairs)
+
+
 def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPolicy]:
+    pairs = list(pairs)
     policies: dict[str, RefreshPolicy] = {}
     for typed, policy in pairs:
         if not isinstance(typed, str) or not typed.strip():
             raise InvalidInput(f"tables holds {typed!r}, which is no table name or id")
-        if typed.strip() in policies:
-            raise InvalidInput(f"tables names {typed.strip()!r} twice")
         policies[typed.strip()] = policy
+    _refuse_twice(_same(typed) for typed, _ in pairs)
     if not policies:
         raise InvalidInput(
             "tables is empty: nothing would be published; leave tables out to publish every table"
@@ -163,9 +172,13 @@ def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
     return found[0]
 
 
-def _refuse_twice(ids: Iterable[str]) -> None:
+def _same(typed: str) -> str:
+    return typed.strip().upper() if is_id(typed.strip()) else typed.strip()
+
+
+def _refuse_twice(names: Iterable[str]) -> None:
     seen: set[str] = set()
-    for table_id in ids:
-        if table_id in seen:
-            raise InvalidInput(f"tables names the table {table_id} twice, under its name and its id")
-        seen.add(table_id)
+    for name in names:
+        if name in seen:
+            raise InvalidInput(f"tables names the table {name} twice")
+        seen.add(name)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow_provider_mstr.rest.errors import InvalidInput
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 # What stands behind the Library URL in addresses that people copy from a browser (7.3).
 _INSIDE_LIBRARY = frozenset({"api", "api-docs", "app", "auth", "static", "servlet"})
@@ -23,14 +26,15 @@ def library_url(pasted: str, port: int | None = None) -> str:
     text = pasted.strip()
     if not text or any(character.isspace() or not character.isprintable() for character in text):
         raise InvalidInput("the connection has no usable host: put the Library URL there")
-    scheme, separator, _ = text.partition("://")
-    url = _split(text if separator else f"//{text.lstrip('/')}")
+    url = _split(text if _SCHEME.match(text) else f"//{text.lstrip('/')}")
     if url.scheme not in ("", "http", "https"):
-        raise InvalidInput(f"the Library URL begins with {scheme}://, but only http and https will do")
+        raise InvalidInput(f"the Library URL begins with {url.scheme}://, but only http and https will do")
     if "@" in url.netloc:
         raise InvalidInput("the Library URL carries a login: put login and password into their own fields")
     host = _host(url)
-    port = _port(url) or port
+    port = _port(url) or port or None
+    if port is not None and not 0 < port < 65536:
+        raise InvalidInput(f"the port {port} is not a number between 1 and 65535")
     network = f"[{host}]" if ":" in host else host
     scheme = url.scheme or ("http" if is_this_machine(host) else "https")
     return f"{scheme}://{network}{f':{port}' if port else ''}{_library_path(url.path)}"

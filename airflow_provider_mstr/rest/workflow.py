@@ -116,9 +116,10 @@ def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
     :return: why the instance could not be deleted on its own, where it went only with its session
     :raises MstrError: where the session may still be open
     """
-    kept = yield from _attempt(procedures.delete_instance(instance, CLEANUP_PATIENCE))
-    yield from procedures.logout(instance.session, CLEANUP_PATIENCE)
-    return kept
+    try:
+        return (yield from _attempt(procedures.delete_instance(instance, CLEANUP_PATIENCE)))
+    finally:
+        yield from procedures.logout(instance.session, CLEANUP_PATIENCE)
 
 
 def _attempt(procedure: Procedure[None]) -> Procedure[MstrError | None]:
@@ -155,13 +156,11 @@ def _was_taken(instance: DataModelInstance) -> Procedure[bool]:
         return True
     untouched = yield from _untouched_status(instance)
     for _ in range(LOST_ANSWER_LOOKS):
-        if seen != untouched or _shows_work(seen):
-            return True
-        if not isinstance(seen, PublishStatus):
-            return False
+        if seen != untouched or not isinstance(seen, PublishStatus):
+            return seen != untouched
         yield Pause(LOST_ANSWER_PAUSE)
         seen = yield from _unsettled_status(instance)
-    return False
+    return seen != untouched
 
 
 def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:

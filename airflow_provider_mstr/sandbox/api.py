@@ -263,6 +263,9 @@ def _project(project: Project) -> dict[str, object]:
 def _object(visit: Visit) -> Answer:
     kind = visit.request.number("type", 0)
     if kind == _PROJECT_TYPE:
+        # Without a project header the object is read from no project, and takes no place in one.
+        if visit.request.headers.get(PROJECT_ID.lower()):
+            visit.library.enter(visit.session, visit.request.header(PROJECT_ID))
         if project := visit.library.world.project(visit.args["id"]):
             return json_answer(_project(project) | {"type": _PROJECT_TYPE})
         raise Refused(answers.PROJECT_NOT_FOUND)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever comes over the wire, each call yields a value or a MstrError and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scripted import MODEL, PROJECT, PUBLISHED, TOKEN, a_session, an_instance
+
+from airflow_provider_mstr.rest import errors, procedures
+from airflow_provider_mstr.rest.errors import MstrError
+from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, Run, decipher
+from airflow_provider_mstr.rest.publication import PublishStatus
+from airflow_provider_mstr.rest.session import Credentials, Session
+from airflow_provider_mstr.rest.tables import Table
+
+COOKIE = "cookie-value-nobody-may-see"
+
+
+def first_request(procedure: Procedure[Any]) -> Request[Any]:
+    step = Run(procedure).step
+    assert isinstance(step, Request)
+    return step
+
+
+def procedures_by_name() -> dict[str, Procedure[Any]]:
+    session = a_session(JSESSIONID=COOKIE)
+    instance = an_instance(session)
+    return {
+        "login": procedures.login(Credentials(login="administrator", password=TOKEN)),
+        "logout": procedures.logout(session),
+        "sessions": procedures.session_status(session),
+        "projects": procedures.list_projects(session),
+        "project_id": procedures.project_id(session, "Tutorial"),
+        "enter_project": procedures.enter_project(session, PROJECT),
+        "data_model": procedures.data_model(session, PROJECT, MODEL),
+        "create_instance": procedures.create_instance(session, PROJECT, MODEL),
+        "list_tables": procedures.list_tables(instance),
+        "publish": procedures.publish(instance, PUBLISHED),
+        "publish_status": procedures.publish_status(instance),
+        "delete_instance": procedures.delete_instance(instance),
+    }
+
+
+REQUESTS = {name: first_request(procedure) for name, procedure in procedures_by_name().items()}
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
+ODD = SCALAR | st.lists(SCALAR, max_size=2) | st.dictionaries(st.text(max_size=3), SCALAR, max_size=2)
+
+
+def holding(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects that hold any of these fields, each with a likely or an odd value."""
+    return st.fixed_dictionaries({}, optional={name: values | ODD for name, values in fields.items()})
+
+
+CODES = st.sampled_from(["ERR001", "ERR004", "ERR006", "ERR009", "ERR0014", "8004cb0a", "ERR", "zz"])
+NUMBERS = st.sampled_from([-2147072194, -2147468986, -2147212544, "-2147072486", 0, 1])
+ERROR = holding(code=CODES, iServerCode=NUMBERS, message=st.just(f"no {TOKEN}, {COOKIE}"), ticketId=st.text())
+ENTRY = holding(id=st.text(), status=st.text(), state=st.text(), errorCode=NUMBERS, errorMessage=st.text())
+ROW = holding(information=holding(objectId=st.text(), name=st.text()))
+LIKELY_JSON = st.one_of(
+    JSON,
+    ERROR,
+    holding(errors=st.lists(ERROR | ODD, max_size=3), ticketId=st.text()),
+    holding(status=st.integers() | st.text(), tables=st.lists(ENTRY | ODD, max_size=4), message=st.text()),
+    holding(total=st.integers(-2, 9), tables=st.lists(ROW | ODD, max_size=4), offset=st.integers()),
+    holding(information=holding(objectId=st.text(), name=st.text()), dataServeMode=st.text()),
+    st.lists(holding(id=st.text(), name=st.text()) | ODD, max_size=4),
+)
+BODIES = st.binary(max_size=200) | LIKELY_JSON.map(lambda said: json.dumps(said).encode())
+HEADER_NAMES = st.sampled_from(
+    [
+        "x-mstr-authtoken",
+        "X-MSTR-DataModelInstanceId",
+        "Set-Cookie",
+        "Location",
+        "Retry-After",
+        "Date",
+        "Content-Type",
+        "",
+    ]
+)
+DATES = st.sampled_from(
+    [
+        "Wed, 21 Oct 2026 07:28:00 GMT",
+        "Wed, 21 Oct 2026 07:28:00",
+        "Wed, 21 Oct 9999 23:59:59 -2359",
+        "9" * 30,
+    ]
+)
+HEADERS = st.lists(st.tuples(HEADER_NAMES, DATES | st.text(max_size=40)), max_size=6).map(tuple)
+STATUSES = st.sampled_from([200, 204, 302, 400, 401, 403, 404, 429, 500, 502, 503]) | st.integers(0, 999)
+RESPONSES = st.builds(Response, STATUSES, HEADERS, BODIES)
+
+
+def outcome(name: str, response: Response) -> Answer[Any] | MstrError:
+    try:
+        return decipher(REQUESTS[name], response)
+    except MstrError as error:
+        return error
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+@given(response=RESPONSES)
+def test_any_response_is_a_value_or_an_mstr_error(name: str, response: Response) -> None:
+    made = outcome(name, response)
+    if isinstance(made, MstrError):
+        assert json.dumps(made.to_json())
+        assert str(made)
+    else:
+        assert 200 <= response.status < 300
+        assert isinstance(made, Answer)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+@given(said=LIKELY_JSON, status=STATUSES)
+def test_no_secret_that_the_server_repeats_gets_into_the_message(name: str, said: Any, status: int) -> None:
+    made = outcome(name, Response(status, (), json.dumps(said).encode()))
+    told = (made.reply.message or "") if isinstance(made, MstrError) else ""
+    assert TOKEN not in told
+    # There is no cookie to keep before the login.
+    assert COOKIE not in told or name == "login"
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+@given(data=st.data())
+def test_any_answers_drive_a_whole_procedure_to_a_value_or_an_mstr_error(
+    name: str, data: st.DataObject
+) -> None:
+    run = Run(procedures_by_name()[name])
+    try:
+        for _ in range(6):
+            if run.step is None:
+                break
+            assert isinstance(run.step, Request)
+            try:
+                made: Any = decipher(run.step, data.draw(RESPONSES))
+            except MstrError as error:
+                made = error
+            run.feed(made)
+    except MstrError:
+        pass
+
+
+def read(name: str, said: Any) -> Any:
+    return decipher(REQUESTS[name], Response(200, (), json.dumps(said).encode())).value
+
+
+@given(said=LIKELY_JSON)
+def test_publish_status_is_read_to_a_typed_status_or_refused(said: Any) -> None:
+    try:
+        status = read("publish_status", said)
+    except errors.NotUnderstood:
+        return
+    assert isinstance(status, PublishStatus)
+    assert type(status.status) is int
+    assert all(type(table.id) is type(table.word) is type(table.error) is str for table in status.tables)
+
+
+@given(said=LIKELY_JSON)
+@example(said={"tables": [{"information": {"objectId": "a", "name": None}}], "total": True})
+def test_a_page_of_tables_is_read_to_tables_or_refused(said: Any) -> None:
+    try:
+        page = read("list_tables", said)
+    except errors.NotUnderstood:
+        return
+    assert page.total is None or type(page.total) is int
+    assert all(isinstance(table, Table) and type(table.name) is str for table in page.tables)
+
+
+@given(said=LIKELY_JSON)
+def test_projects_are_read_to_ids_and_names_or_refused(said: Any) -> None:
+    try:
+        projects = read("projects", said)
+    except errors.NotUnderstood:
+        assert not isinstance(said, list)
+        return
+    assert all(type(project.id) is type(project.name) is str for project in projects)
+
+
+COOKIE_LINES = st.lists(st.text(max_size=30) | st.sampled_from(["a=1", "a=; Max-Age=0", "=", ""]), max_size=5)
+
+
+@given(lines=COOKIE_LINES)
+def test_any_set_cookie_lines_leave_a_session_whose_cookies_are_text(lines: list[str]) -> None:
+    session = Session(TOKEN, {})
+    session.renew(Response(200, tuple(("Set-Cookie", line) for line in lines)).cookies)
+    assert all(type(name) is type(value) is str for name, value in session.cookies.items())
+    assert ("Cookie" in session.headers()) is bool(session.cookies)
+
+
+@pytest.mark.parametrize("line", ["", "; Path=/", "="])
+def test_a_set_cookie_without_a_name_sets_no_cookie(line: str) -> None:
+    session = Session(TOKEN, {})
+    session.renew(Response(200, (("Set-Cookie", line),)).cookies)
+    assert "Cookie" not in session.headers()
+
+
+@given(code=st.text(max_size=12) | CODES)
+def test_any_error_code_is_read_and_told_again(code: str) -> None:
+    response = Response(500, (), json.dumps({"code": code}).encode())
+    with pytest.raises(MstrError) as caught:
+        decipher(REQUESTS["publish"], response)
+    assert (caught.value.reply.code is None) is (code == "")

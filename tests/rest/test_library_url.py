@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Library URL out of whatever a person pastes."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from airflow_provider_mstr.rest.errors import InvalidInput
+from airflow_provider_mstr.rest.url import is_this_machine, library_url
+
+LIBRARY = "https://demo.microstrategy.com/MicroStrategyLibrary"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        LIBRARY,
+        f"{LIBRARY}/",
+        f"{LIBRARY}///",
+        f"  {LIBRARY}\n",
+        f"{LIBRARY}/api",
+        f"{LIBRARY}/api/",
+        f"{LIBRARY}/API/auth/login",
+        f"{LIBRARY}/api-docs",
+        f"{LIBRARY}/api-docs/index.html?visibility=all#/Authentication",
+        f"{LIBRARY}/app",
+        f"{LIBRARY}/app/B7CA92F04B9FAE8D941C3E9B7E0CD754/9F47/K53--K46",
+        f"{LIBRARY}/app/library#/model/9F4772B837604551B4D3CC916ADC5598",
+        f"{LIBRARY}/app/config/0123",
+        f"{LIBRARY}/auth/ui/loginPage",
+        f"{LIBRARY}/static/x.js",
+        f"{LIBRARY}/servlet/mstrWeb?x=1",
+        f"{LIBRARY}?x=1",
+        f"{LIBRARY}#/model",
+        "demo.microstrategy.com/MicroStrategyLibrary",
+        "//demo.microstrategy.com/MicroStrategyLibrary",
+        "/demo.microstrategy.com/MicroStrategyLibrary",
+        "HTTPS://Demo.MicroStrategy.COM/MicroStrategyLibrary/app",
+        "https://demo.microstrategy.com:/MicroStrategyLibrary",
+        "demo.microstrategy.com//MicroStrategyLibrary//app//",
+    ],
+)
+def test_every_address_of_the_library_gives_its_plain_url(pasted: str) -> None:
+    assert library_url(pasted) == LIBRARY
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "demo.microstrategy.com/MicroStrategyLibrary/app?next=https://elsewhere.example.com/",
+        "demo.microstrategy.com/MicroStrategyLibrary#https://elsewhere.example.com/",
+        "https://demo.microstrategy.com/MicroStrategyLibrary/app?next=http://elsewhere.example.com/",
+    ],
+)
+def test_another_url_in_the_query_or_fragment_is_no_scheme(pasted: str) -> None:
+    assert library_url(pasted) == LIBRARY
+
+
+@pytest.mark.parametrize(
+    ("pasted", "port", "url"),
+    [
+        ("http://library.example.com", None, "http://library.example.com"),
+        ("library.example.com", None, "https://library.example.com"),
+        ("library.example.com", 8443, "https://library.example.com:8443"),
+        ("library.example.com:8080/L", None, "https://library.example.com:8080/L"),
+        ("library.example.com:8080/L", 8443, "https://library.example.com:8080/L"),
+        ("https://library.example.com/L", 443, "https://library.example.com:443/L"),
+        ("localhost:8080", None, "http://localhost:8080"),
+        ("localhost/MicroStrategyLibrary", 8080, "http://localhost:8080/MicroStrategyLibrary"),
+        ("https://localhost:8080", None, "https://localhost:8080"),
+        ("127.0.0.1:8080", None, "http://127.0.0.1:8080"),
+        ("sandbox.localhost:1", None, "http://sandbox.localhost:1"),
+        ("10.0.0.7", None, "https://10.0.0.7"),
+        ("[::1]:8080/L", None, "http://[::1]:8080/L"),
+        ("https://[2001:DB8::1]/L/app", None, "https://[2001:db8::1]/L"),
+        ("library", None, "https://library"),
+        ("my_host-1.example.com", None, "https://my_host-1.example.com"),
+        ("https://h/one/two/api/three", None, "https://h/one/two"),
+        ("https://h/a%20b/app", None, "https://h/a%20b"),
+        ("https://h/Bibliothèque", None, "https://h/Biblioth%C3%A8que"),
+        ("https://h/application", None, "https://h/application"),
+    ],
+)
+def test_hosts_ports_schemes_and_paths(pasted: str, port: int | None, url: str) -> None:
+    assert library_url(pasted, port) == url
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "",
+        "   ",
+        "/",
+        "//",
+        "https://",
+        "https:///MicroStrategyLibrary",
+        "https://host name/L",
+        "https://ho\tst",
+        "https://host/a\nb",
+        "https://ho\x00st",
+        "ftp://library.example.com",
+        "jdbc:mstr://library.example.com",
+        "mstr://library.example.com",
+        "https://library.example.com:port",
+        "https://library.example.com:70000",
+        "https://library.example.com:-1",
+        "https://[::1",
+        "https://[nonsense]/",
+        "https://library!.example.com",
+        "https://exa%6Dple.com",
+        "https://admin:secret@library.example.com",
+        "admin@library.example.com",
+        "https:\\\\library.example.com",
+        "\ud800.example.com",
+        "https://ex℀mple.com",
+    ],
+)
+def test_what_is_no_library_url_is_refused(pasted: str) -> None:
+    with pytest.raises(InvalidInput):
+        library_url(pasted)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70000])
+def test_a_port_that_cannot_be_is_refused_from_the_ports_own_field_too(port: int) -> None:
+    with pytest.raises(InvalidInput):
+        library_url("library.example.com", port)
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://admin:hunter2@library.example.com/",
+        "admin:hunter2@library.example.com",
+        "ftp://admin:hunter2@library.example.com",
+        "admin:hunter2@library.example.com/app?next=https://elsewhere.example.com",
+        "https://admin:hunter2@library.example.com:port/",
+        "https://admin:hunter2@/",
+    ],
+)
+def test_a_refused_login_in_the_url_is_not_repeated(pasted: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        library_url(pasted)
+    assert "hunter2" not in str(caught.value)
+
+
+URL_LIKE = st.builds(
+    "".join,
+    st.lists(
+        st.sampled_from(
+            ["http", "https", "://", "/", ":", "@", "[", "]", "::1", "%2F", "%25", "?", "#", "app", "."]
+        )
+        | st.text(max_size=6),
+        max_size=9,
+    ),
+)
+PATHS = st.lists(st.text(max_size=8), max_size=4).map("/".join)
+
+
+@given(pasted=st.text() | URL_LIKE | st.builds("https://host/{}".format, PATHS))
+@example("https://İ.example.com")
+@example("https://ẞ.example.com")
+@example("https://h/%2541/%2f/%00")
+@example("https://[v1.a:b]/")
+def test_any_text_gives_a_plain_url_or_is_refused(pasted: str) -> None:
+    try:
+        url = library_url(pasted)
+    except InvalidInput:
+        return
+    parts = urlsplit(url)
+    assert parts.scheme in ("http", "https")
+    assert parts.hostname
+    assert (parts.username, parts.password, parts.query, parts.fragment) == (None, None, "", "")
+    assert not url.endswith("/")
+    assert not any(character.isspace() for character in url)
+    assert url.isprintable()
+
+
+@given(
+    pasted=st.text() | URL_LIKE | st.builds("https://host/{}".format, PATHS),
+    port=st.none() | st.integers(1, 65535),
+)
+def test_a_plain_url_stays_as_it_is(pasted: str, port: int | None) -> None:
+    try:
+        url = library_url(pasted, port)
+    except InvalidInput:
+        assume(False)
+    assert library_url(url) == url
+    assert library_url(url, port) == url
+
+
+@pytest.mark.parametrize(
+    ("host", "this"),
+    [
+        ("localhost", True),
+        ("a.localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("notlocalhost", False),
+        ("localhost.example.com", False),
+        ("10.0.0.1", False),
+        ("::2", False),
+        ("", False),
+    ],
+)
+def test_only_loopback_names_are_this_machine(host: str, this: bool) -> None:
+    assert is_this_machine(host) is this

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of a model's tables, from servers that page as they please."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import Played, an_instance, answer, play, serve, table_row
+
+from airflow_provider_mstr.rest import errors, procedures
+from airflow_provider_mstr.rest.procedures import MOST_PAGES, PAGE_SIZE
+from airflow_provider_mstr.rest.protocol import Request, Response
+from airflow_provider_mstr.rest.tables import Table
+
+
+@dataclass
+class PagingServer:
+    """A server with some tables, and its own mind about pages.
+
+    ``cap`` is its longest page, ``all_cap`` the same where it is asked for all at once; ``total`` makes
+    what it says of the number of its tables, out of the true number.
+    """
+
+    tables: list[str]
+    cap: int = 10_000
+    all_cap: int = 10_000
+    ignores_offset: bool = False
+    total: Callable[[int], Any] = lambda true: true
+    queries: list[tuple[int, int]] = field(default_factory=list)
+
+    def __call__(self, request: Request[Any]) -> Response:
+        offset, limit = (int(request.query[name]) for name in ("offset", "limit"))
+        self.queries.append((offset, limit))
+        begin = 0 if self.ignores_offset else offset
+        most = self.all_cap if limit < 0 else min(limit, self.cap)
+        rows = [table_row(name, f"table {name}") for name in self.tables[begin : begin + most]]
+        said = {"offset": offset, "limit": limit, "tables": rows, "total": self.total(len(self.tables))}
+        return answer({key: value for key, value in said.items() if value is not ...})
+
+    def listed(self) -> Played:
+        return serve(procedures.list_tables(an_instance()), self)
+
+
+def ids(count: int) -> list[str]:
+    return [f"T{number}" for number in range(count)]
+
+
+def names(played: Played) -> list[str]:
+    return [table.id for table in played.result]
+
+
+def test_one_call_is_enough_where_the_server_gives_all() -> None:
+    server = PagingServer(ids(1500))
+    assert names(server.listed()) == ids(1500)
+    assert server.queries == [(0, -1)]
+
+
+def test_a_model_without_tables_has_none() -> None:
+    server = PagingServer([])
+    assert server.listed().result == ()
+    assert server.queries == [(0, -1)]
+
+
+def test_a_server_that_caps_its_pages_is_asked_for_the_rest_from_where_it_stopped() -> None:
+    server = PagingServer(ids(1200), cap=500, all_cap=500)
+    assert names(server.listed()) == ids(1200)
+    assert server.queries == [(0, -1), (500, PAGE_SIZE), (1000, PAGE_SIZE)]
+
+
+def test_a_server_that_does_not_know_minus_one_is_asked_page_by_page() -> None:
+    server = PagingServer(ids(3), cap=2, all_cap=0)
+    assert names(server.listed()) == ids(3)
+
+
+def test_a_missing_total_is_made_up_for_by_asking_until_nothing_new_comes() -> None:
+    server = PagingServer(ids(7), cap=3, all_cap=3, total=lambda _: ...)
+    assert names(server.listed()) == ids(7)
+
+
+@pytest.mark.parametrize("total", [None, "7", True, 7.0, []])
+def test_a_total_that_is_no_number_counts_as_missing(total: Any) -> None:
+    server = PagingServer(ids(7), cap=3, all_cap=3, total=lambda _: total)
+    assert names(server.listed()) == ids(7)
+
+
+def test_a_server_that_holds_tables_back_is_not_understood() -> None:
+    played = PagingServer(ids(5), total=lambda true: true + 1).listed()
+    assert type(played.error) is errors.NotUnderstood
+    assert "has 6 tables, but the server lists only 5" in played.error.what
+
+
+def test_a_server_that_ignores_the_offset_and_holds_back_is_not_understood() -> None:
+    played = PagingServer(ids(5), cap=2, all_cap=2, ignores_offset=True).listed()
+    assert type(played.error) is errors.NotUnderstood
+
+
+def test_a_server_that_ignores_the_offset_but_gives_all_is_believed() -> None:
+    server = PagingServer(ids(5), ignores_offset=True, total=lambda _: ...)
+    assert names(server.listed()) == ids(5)
+
+
+def test_a_list_that_does_not_end_is_given_up() -> None:
+    served = 0
+
+    def endless(request: Request[Any]) -> Response:
+        nonlocal served
+        served += 1
+        return answer({"tables": [table_row(f"T{served}", "t")]})
+
+    played = serve(procedures.list_tables(an_instance()), endless)
+    assert type(played.error) is errors.NotUnderstood
+    assert served == MOST_PAGES
+
+
+def test_a_table_without_a_name_is_called_by_its_id() -> None:
+    rows = [{"information": {"objectId": "A"}}, {"information": {"objectId": "B", "name": None}}]
+    played = play(procedures.list_tables(an_instance()), answer({"total": 2, "tables": rows}))
+    assert played.result == (Table("A", "A"), Table("B", "B"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"tables": None},
+        {"tables": {}},
+        {"tables": [None]},
+        {"tables": [{}]},
+        {"tables": [{"information": {"objectId": 7}}]},
+        {"tables": [{"information": "A"}]},
+        [],
+    ],
+)
+def test_tables_of_another_form_are_not_understood(said: Any) -> None:
+    played = play(procedures.list_tables(an_instance()), answer(said))
+    assert type(played.error) is errors.NotUnderstood
+
+
+HONEST = st.just(lambda true: true)
+TOTALS = st.sampled_from(
+    [lambda true: true, lambda _: ..., lambda _: "7", lambda true: true + 3, lambda _: 10**9]
+)
+CAPS = st.integers(1, 9) | st.just(10_000)
+
+
+@given(
+    tables=st.lists(st.sampled_from(ids(30)), max_size=30),
+    cap=CAPS,
+    all_cap=st.integers(0, 9) | st.just(10_000),
+    ignores_offset=st.booleans(),
+    total=TOTALS | st.integers(-3, 40).map(lambda said: lambda _: said),
+)
+def test_any_server_is_done_with_after_few_calls(
+    tables: list[str], cap: int, all_cap: int, ignores_offset: bool, total: Callable[[int], Any]
+) -> None:
+    server = PagingServer(tables, cap, all_cap, ignores_offset, total)
+    played = server.listed()
+    assert len(server.queries) <= len(set(tables)) + 3
+    if played.error is None:
+        assert len(set(names(played))) == len(names(played))
+        assert set(names(played)) <= set(tables)
+    else:
+        assert type(played.error) is errors.NotUnderstood
+
+
+@given(
+    count=st.integers(0, 30),
+    cap=CAPS,
+    all_cap=st.integers(0, 9) | st.just(10_000),
+    ignores_offset=st.booleans(),
+    total=HONEST | st.integers(0, 9).map(lambda more: lambda true: true + more),
+)
+def test_a_server_whose_total_is_not_too_low_yields_every_table_or_is_not_understood(
+    count: int, cap: int, all_cap: int, ignores_offset: bool, total: Callable[[int], Any]
+) -> None:
+    played = PagingServer(ids(count), cap, all_cap, ignores_offset, total).listed()
+    if played.error is None:
+        assert names(played) == ids(count)
+    else:
+        assert type(played.error) is errors.NotUnderstood
+
+
+@given(count=st.integers(0, 30), cap=CAPS, all_cap=st.integers(0, 9) | st.just(10_000), total=TOTALS)
+def test_a_server_that_honours_the_offset_yields_every_table_or_is_not_understood(
+    count: int, cap: int, all_cap: int, total: Callable[[int], Any]
+) -> None:
+    played = PagingServer(ids(count), cap, all_cap, total=total).listed()
+    if played.error is None:
+        assert names(played) == ids(count)
+    else:
+        assert type(played.error) is errors.NotUnderstood
+
+
+@given(tables=st.lists(st.sampled_from(ids(6)), max_size=12), cap=CAPS, all_cap=st.integers(0, 9))
+def test_a_server_that_lists_tables_twice_yields_every_table_or_is_not_understood(
+    tables: list[str], cap: int, all_cap: int
+) -> None:
+    played = PagingServer(tables, cap, all_cap).listed()
+    if played.error is None:
+        assert set(names(played)) == set(tables)
+    else:
+        assert type(played.error) is errors.NotUnderstood

@@ -1,0 +1,576 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a response becomes meaning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from scripted import TOKEN, KilledError, answer, empty, refusal
+
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.codes import ISERVER_CODES, in_words, signed
+from airflow_provider_mstr.rest.protocol import (
+    Answer,
+    Pause,
+    Request,
+    Response,
+    Run,
+    decipher,
+    json_object,
+    nothing,
+    required_header,
+    shape,
+)
+
+PASSWORD = "correct horse battery"
+
+
+def a_request(**more: Any) -> Request[Any]:
+    how: dict[str, Any] = {
+        "purpose": "do a thing",
+        "reads": nothing,
+        "has_session": True,
+        "secrets": frozenset({TOKEN, PASSWORD}),
+    }
+    return Request(method="GET", path="/api/thing", **(how | more))
+
+
+def meaning_of(response: Response, **more: Any) -> errors.MstrError:
+    with pytest.raises(errors.MstrError) as caught:
+        decipher(a_request(**more), response)
+    return caught.value
+
+
+# Response
+
+
+@pytest.mark.parametrize(
+    "name", ["X-MSTR-AuthToken", "x-mstr-authtoken", "X-Mstr-Authtoken", "X-MSTR-AUTHTOKEN"]
+)
+def test_a_header_is_found_in_any_casing(name: str) -> None:
+    assert Response(204, ((name, TOKEN),)).header("X-MSTR-AuthToken") == TOKEN
+
+
+def test_an_absent_an_empty_and_a_blank_header_are_all_none() -> None:
+    response = Response(200, (("Empty", ""), ("Blank", "  ")))
+    assert [response.header(name) for name in ("Absent", "Empty", "Blank")] == [None, None, None]
+
+
+def test_the_first_header_that_says_something_counts_and_is_stripped() -> None:
+    assert Response(200, (("A", " "), ("a", " one "), ("A", "two"))).header("A") == "one"
+
+
+def cookies_of(*lines: str) -> dict[str, str | None]:
+    return Response(200, tuple(("set-cookie", line) for line in lines)).cookies
+
+
+@pytest.mark.parametrize(
+    ("lines", "cookies"),
+    [
+        ((), {}),
+        (("JSESSIONID=abc; Path=/MicroStrategyLibrary; Secure; HttpOnly",), {"JSESSIONID": "abc"}),
+        (
+            ("JSESSIONID=abc; Path=/", "library-ingress=1|2; Path=/"),
+            {"JSESSIONID": "abc", "library-ingress": "1|2"},
+        ),
+        (("a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=/",), {"a": "1"}),
+        (("a=1", "a=2"), {"a": "2"}),
+        (('a="quoted, \\"odd\\" value"',), {"a": '"quoted, \\"odd\\" value"'}),
+        (("a=base64==",), {"a": "base64=="}),
+        (("a=x=y&z",), {"a": "x=y&z"}),
+        (("a=%7Braw%7D",), {"a": "%7Braw%7D"}),
+        (("a=",), {"a": ""}),
+        ((" a = 1 ; path=/",), {"a": "1"}),
+        (("a=1; Max-Age=0; Path=/",), {"a": None}),
+        (("a=1; path=/; MAX-AGE=0",), {"a": None}),
+        (("a=1; Max-Age=3600",), {"a": "1"}),
+        (("a=1", "a=; Max-Age=0"), {"a": None}),
+        (("a=; Max-Age=0", "a=2"), {"a": "2"}),
+    ],
+)
+def test_cookies_come_raw_and_the_last_of_a_name_counts(
+    lines: tuple[str, ...], cookies: dict[str, Any]
+) -> None:
+    assert cookies_of(*lines) == cookies
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"\xff\xfe\xff", b"[" * 100_000, b"9" * 5000])
+def test_a_body_that_is_no_json_reads_as_none(body: bytes) -> None:
+    assert Response(200, (), body).json() is None
+
+
+# reading a good answer
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"{}", b'{"jobId": 7}'])
+def test_no_content_may_be_empty_or_an_object_that_is_no_error(body: bytes) -> None:
+    assert decipher(a_request(), Response(200, (), body)).value is None
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"code": "ERR001"}', b'{"errors": []}', b"[]", b"null", b"<html>log in</html>", b'{"a"']
+)
+def test_content_where_none_was_due_is_not_understood(body: bytes) -> None:
+    error = meaning_of(Response(200, (("Content-Type", "text/html; charset=x"),), body))
+    assert type(error) is errors.NotUnderstood
+    assert "text/html" in str(error)
+    assert "log in" not in str(error)
+
+
+def test_a_good_answer_carries_its_value_and_the_cookies_it_set() -> None:
+    response = Response(200, (("Set-Cookie", "a=1"), ("Set-Cookie", "b=; Max-Age=0")), b'{"x": 1}')
+    assert decipher(a_request(reads=json_object), response) == Answer({"x": 1}, {"a": "1", "b": None})
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_every_2xx_is_good(status: int) -> None:
+    assert decipher(a_request(reads=required_header("Id")), empty(status, ID="7")).value == "7"
+
+
+def test_a_2xx_without_its_header_is_not_understood_and_quotes_the_ticket() -> None:
+    error = meaning_of(answer({"ticketId": "T9"}), reads=required_header("X-Id"))
+    assert type(error) is errors.NotUnderstood
+    assert error.what == "could not do a thing: the answer lacks the header X-Id"
+    assert (error.reply.status, error.reply.ticket) == (200, "T9")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"null", b"<html>", b'{"a": 1', b'"text"'])
+def test_a_2xx_that_is_no_object_where_one_is_due_is_not_understood(body: bytes) -> None:
+    assert type(meaning_of(Response(200, (), body), reads=json_object)) is errors.NotUnderstood
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (Response(200), "an empty body"),
+        (Response(200, (), b" \n"), "an empty body"),
+        (Response(200, (), b"[]"), "odd JSON (no content type, 2 bytes)"),
+        (
+            Response(200, (("content-type", "text/html;charset=UTF-8"),), b"<html>"),
+            "something other than whole JSON (text/html, 6 bytes)",
+        ),
+    ],
+)
+def test_the_shape_of_a_body_quotes_nothing_of_it(response: Response, words: str) -> None:
+    assert shape(response) == words
+
+
+# what a refusal means
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        (refusal(401, "ERR003", message="Login failed"), errors.AuthenticationRefused),
+        (refusal(404, "ERR004"), errors.NotFound),
+        (refusal(400, "ERR005"), errors.InvalidRequest),
+        (refusal(400, "ERR006"), errors.InvalidRequest),
+        (refusal(400, "ERR007"), errors.InvalidRequest),
+        (refusal(500, "ERR008"), errors.ServerUnavailable),
+        (refusal(401, "ERR009"), errors.SessionLost),
+        (refusal(500, "ERR013"), errors.ServerUnavailable),
+        (refusal(403, "ERR014"), errors.NoPrivilege),
+        (refusal(409, "ERR015"), errors.InvalidRequest),
+        (refusal(500, "ERR016"), errors.ServerUnavailable),
+        (refusal(403, "ERR017"), errors.NoPrivilege),
+        (refusal(500, "ERR001"), errors.RequestFailed),
+        (refusal(500, "ERR002"), errors.RequestFailed),
+        (refusal(501, "ERR001"), errors.RequestFailed),
+        (refusal(404, "ERR001"), errors.NotFound),
+        (refusal(400, "ERR001"), errors.InvalidRequest),
+        (refusal(403, "ERR001"), errors.NoPrivilege),
+        (refusal(400, "Some words"), errors.InvalidRequest),
+        (empty(500), errors.ServerUnavailable),
+        (empty(501), errors.ServerUnavailable),
+        (empty(403), errors.NoPrivilege),
+        (empty(400), errors.NotUnderstood),
+        (empty(404), errors.NotUnderstood),
+        (empty(418), errors.NotUnderstood),
+        (empty(101), errors.NotUnderstood),
+        (Response(404, (("Content-Type", "text/html"),), b"<html>not here</html>"), errors.NotUnderstood),
+        (Response(500, (), b"<html>oops</html>"), errors.ServerUnavailable),
+    ],
+    ids=lambda value: (
+        value.__name__ if isinstance(value, type) else f"{value.status} {value.body[:17].decode()}"
+    ),
+)
+def test_each_refusal_has_its_meaning(response: Response, kind: type[errors.MstrError]) -> None:
+    assert type(meaning_of(response)) is kind
+
+
+@pytest.mark.parametrize("code", [code for code, known in ISERVER_CODES.items() if known.meaning])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 502, 503, 504, 429])
+def test_a_known_iserver_code_decides_whatever_the_status_and_the_code(code: int, status: int) -> None:
+    error = meaning_of(refusal(status, "ERR009", code))
+    assert type(error) is ISERVER_CODES[code].meaning
+    assert str(in_words(code)) in error.what
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (-2147072486, errors.SessionLimit),
+        (-2147209056, errors.SessionLimit),
+        (-2147468986, errors.InstanceLost),
+        (-2147072194, errors.ModelBusy),
+        (-2147216959, errors.AuthenticationRefused),
+        (-2147213784, errors.NoPrivilege),
+        (-2147214578, errors.NoPrivilege),
+        (-2147216373, errors.NotFound),
+        (-2147209151, errors.NotFound),
+        (-2147209183, errors.NotFound),
+        (-2147468903, errors.ServerUnavailable),
+        (-2147206497, errors.ServerUnavailable),
+        (-2147203852, errors.RequestFailed),
+        (0x800438F4 - 2**32, errors.SessionLost),
+        (0x800430A5 - 2**32, errors.SessionLost),
+        (0x80043705 - 2**32, errors.SessionLost),
+        (0x80004003 - 2**32, errors.SessionLost),
+    ],
+)
+def test_the_codes_of_the_api_notes_mean_what_the_notes_say(code: int, kind: type[errors.MstrError]) -> None:
+    assert type(meaning_of(refusal(500, "ERR001", code))) is kind
+
+
+@pytest.mark.parametrize("code", [code for code, known in ISERVER_CODES.items() if not known.meaning])
+def test_a_code_with_words_only_tells_why_and_leaves_the_meaning_to_the_call(code: int) -> None:
+    error = meaning_of(refusal(500, "ERR002", code))
+    assert type(error) is errors.RequestFailed
+    assert str(in_words(code)) in str(error)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504])
+@pytest.mark.parametrize("code", ["ERR001", "ERR004", "ERR009", "ERR014", "anything"])
+def test_a_server_that_is_away_is_away_even_with_a_json_body(status: int, code: str) -> None:
+    assert type(meaning_of(refusal(status, code))) is errors.ServerUnavailable
+
+
+@pytest.mark.parametrize(("status", "nothing_done"), [(429, True), (502, False), (503, False), (504, False)])
+def test_only_a_turned_away_request_is_sure_to_have_done_nothing(status: int, nothing_done: bool) -> None:
+    error = meaning_of(empty(status))
+    assert isinstance(error, errors.ServerUnavailable)
+    assert error.nothing_done is nothing_done
+
+
+@pytest.mark.parametrize("spelling", ["ERR014", "ERR0014", "ERR00014", "ERR14", "err014", "Err0014"])
+def test_an_error_code_counts_in_every_spelling(spelling: str) -> None:
+    error = meaning_of(refusal(400, spelling))
+    assert type(error) is errors.NoPrivilege
+    assert error.reply.code == "ERR014"
+
+
+@pytest.mark.parametrize("spelling", ["ERRx14", "ERR", "ERR01 4", "ERR\u0660\u0661\u0664", "014"])
+def test_what_only_resembles_an_error_code_is_kept_as_it_came(spelling: str) -> None:
+    error = meaning_of(refusal(500, spelling))
+    assert type(error) is errors.RequestFailed
+    assert error.reply.code == spelling
+
+
+def test_no_publish_workflow_means_that_the_model_cannot_be_published() -> None:
+    error = meaning_of(refusal(400, "ERR006", message="There is No Publish Workflow for this model"))
+    assert type(error) is errors.NotPublishable
+
+
+@pytest.mark.parametrize(
+    ("has_session", "kind"), [(True, errors.SessionLost), (False, errors.AuthenticationRefused)]
+)
+def test_a_bare_401_ends_a_session_only_where_there_is_one(
+    has_session: bool, kind: type[errors.MstrError]
+) -> None:
+    assert type(meaning_of(empty(401), has_session=has_session)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("8004cb0a", errors.SessionLimit),
+        ("8004CB0A", errors.SessionLimit),
+        ("8004cb09", errors.NoPrivilege),
+        ("8004e457", errors.NotPublishable),
+        ("8004cc99", errors.RequestFailed),
+        ("8004zz99", errors.RequestFailed),
+    ],
+)
+def test_the_modeling_services_errors_are_read_like_the_librarys(
+    code: str, kind: type[errors.MstrError]
+) -> None:
+    body = {"errors": [{"code": code, "message": "said", "additionalProperties": {}}, {"code": "ERR003"}]}
+    error = meaning_of(answer(body | {"ticketId": "T1"}, 500))
+    assert type(error) is kind
+    assert (error.reply.code, error.reply.message, error.reply.ticket) == (code, "said", "T1")
+
+
+def test_a_modeling_error_that_comes_bare_is_read_too() -> None:
+    error = meaning_of(answer({"code": "8004cb0a", "message": "full"}, 500))
+    assert type(error) is errors.SessionLimit
+    assert error.reply.iserver_code == signed(0x8004CB0A)
+
+
+def test_an_iserver_code_beside_a_modeling_code_comes_first() -> None:
+    body = {"errors": [{"code": "8004cb09", "iServerCode": -2147072194}]}
+    assert type(meaning_of(answer(body, 500))) is errors.ModelBusy
+
+
+def test_the_tickets_place_inside_a_modeling_error_comes_first() -> None:
+    body = {"ticketId": "outer", "errors": [{"code": "8004cc99", "ticketId": "inner"}]}
+    assert meaning_of(answer(body, 500)).reply.ticket == "inner"
+
+
+def test_everything_the_server_said_is_in_the_reply_and_the_text() -> None:
+    error = meaning_of(refusal(500, "ERR001", -2147072194, "Cube is in use"))
+    assert error.reply == errors.ServerReply(500, "ERR001", -2147072194, "Cube is in use", "ticket-1")
+    for part in ("could not do a thing", "Cube is in use", "HTTP 500", "ERR001", "-2147072194", "ticket-1"):
+        assert part in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><body>Gateway</body></html>",
+        b'{"code": "ERR001", "message": "cut o',
+        b"[" * 200_000,
+        b'{"errors": "none"}',
+        b'{"errors": []}',
+        b'{"errors": [7]}',
+        b'{"errors": [[]]}',
+        b'{"code": null, "iServerCode": null, "message": null, "ticketId": null}',
+        b'{"code": [], "iServerCode": {}, "message": {}, "ticketId": []}',
+        b'{"code": "", "iServerCode": "", "message": ""}',
+        b'{"iServerCode": "seven"}',
+        b'{"iServerCode": ' + b"9" * 5000 + b"}",
+        b'{"iServerCode": NaN}',
+        b'{"iServerCode": 1e999}',
+        b'{"message": "\xff\xfe"}',
+        b'{"message": "\\ud800"}',
+        b"\x00\x01\x02",
+        b"NaN",
+        b"7",
+        b'"text"',
+        b"null",
+        b"true",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_odd_body_says_nothing_and_the_status_decides(body: bytes, status: int) -> None:
+    kind = errors.NotUnderstood if status < 500 else errors.ServerUnavailable
+    error = meaning_of(Response(status, (), body))
+    assert type(error) is kind
+    assert (error.reply.code, error.reply.iserver_code) == (None, None)
+    assert error.reply.status == status
+
+
+@pytest.mark.parametrize("text", ["-2147072194", " -2147072194 "])
+def test_an_iserver_code_may_come_as_text(text: str) -> None:
+    assert type(meaning_of(answer({"code": "ERR001", "iServerCode": text}, 500))) is errors.ModelBusy
+
+
+def test_a_500_with_only_an_iserver_code_is_the_servers_own_failure() -> None:
+    """3.5, 3: other 5xx with an iServerCode are failures; without JSON they are the server being away."""
+    assert (
+        type(meaning_of(answer({"iServerCode": -2147212544, "message": "stalled"}, 500)))
+        is errors.RequestFailed
+    )
+
+
+def test_a_very_long_message_is_cut() -> None:
+    error = meaning_of(refusal(500, "ERR001", message="x" * 5000))
+    assert error.reply.message == "x" * 2000
+
+
+# secrets
+
+
+def test_secrets_in_the_servers_message_are_masked() -> None:
+    said = f"no session {TOKEN} for {PASSWORD} ({TOKEN})"
+    error = meaning_of(refusal(401, "ERR009", message=said))
+    assert error.reply.message == "no session *** for *** (***)"
+    assert TOKEN not in str(error)
+
+
+def test_a_secret_at_the_cut_of_a_long_message_leaves_no_part_behind() -> None:
+    error = meaning_of(refusal(500, "ERR001", message="x" * 1990 + TOKEN))
+    assert TOKEN[:5] not in str(error)
+
+
+def test_the_longer_of_two_secrets_is_masked_first() -> None:
+    response = Response(200, body=b'["abc abcdef"]', secrets=frozenset({"abc", "abcdef"}))
+    assert response.json() == ["*** ***"]
+
+
+@pytest.mark.parametrize("place", ["code", "ticketId", "message"])
+def test_a_secret_is_masked_wherever_the_body_repeats_it(place: str) -> None:
+    error = meaning_of(answer({"code": "X", place: f"it is {TOKEN}"}, 500))
+    assert TOKEN not in str(error)
+    assert TOKEN not in json.dumps(error.to_json())
+
+
+# redirects
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 304])
+def test_a_redirect_is_not_followed_and_names_the_host_it_points_to(status: int) -> None:
+    error = meaning_of(empty(status, Location="https://login.example.com/oauth?state=1"))
+    assert type(error) is errors.NotUnderstood
+    assert error.what == "could not do a thing: the server redirects to login.example.com"
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("//idp.example.com/saml", "idp.example.com"),
+        ("login", "another path"),
+        ("/login", "another path"),
+        ("/MicroStrategyLibrary/auth/login-page", "another path"),
+        ("../auth/ui/loginPage", "another path"),
+        (f"https://{TOKEN}.example.com/x", "***.example.com"),
+    ],
+)
+def test_a_redirect_tells_where_to(location: str, told: str) -> None:
+    assert meaning_of(empty(302, Location=location)).what.endswith(f"the server redirects to {told}")
+
+
+def test_a_redirect_to_nowhere_is_told_as_that() -> None:
+    assert "redirects to" in meaning_of(empty(302)).what
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://someone:hunter2@proxy.example.com/", "https://idp.example.com?ticket=hunter2", "//h#hunter2"],
+)
+def test_a_redirect_tells_no_more_than_the_host(location: str) -> None:
+    assert "hunter2" not in str(meaning_of(empty(302, Location=location)))
+
+
+# Retry-After
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 120 ", 120.0),
+        ("99999999999999999999999", 999999999.0),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("٣", None),
+        ("²", None),
+        ("", None),
+        ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
+        ("Wed, 21 Oct 2026 09:28:30 +0200", 30.0),
+        ("Wed, 21 Oct 2026 07:28:30 -0000", None),
+        ("Wed, 99 Oct 2026 07:28:30 GMT", None),
+    ],
+)
+def test_retry_after_counts_in_seconds_or_as_a_date_by_the_servers_clock(
+    told: str, seconds: float | None
+) -> None:
+    error = meaning_of(empty(503, Retry_After=told, Date="Wed, 21 Oct 2026 07:28:00 GMT"))
+    assert error.reply.retry_after == seconds
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Wed, 21 Oct 2026 07:28:00"])
+def test_a_retry_after_date_without_a_date_to_measure_by_is_not_used(date: str) -> None:
+    error = meaning_of(empty(503, Retry_After="Wed, 21 Oct 2026 07:28:30 GMT", Date=date))
+    assert error.reply.retry_after is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Wed, 16 Aug 99999999999999999999 01:42:31 GMT",
+        "Wed, 99999999999999999999 Aug 2017 01:42:31 GMT",
+        "Wed, 16 Aug 2017 01:42:31 +99999999999999999999",
+    ],
+)
+def test_a_retry_after_date_beyond_all_calendars_is_not_used(told: str) -> None:
+    error = meaning_of(empty(503, Retry_After=told, Date="Wed, 21 Oct 2026 07:28:00 GMT"))
+    assert error.reply.retry_after is None
+
+
+# Run
+
+
+Script = Generator[Any, Any, Any]
+
+
+def test_a_run_hands_over_step_after_step_and_keeps_the_result() -> None:
+    def procedure() -> Script:
+        first = yield Pause(1)
+        second = yield a_request(purpose="second")
+        return first, second.value
+
+    run: Run[Any] = Run(procedure())
+    assert run.step == Pause(1)
+    run.feed(None)
+    assert isinstance(run.step, Request)
+    assert run.step.purpose == "second"
+    run.feed(Answer("good", {}))
+    assert (run.step, run.result) == (None, (None, "good"))
+
+
+def test_a_procedure_without_a_step_is_over_at_once() -> None:
+    def procedure() -> Script:
+        return 7
+        yield
+
+    run: Run[Any] = Run(procedure())
+    assert (run.step, run.result) == (None, 7)
+
+
+def test_an_exception_is_raised_at_the_yield_where_the_procedure_can_mend_it() -> None:
+    def procedure() -> Script:
+        try:
+            yield Pause(1)
+        except errors.SessionLost as error:
+            return error
+
+    run: Run[Any] = Run(procedure())
+    over = errors.SessionLost("over")
+    run.feed(over)
+    assert (run.step, run.result) == (None, over)
+
+
+@pytest.mark.parametrize("thrown", [errors.SessionLost("over"), KilledError("killed"), KeyboardInterrupt()])
+def test_cleaning_up_still_asks_the_server_after_whatever_was_raised(thrown: BaseException) -> None:
+    def procedure() -> Script:
+        try:
+            yield Pause(1)
+        finally:
+            yield a_request(purpose="clean up")
+
+    run: Run[Any] = Run(procedure())
+    run.feed(thrown)
+    assert isinstance(run.step, Request)
+    with pytest.raises(type(thrown)) as caught:
+        run.feed(Answer(None, {}))
+    assert caught.value is thrown
+
+
+def test_what_a_procedure_does_not_mend_comes_out_of_the_run() -> None:
+    def procedure() -> Script:
+        yield Pause(1)
+
+    run: Run[Any] = Run(procedure())
+    with pytest.raises(errors.ModelBusy):
+        run.feed(errors.ModelBusy("busy"))
+
+
+# what is shown
+
+
+def test_a_request_shows_none_of_what_it_carries() -> None:
+    request = a_request(headers={"X-MSTR-AuthToken": TOKEN}, body={"password": PASSWORD})
+    assert TOKEN not in repr(request)
+    assert PASSWORD not in repr(request)
+
+
+def test_words_are_known_only_for_known_codes() -> None:
+    assert in_words(-2147072194) == "the data model is being published by another job"
+    assert [in_words(code) for code in (None, 0, 7)] == [None, None, None]

@@ -1,0 +1,449 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a refresh: how each recovers, and what it leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted import (
+    CITY,
+    GATEWAY_GONE,
+    INSTANCE,
+    INSTANCE_LOST,
+    MODEL,
+    MODEL_BUSY,
+    PROJECT,
+    PUBLISH_FAILED,
+    PUBLISHED,
+    SESSION_OVER,
+    SESSIONS_FULL,
+    TOKEN,
+    YTD_DAY,
+    KilledError,
+    Played,
+    Reply,
+    an_instance,
+    answer,
+    created,
+    empty,
+    logged_in,
+    play,
+    published,
+    refusal,
+    table_list,
+    table_row,
+)
+
+from airflow_provider_mstr.rest import errors, workflow
+from airflow_provider_mstr.rest.protocol import Request, Response
+from airflow_provider_mstr.rest.publication import PublishStatus, State
+from airflow_provider_mstr.rest.session import Credentials
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
+from airflow_provider_mstr.rest.workflow import CLEANUP_PATIENCE, CONFIRMING_PAUSE, LOST_ANSWER_LOOKS
+
+WHO = Credentials(login="administrator", password="correct horse")
+BOTH = (YTD_DAY, CITY)
+HTML = Response(200, (("Content-Type", "text/html"),), b"<html>maintenance</html>")
+
+LOGIN = "POST /api/auth/login"
+PROJECTS = "GET /api/projects"
+CREATE = f"POST /api/dataModels/{MODEL}/instances"
+LIST = f"GET /api/model/dataModels/{MODEL}/tables"
+PUBLISH = f"POST /api/dataModels/{MODEL}/publish"
+STATUS = f"GET /api/dataModels/{MODEL}/publishStatus"
+DELETE = f"DELETE /api/dataModels/{MODEL}/instances/{INSTANCE}"
+DELETE_SPARE = f"DELETE /api/dataModels/{MODEL}/instances/SPARE"
+LOGOUT = "POST /api/auth/logout"
+
+
+def instance_of(request: Request[Any]) -> str:
+    return request.headers["X-MSTR-DataModelInstanceId"]
+
+
+# open_instance
+
+
+def test_an_instance_is_opened_in_one_new_session() -> None:
+    played = play(
+        workflow.open_instance(WHO, PROJECT, MODEL), logged_in(Set_Cookie="JSESSIONID=j"), created()
+    )
+    assert played.calls == [LOGIN, CREATE]
+    assert (played.result.project_id, played.result.data_model_id) == (PROJECT, MODEL)
+    assert played.result.instance_id == INSTANCE
+    assert (played.result.session.token, played.result.session.cookies) == (TOKEN, {"JSESSIONID": "j"})
+
+
+def test_a_project_may_be_named() -> None:
+    projects = answer([{"id": PROJECT, "name": "Tutorial"}])
+    played = play(workflow.open_instance(WHO, "Tutorial", MODEL), logged_in(), projects, created())
+    assert played.calls == [LOGIN, PROJECTS, CREATE]
+    assert played.result.project_id == PROJECT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        SESSIONS_FULL,
+        MODEL_BUSY,
+        GATEWAY_GONE,
+        HTML,
+        refusal(404, "ERR004"),
+        errors.CertificateRefused("no"),
+        KilledError(),
+        KeyboardInterrupt(),
+    ],
+    ids=repr,
+)
+def test_no_session_is_left_where_creating_the_instance_fails(reply: Reply) -> None:
+    played = play(workflow.open_instance(WHO, PROJECT, MODEL), logged_in(), reply, empty())
+    assert played.calls == [LOGIN, CREATE, LOGOUT]
+    assert played.error is not None
+    if isinstance(reply, BaseException):
+        assert played.error is reply
+    assert played.requests[-1].headers["X-MSTR-AuthToken"] == TOKEN
+    assert played.requests[-1].patience == CLEANUP_PATIENCE
+
+
+def test_no_session_is_left_where_the_project_is_unknown() -> None:
+    played = play(workflow.open_instance(WHO, "Nowhere", MODEL), logged_in(), answer([]), empty())
+    assert played.calls == [LOGIN, PROJECTS, LOGOUT]
+    assert type(played.error) is errors.NotFound
+
+
+@pytest.mark.parametrize("goodbye", [GATEWAY_GONE, SESSION_OVER, refusal(500), HTML])
+def test_a_logout_that_fails_does_not_hide_why_the_instance_could_not_be_made(goodbye: Response) -> None:
+    played = play(workflow.open_instance(WHO, PROJECT, MODEL), logged_in(), SESSIONS_FULL, goodbye)
+    assert type(played.error) is errors.SessionLimit
+
+
+def test_a_failed_login_leaves_nothing_to_log_out_of() -> None:
+    played = play(workflow.open_instance(WHO, PROJECT, MODEL), refusal(401, "ERR003"))
+    assert played.calls == [LOGIN]
+    assert type(played.error) is errors.AuthenticationRefused
+
+
+# resolve_tables
+
+
+def test_names_are_looked_up_in_the_model() -> None:
+    choice = TableChoice.of({"ytd_day": "add"}, "replace")
+    played = play(workflow.resolve_tables(an_instance(), choice), table_list(table_row(YTD_DAY, "ytd_day")))
+    assert played.calls == [LIST]
+    assert played.result == (TableRefresh(YTD_DAY, "ytd_day", RefreshPolicy.ADD),)
+
+
+def test_ids_are_not_looked_up() -> None:
+    played = play(workflow.resolve_tables(an_instance(), TableChoice.of([CITY], "replace")))
+    assert played.result == (TableRefresh(CITY, CITY, RefreshPolicy.REPLACE),)
+
+
+def test_an_unknown_table_names_the_model() -> None:
+    played = play(
+        workflow.resolve_tables(an_instance(), TableChoice.of(["x"], "add")), table_list(table_row("1", "y"))
+    )
+    assert type(played.error) is errors.NotFound
+    assert f"data model {MODEL}" in played.error.what
+
+
+# publish_once
+
+
+def publish(*replies: Reply) -> Played:
+    return play(workflow.publish_once(an_instance(), PUBLISHED), *replies)
+
+
+def test_a_publish_that_is_accepted_is_sent_once() -> None:
+    played = publish(empty())
+    assert played.calls == [PUBLISH]
+    assert played.result == an_instance()
+
+
+def test_a_reaped_instance_is_replaced_in_the_same_session_and_published_with_once() -> None:
+    played = publish(INSTANCE_LOST, created("SECOND"), empty())
+    assert played.calls == [PUBLISH, CREATE, PUBLISH]
+    assert [instance_of(played.requests[at]) for at in (0, 2)] == [INSTANCE, "SECOND"]
+    assert played.result.instance_id == "SECOND"
+    assert played.requests[0].body == played.requests[2].body
+
+
+def test_a_second_instance_that_is_lost_too_is_an_error() -> None:
+    played = publish(INSTANCE_LOST, created("SECOND"), INSTANCE_LOST)
+    assert played.calls == [PUBLISH, CREATE, PUBLISH]
+    assert type(played.error) is errors.InstanceLost
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (MODEL_BUSY, errors.ModelBusy),
+        (SESSION_OVER, errors.SessionLost),
+        (refusal(400, "ERR006", message="no publish workflow"), errors.NotPublishable),
+        (refusal(500, "ERR002"), errors.RequestFailed),
+        (refusal(403, "ERR014"), errors.NoPrivilege),
+        (empty(429), errors.ServerUnavailable),
+        (errors.ServerUnavailable("no connection", nothing_done=True), errors.ServerUnavailable),
+        (KilledError(), KilledError),
+    ],
+)
+def test_a_publish_that_was_refused_is_not_sent_again(reply: Reply, kind: type[BaseException]) -> None:
+    played = publish(reply)
+    assert played.calls == [PUBLISH]
+    assert type(played.error) is kind
+
+
+LOST = [GATEWAY_GONE, empty(503), HTML, errors.ServerUnavailable("the connection broke"), empty(500)]
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize(
+    "shows",
+    [
+        published(6),
+        published(4, (YTD_DAY, "reserved")),
+        published(1, (YTD_DAY, "completed")),
+        published(-2147212544),
+        published(0, (YTD_DAY, "reserved")),
+        PUBLISH_FAILED,
+        MODEL_BUSY,
+    ],
+)
+def test_a_lost_answer_is_taken_for_good_where_the_status_shows_work(lost: Reply, shows: Response) -> None:
+    played = publish(lost, shows)
+    assert played.calls == [PUBLISH, STATUS]
+    assert played.result == an_instance()
+
+
+@pytest.mark.parametrize("idle", [published(0), published(1), published(1, message="result ready")])
+def test_a_publish_that_was_not_taken_is_sent_once_more(idle: Response) -> None:
+    looks = [idle] * LOST_ANSWER_LOOKS
+    played = publish(GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *looks, empty())
+    assert played.calls == [
+        PUBLISH,
+        STATUS,
+        CREATE,
+        STATUS,
+        DELETE_SPARE,
+        *[STATUS] * LOST_ANSWER_LOOKS,
+        PUBLISH,
+    ]
+    asked = [instance_of(request) for request in played.requests if request.path.endswith("publishStatus")]
+    assert asked == [INSTANCE, "SPARE", *[INSTANCE] * LOST_ANSWER_LOOKS]
+    assert played.pauses == [workflow.LOST_ANSWER_PAUSE] * LOST_ANSWER_LOOKS
+    assert played.result == an_instance()
+
+
+@pytest.mark.parametrize("late", range(LOST_ANSWER_LOOKS))
+@pytest.mark.parametrize(
+    "shows", [published(6), published(0, (YTD_DAY, "reserved")), MODEL_BUSY, PUBLISH_FAILED]
+)
+def test_work_that_shows_in_any_look_at_all_means_that_the_publish_was_taken(
+    late: int, shows: Response
+) -> None:
+    """The rule: publish is sent once. A look that shows work must not be followed by another publish."""
+    idle = published(1)
+    replies = [GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *[idle] * late, shows]
+    played = play(workflow.publish_once(an_instance(), PUBLISHED), *replies)
+    assert played.calls.count(PUBLISH) == 1
+    assert played.result == an_instance()
+
+
+@pytest.mark.parametrize(
+    ("ours", "untouched"),
+    [
+        (published(1), published(0)),
+        (published(0), published(1)),
+        (published(0), INSTANCE_LOST),
+        (published(1), refusal(404, "ERR004")),
+        (published(1, message="result ready"), published(1)),
+    ],
+)
+def test_a_status_that_differs_from_the_untouched_instances_is_the_publish(
+    ours: Response, untouched: Response
+) -> None:
+    played = publish(GATEWAY_GONE, ours, created("SPARE"), untouched, empty())
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE]
+    assert played.result == an_instance()
+
+
+@pytest.mark.parametrize("nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001"), HTML])
+def test_where_neither_instance_has_a_status_the_publish_was_not_taken(nothing: Response) -> None:
+    played = publish(GATEWAY_GONE, nothing, created("SPARE"), nothing, empty(), empty())
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, PUBLISH]
+    assert played.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (SESSION_OVER, errors.SessionLost),
+        (GATEWAY_GONE, errors.ServerUnavailable),
+        (KilledError(), KilledError),
+    ],
+)
+def test_where_nobody_can_be_asked_the_publish_is_not_sent_again(
+    reply: Reply, kind: type[BaseException]
+) -> None:
+    played = publish(GATEWAY_GONE, reply)
+    assert played.calls == [PUBLISH, STATUS]
+    assert type(played.error) is kind
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (SESSION_OVER, errors.SessionLost),
+        (GATEWAY_GONE, errors.ServerUnavailable),
+        (KilledError(), KilledError),
+    ],
+)
+def test_the_untouched_instance_is_deleted_whatever_happens(reply: Reply, kind: type[BaseException]) -> None:
+    played = publish(GATEWAY_GONE, published(1), created("SPARE"), reply, INSTANCE_LOST)
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE]
+    assert type(played.error) is kind
+    assert played.requests[-1].patience == CLEANUP_PATIENCE
+
+
+def test_an_untouched_instance_that_cannot_be_deleted_is_left_to_the_session() -> None:
+    played = publish(GATEWAY_GONE, published(1), created("SPARE"), published(0), refusal(500))
+    assert played.result == an_instance()
+
+
+@pytest.mark.parametrize("again", LOST)
+def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Reply) -> None:
+    lost = INSTANCE_LOST
+    played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), again)
+    assert played.calls.count(PUBLISH) == 2
+    assert isinstance(played.error, errors.ServerUnavailable | errors.NotUnderstood)
+
+
+def test_an_instance_reaped_before_the_lost_answer_is_replaced_before_publishing_again() -> None:
+    lost = INSTANCE_LOST
+    played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), lost, created("SECOND"), empty())
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, PUBLISH, CREATE, PUBLISH]
+    assert played.result.instance_id == "SECOND"
+
+
+def test_a_lost_answer_after_a_reaped_instance_is_asked_about_in_the_new_one() -> None:
+    played = publish(INSTANCE_LOST, created("SECOND"), GATEWAY_GONE, published(6))
+    assert played.calls == [PUBLISH, CREATE, PUBLISH, STATUS]
+    assert instance_of(played.requests[-1]) == "SECOND"
+    assert played.result.instance_id == "SECOND"
+
+
+# look
+
+
+def look(*replies: Reply, **more: Any) -> Played:
+    return play(workflow.look(an_instance(), BOTH, **more), *replies)
+
+
+def test_a_running_publish_is_looked_at_once() -> None:
+    played = look(published(6))
+    assert played.result == workflow.Look(State.RUNNING, True, PublishStatus(6))
+    assert played.pauses == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_proven_finish_needs_no_second_look(number: int) -> None:
+    played = look(published(number, (YTD_DAY, "completed"), (CITY, "loaded")))
+    assert (played.result.state, played.result.proven) == (State.FINISHED, True)
+    assert len(played.requests) == 1
+
+
+def test_a_finish_without_proof_is_seen_three_times_before_it_is_one() -> None:
+    played = look(published(1), published(1), published(1))
+    assert (played.result.state, played.result.proven) == (State.FINISHED, False)
+    assert played.pauses == [CONFIRMING_PAUSE, CONFIRMING_PAUSE]
+    assert CONFIRMING_PAUSE > 0
+
+
+@pytest.mark.parametrize("before", [1, 2])
+@pytest.mark.parametrize(
+    ("then", "state"),
+    [
+        (published(0), State.RUNNING),
+        (published(1, (YTD_DAY, "reserved")), State.RUNNING),
+        (published(-7), State.FAILED),
+        (published(1, (YTD_DAY, "completed"), (CITY, "completed")), State.FINISHED),
+        (MODEL_BUSY, State.RUNNING),
+    ],
+)
+def test_a_finish_without_proof_gives_way_to_whatever_comes_after_it(
+    before: int, then: Response, state: State
+) -> None:
+    played = look(*[published(1)] * before, then)
+    assert (played.result.state, played.result.proven) == (state, True)
+
+
+def test_a_model_that_another_job_publishes_is_running() -> None:
+    assert look(MODEL_BUSY).result == workflow.Look(State.RUNNING, True, None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (PUBLISH_FAILED, errors.PublishFailed),
+        (INSTANCE_LOST, errors.InstanceLost),
+        (SESSION_OVER, errors.SessionLost),
+        (GATEWAY_GONE, errors.ServerUnavailable),
+        (HTML, errors.NotUnderstood),
+    ],
+)
+def test_a_look_that_shows_nothing_says_why(reply: Response, kind: type[errors.MstrError]) -> None:
+    assert type(look(reply).error) is kind
+
+
+@pytest.mark.parametrize("patience", [None, 7.0])
+def test_every_look_has_the_patience_it_was_given(patience: float | None) -> None:
+    played = look(published(1), published(1), published(1), patience=patience)
+    assert [request.patience for request in played.requests] == [patience] * 3
+
+
+# close
+
+
+def test_closing_deletes_the_instance_and_then_the_session() -> None:
+    played = play(workflow.close(an_instance()), empty(), empty())
+    assert played.calls == [DELETE, LOGOUT]
+    assert played.result is None
+    assert [request.patience for request in played.requests] == [CLEANUP_PATIENCE] * 2
+    assert "X-MSTR-ProjectID" not in played.requests[1].headers
+
+
+@pytest.mark.parametrize("instance", [empty(), INSTANCE_LOST, refusal(404, "ERR004")])
+@pytest.mark.parametrize("session", [empty(), SESSION_OVER, empty(401)])
+def test_what_is_gone_already_is_as_good_as_closed(instance: Response, session: Response) -> None:
+    played = play(workflow.close(an_instance()), instance, session)
+    assert played.calls == [DELETE, LOGOUT]
+    assert played.result is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (SESSION_OVER, errors.SessionLost),
+        (GATEWAY_GONE, errors.ServerUnavailable),
+        (refusal(500), errors.RequestFailed),
+        (HTML, errors.NotUnderstood),
+    ],
+)
+def test_an_instance_that_cannot_be_deleted_goes_with_its_session(
+    reply: Response, kind: type[errors.MstrError]
+) -> None:
+    played = play(workflow.close(an_instance()), reply, empty())
+    assert played.calls == [DELETE, LOGOUT]
+    assert type(played.result) is kind
+
+
+@pytest.mark.parametrize("reply", [GATEWAY_GONE, refusal(500), HTML])
+def test_a_session_that_may_still_be_open_is_an_error(reply: Response) -> None:
+    assert isinstance(play(workflow.close(an_instance()), empty(), reply).error, errors.MstrError)
+
+
+def test_a_kill_while_the_instance_is_deleted_still_closes_the_session() -> None:
+    """The rule: a session is closed on every path, a kill among them."""
+    killed = KilledError()
+    played = play(workflow.close(an_instance()), killed, empty())
+    assert played.calls == [DELETE, LOGOUT]
+    assert played.error is killed

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An Airflow connection's fields, as the Library server they describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_mstr.connection import DEFAULT_LINK_TEMPLATE, DEFAULT_TIMEOUT, LibraryServer
+from airflow_provider_mstr.rest.errors import InvalidInput
+from airflow_provider_mstr.rest.session import Credentials, LoginMode
+
+PASSWORD = "correct horse battery"
+LIBRARY = "https://library.example.com/MicroStrategyLibrary"
+
+
+@dataclass
+class Fields:
+    """The fields of an Airflow connection."""
+
+    host: str | None = f"{LIBRARY}/app"
+    port: int | None = None
+    schema: str | None = None
+    login: str | None = "administrator"
+    password: str | None = PASSWORD
+
+
+def server(extra: dict[str, Any] | None = None, **fields: Any) -> LibraryServer:
+    return LibraryServer.of(Fields(**fields), extra or {})
+
+
+def test_a_plain_connection_gives_a_server_with_sound_defaults() -> None:
+    assert server() == LibraryServer(
+        url=LIBRARY,
+        credentials=Credentials(LoginMode.STANDARD, "administrator", PASSWORD),
+        project=None,
+        verify=True,
+        timeout=DEFAULT_TIMEOUT,
+        link_template=DEFAULT_LINK_TEMPLATE,
+    )
+
+
+def test_a_full_connection_gives_all_it_says() -> None:
+    extra = {"login_mode": "ldap", "verify": "/ca.pem", "timeout": "5", "link_template": "{base}/x"}
+    assert server(extra, host="library.example.com", port=8443, schema="Tutorial") == LibraryServer(
+        url="https://library.example.com:8443",
+        credentials=Credentials(LoginMode.LDAP, "administrator", PASSWORD),
+        project="Tutorial",
+        verify="/ca.pem",
+        timeout=5.0,
+        link_template="{base}/x",
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_extra_field_that_is_null_or_empty_counts_as_absent(nothing: Any) -> None:
+    assert server(dict.fromkeys(("login_mode", "verify", "timeout", "link_template"), nothing)) == server()
+
+
+@pytest.mark.parametrize(
+    ("typed", "mode"),
+    [
+        ("standard", LoginMode.STANDARD),
+        (" LDAP ", LoginMode.LDAP),
+        ("Api_Token", LoginMode.API_TOKEN),
+        ("guest", LoginMode.GUEST),
+        (1, LoginMode.STANDARD),
+        (16, LoginMode.LDAP),
+        ("4096", LoginMode.API_TOKEN),
+        ("8", LoginMode.GUEST),
+        (LoginMode.LDAP, LoginMode.LDAP),
+    ],
+)
+def test_a_login_mode_is_typed_by_name_or_number(typed: Any, mode: LoginMode) -> None:
+    assert server({"login_mode": typed}).credentials.mode is mode
+
+
+@pytest.mark.parametrize("typed", ["saml", "64", 0, -1, "1.0", 1.0, [], {}, "standard ldap"])
+def test_a_login_mode_that_does_not_exist_is_refused_with_those_that_do(typed: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"standard \(1\), guest \(8\), ldap \(16\), api_token \(4096\)"):
+        server({"login_mode": typed})
+
+
+@pytest.mark.parametrize("mode", ["standard", "ldap"])
+@pytest.mark.parametrize("login", [None, "", "  "])
+def test_a_login_by_name_needs_a_name(mode: str, login: str | None) -> None:
+    with pytest.raises(InvalidInput, match=f"login_mode {mode}, but no login"):
+        server({"login_mode": mode}, login=login)
+
+
+@pytest.mark.parametrize("password", [None, ""])
+def test_an_api_token_login_needs_its_token(password: str | None) -> None:
+    with pytest.raises(InvalidInput, match="no token in its password"):
+        server({"login_mode": "api_token"}, password=password)
+
+
+def test_guests_and_api_tokens_need_no_name_and_a_user_may_have_no_password() -> None:
+    assert server({"login_mode": "guest"}, login=None, password=None).credentials == Credentials(
+        LoginMode.GUEST
+    )
+    assert server({"login_mode": 4096}, login=None).credentials.login_body()["username"] == PASSWORD
+    assert server(password=None).credentials.login_body()["password"] == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "verify"),
+    [
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("False", False),
+        (" NO ", False),
+        ("yes", True),
+        (0, False),
+        (1, True),
+        ("/etc/ssl/Private CA.pem", "/etc/ssl/Private CA.pem"),
+    ],
+)
+def test_verify_is_a_truth_or_a_ca_file(typed: Any, verify: bool | str) -> None:
+    assert server({"verify": typed}).verify == verify
+    assert type(server({"verify": typed}).verify) is type(verify)
+
+
+@pytest.mark.parametrize("typed", [0, -1, "soon", True, "inf", []])
+def test_a_timeout_that_is_no_span_is_refused(typed: Any) -> None:
+    with pytest.raises(InvalidInput, match="the connection's timeout"):
+        server({"timeout": typed})
+
+
+def test_a_timeout_may_be_a_timedelta() -> None:
+    assert server({"timeout": timedelta(minutes=1)}).timeout == 60.0
+
+
+@pytest.mark.parametrize(
+    ("schema", "project"), [(None, None), ("", None), ("  ", None), (" My Project ", "My Project")]
+)
+def test_the_schema_is_the_project(schema: str | None, project: str | None) -> None:
+    assert server(schema=schema).project == project
+
+
+@pytest.mark.parametrize("host", [None, "", "https://a:b@host", "not a url"])
+def test_a_host_that_is_no_url_is_refused(host: str | None) -> None:
+    with pytest.raises(InvalidInput):
+        server(host=host)
+
+
+@pytest.mark.parametrize(
+    ("template", "link"),
+    [
+        (DEFAULT_LINK_TEMPLATE, f"{LIBRARY}/app/library#/model/M1"),
+        ("{base}/app/{project_id}/{data_model_id}", f"{LIBRARY}/app/P1/M1"),
+        ("https://wiki/{data_model_id}{data_model_id}", "https://wiki/M1M1"),
+        ("https://wiki/{other}/{}/%7B", "https://wiki/{other}/{}/%7B"),
+        ("https://wiki", "https://wiki"),
+    ],
+)
+def test_a_link_fills_in_what_its_template_names_and_leaves_the_rest(template: str, link: str) -> None:
+    assert server({"link_template": template}).link("M1", "P1") == link
+
+
+def test_every_spelling_of_one_connection_has_one_seal() -> None:
+    assert server().seal == server(host=f"{LIBRARY}/", schema="Tutorial", login=" administrator ").seal
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"host": "https://other.example.com"},
+        {"login": "somebody"},
+        {"password": "another"},
+        {"extra": {"login_mode": "ldap"}},
+    ],
+)
+def test_another_url_login_mode_or_password_has_another_seal(other: dict[str, Any]) -> None:
+    assert server(**other).seal != server().seal
+
+
+def test_a_servers_secret_is_not_shown() -> None:
+    assert PASSWORD not in repr([server(), server().seal, server().credentials])
+
+
+FIELD = st.none() | st.text()
+VALUE = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)
+)
+
+
+@given(
+    host=FIELD | st.just("library.example.com"),
+    port=st.none() | st.integers(),
+    schema=FIELD,
+    login=FIELD,
+    password=FIELD,
+    extra=st.dictionaries(
+        st.sampled_from(["login_mode", "verify", "timeout", "link_template", "unknown"]),
+        VALUE | st.sampled_from(["guest", "api_token", "30"]),
+    ),
+)
+def test_any_connection_is_a_server_or_refused(extra: dict[str, Any], **fields: Any) -> None:
+    try:
+        described = LibraryServer.of(Fields(**fields), extra)
+    except InvalidInput:
+        return
+    assert described.url.startswith(("http://", "https://"))
+    assert described.timeout > 0

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow finds out about the provider, and at what price."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+
+from airflow_provider_mstr import __version__
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.provider_info import get_provider_info
+from airflow_provider_mstr.rest.session import LoginMode
+
+HEAVY = ("airflow", "requests", "aiohttp", "cryptography", "tenacity", "pendulum", "urllib3", "ssl")
+
+
+@pytest.fixture(scope="module")
+def manager() -> Any:
+    from airflow.providers_manager import ProvidersManager
+
+    return ProvidersManager()
+
+
+def test_the_entry_point_is_the_provider_info() -> None:
+    (found,) = (
+        each
+        for each in entry_points(group="apache_airflow_provider")
+        if each.module.startswith("airflow_provider_mstr")
+    )
+    assert found.load() is get_provider_info
+
+
+def test_the_provider_info_follows_the_schema_of_airflow() -> None:
+    schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+    assert get_provider_info().keys() <= schema["properties"].keys()
+
+
+def test_the_behaviour_of_the_form_follows_the_schema_of_airflow() -> None:
+    place = Path(airflow.__path__[0]) / "customized_form_field_behaviours.schema.json"
+    jsonschema.validate(MstrHook.get_ui_field_behaviour(), json.loads(place.read_text()))
+
+
+def test_airflow_finds_the_provider(manager: Any) -> None:
+    found = manager.providers["airflow-provider-mstr"]
+    assert found.version == __version__
+    assert found.data["name"] == "Strategy (MicroStrategy)"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_airflow_finds_the_connection_type(manager: Any) -> None:
+    found = dict(manager.hooks)["mstr"]
+    assert found.hook_class_name == "airflow_provider_mstr.hooks.MstrHook"
+    assert (found.connection_id_attribute_name, found.hook_name) == ("mstr_conn_id", MstrHook.hook_name)
+    assert found.connection_testable
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_airflow_shows_the_fields_of_the_connection(manager: Any) -> None:
+    prefix = "extra__mstr__"
+    fields = {
+        name.removeprefix(prefix): widget
+        for name, widget in manager.connection_form_widgets.items()
+        if name.startswith(prefix)
+    }
+    assert fields.keys() == {"login_mode", "verify", "timeout", "link_template"}
+    choices = fields["login_mode"].field["schema"]["enum"]
+    assert sorted(choices) == sorted(mode.name.lower() for mode in LoginMode)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_airflow_labels_the_usual_fields(manager: Any) -> None:
+    behaviour = manager.field_behaviours["mstr"]
+    assert behaviour["relabeling"]["host"] == "Library URL"
+    assert "project" in behaviour["relabeling"]["schema"].lower()
+    assert behaviour["placeholders"]["host"].endswith("/MicroStrategyLibrary")
+    assert behaviour == MstrHook.get_ui_field_behaviour()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_airflow_knows_the_link(manager: Any) -> None:
+    assert "airflow_provider_mstr.links.MstrDataModelLink" in manager.extra_links_class_names
+
+
+def test_everything_the_provider_info_names_is_there() -> None:
+    info = get_provider_info()
+    modules = [
+        module
+        for kind in ("hooks", "operators", "sensors", "triggers")
+        for entry in info[kind]
+        for module in entry["python-modules"]
+    ]
+    for module in modules:
+        import_module(module)
+    classes = [*info["extra-links"], *(each["hook-class-name"] for each in info["connection-types"])]
+    for path in classes:
+        module, _, name = path.rpartition(".")
+        assert isinstance(getattr(import_module(module), name), type)
+    known = {entry["integration-name"] for entry in info["integrations"]}
+    assert {entry["integration-name"] for kind in ("hooks", "operators") for entry in info[kind]} <= known
+
+
+def test_each_call_returns_the_same() -> None:
+    assert get_provider_info() == get_provider_info()
+
+
+@pytest.mark.parametrize("module", ["provider_info", "sandbox.pytest_plugin"])
+def test_what_airflow_and_pytest_always_import_is_light(module: str) -> None:
+    code = f"import json, sys, airflow_provider_mstr.{module}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert loaded & set(HEAVY) == set()
+    assert "airflow_provider_mstr" in loaded
+
+
+def test_importing_the_hook_opens_no_connection_library() -> None:
+    code = "import sys, airflow_provider_mstr.hooks; print('aiohttp' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split()[-1] == "False"

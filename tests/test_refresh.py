@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What travels between the tasks of a refresh."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_mstr.refresh import Ending, Refresh, RefreshHandle, RefreshOutcome, TableOutcome
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.errors import HandleRefused, ServerReply
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.publication import State
+from airflow_provider_mstr.rest.session import Seal, Session
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+
+TOKEN, COOKIE = "token-nobody-may-see", "cookie-nobody-may-see"
+SEAL = Seal("correct horse", "https://library.example.com 1 administrator")
+TABLES = (
+    TableRefresh("A" * 32, "ytd_day", RefreshPolicy.REPLACE),
+    TableRefresh("B" * 32, "Größe 日", RefreshPolicy.UPSERT),
+)
+
+
+def a_refresh(tables: tuple[TableRefresh, ...] = TABLES, published_at: float | None = 1.7e9) -> Refresh:
+    session = Session(TOKEN, {"JSESSIONID": COOKIE})
+    return Refresh(DataModelInstance(session, "P1", "M1", "I1"), tables, published_at)
+
+
+def a_handle(**changed: Any) -> dict[str, Any]:
+    return RefreshHandle.of(a_refresh(), SEAL).to_json() | changed
+
+
+# the handle
+
+
+@pytest.mark.parametrize(
+    "refresh", [a_refresh(), a_refresh((), None), a_refresh(published_at=1.7e9 + 0.123456)]
+)
+@pytest.mark.parametrize(
+    "travel", [lambda said: said, lambda said: json.loads(json.dumps(said)), json.dumps, str]
+)
+def test_a_refresh_survives_every_way_between_two_tasks(refresh: Refresh, travel: Any) -> None:
+    """As XCom, as JSON, and as the text that a template makes of a dict."""
+    arrived = travel(RefreshHandle.of(refresh, SEAL).to_json())
+    assert RefreshHandle.from_json(arrived).open(SEAL) == refresh
+
+
+def test_a_handle_is_readable_but_for_its_session() -> None:
+    handle = RefreshHandle.of(a_refresh(), SEAL)
+    for shown in (json.dumps(handle.to_json(), ensure_ascii=False), repr(handle)):
+        assert TOKEN not in shown
+        assert COOKIE not in shown
+        assert all(part in shown for part in ("P1", "M1", "I1", "ytd_day", "Größe 日", "upsert"))
+
+
+def test_a_handle_does_not_open_under_another_connection() -> None:
+    with pytest.raises(HandleRefused):
+        RefreshHandle.from_json(a_handle()).open(Seal("another", SEAL.scope))
+
+
+def test_the_published_tables_ids_are_told_in_order() -> None:
+    assert a_refresh().table_ids == ("A" * 32, "B" * 32)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, "", "None", "null", "[]", "not a handle", 7, [], b"x", "{" * 100_000, "-" * 100_000 + "1", "\0"],
+)
+def test_what_is_no_handle_at_all_is_refused(said: Any) -> None:
+    with pytest.raises(HandleRefused, match="instance is not a whole handle"):
+        RefreshHandle.from_json(said)
+
+
+@pytest.mark.parametrize(
+    "key", ["project_id", "data_model_id", "instance_id", "session", "tables", "published_at"]
+)
+def test_a_handle_that_lacks_a_part_is_refused(key: str) -> None:
+    said = a_handle()
+    del said[key]
+    with pytest.raises(HandleRefused, match="not a whole handle"):
+        RefreshHandle.from_json(said)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"project_id": None},
+        {"data_model_id": 7},
+        {"instance_id": []},
+        {"session": None},
+        {"session": b"bytes"},
+        {"tables": None},
+        {"tables": 7},
+        {"tables": "text"},
+        {"tables": [None]},
+        {"tables": [{}]},
+        {"tables": [{"id": "A", "name": "a"}]},
+        {"tables": [{"id": "A", "name": "a", "policy": "delete"}]},
+        {"tables": [{"id": "A", "name": "a", "policy": []}]},
+        {"published_at": "soon"},
+        {"published_at": []},
+    ],
+    ids=repr,
+)
+def test_a_handle_with_a_part_of_another_form_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(HandleRefused, match="not a whole handle"):
+        RefreshHandle.from_json(a_handle(**changed))
+
+
+def test_a_handle_published_at_no_moment_in_time_is_refused() -> None:
+    with pytest.raises(HandleRefused):
+        RefreshHandle.from_json(a_handle(published_at=10**400))
+
+
+def test_a_newer_handle_is_read_without_the_part_that_is_not_known() -> None:
+    said = a_handle()
+    assert RefreshHandle.from_json(said | {"planet": "Mars"}) == RefreshHandle.from_json(said)
+
+
+# the outcome and the ending
+
+
+OUTCOME = RefreshOutcome(
+    "P1",
+    "M1",
+    State.FINISHED,
+    proven=True,
+    seconds=61.3,
+    tables=(
+        TableOutcome("A" * 32, "ytd_day", RefreshPolicy.REPLACE, State.FINISHED, 12.5),
+        TableOutcome("B" * 32, "lu_store", RefreshPolicy.ADD, State.RUNNING, None),
+    ),
+)
+ERRORS = [
+    None,
+    errors.PublishFailed("it failed", ServerReply(500, "ERR002", -2147212544, "stalled", "T1", 3.0)),
+    errors.PublishTimedOut("too long"),
+    errors.ServerUnavailable("away"),
+]
+
+
+def test_an_outcome_survives_json() -> None:
+    assert RefreshOutcome.from_json(json.loads(json.dumps(OUTCOME.to_json()))) == OUTCOME
+
+
+def test_an_outcome_reads_as_plain_words_and_numbers() -> None:
+    assert OUTCOME.to_json() == {
+        "project_id": "P1",
+        "data_model_id": "M1",
+        "state": "finished",
+        "proven": True,
+        "seconds": 61.3,
+        "tables": [
+            {"id": "A" * 32, "name": "ytd_day", "policy": "replace", "state": "finished", "seconds": 12.5},
+            {"id": "B" * 32, "name": "lu_store", "policy": "add", "state": "running", "seconds": None},
+        ],
+    }
+    assert {type(value) for value in OUTCOME.to_json().values()} == {str, bool, float, list}
+    assert type(OUTCOME.to_json()["tables"][0]["state"]) is str
+
+
+def test_seconds_are_told_to_a_tenth() -> None:
+    table = TableOutcome("A", "a", RefreshPolicy.ADD, State.FAILED, 0.04)
+    outcome = RefreshOutcome("P", "M", State.FAILED, proven=False, seconds=1.26, tables=(table,))
+    assert (outcome.to_json()["seconds"], outcome.to_json()["tables"][0]["seconds"]) == (1.3, 0.0)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_ending_survives_json(error: errors.MstrError | None) -> None:
+    again = Ending.from_json(json.loads(json.dumps(Ending(OUTCOME, error).to_json())))
+    assert again.outcome == OUTCOME
+    assert type(again.error) is type(error)
+    assert str(again.error) == str(error)
+    if error and again.error:
+        assert again.error.reply == error.reply
+
+
+TENTHS = st.integers(0, 10**7).map(lambda tenths: tenths / 10)
+TABLE_OUTCOMES = st.builds(
+    TableOutcome,
+    st.text(),
+    st.text(),
+    st.sampled_from(RefreshPolicy),
+    st.sampled_from(State),
+    st.none() | TENTHS,
+)
+OUTCOMES = st.builds(
+    RefreshOutcome,
+    st.text(),
+    st.text(),
+    st.sampled_from(State),
+    st.booleans(),
+    TENTHS,
+    st.lists(TABLE_OUTCOMES, max_size=3).map(tuple),
+)
+TABLE_REFRESHES = st.builds(TableRefresh, st.text(), st.text(), st.sampled_from(RefreshPolicy))
+
+
+@given(outcome=OUTCOMES)
+def test_every_outcome_survives_json(outcome: RefreshOutcome) -> None:
+    assert RefreshOutcome.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
+
+
+@given(
+    ids=st.tuples(st.text(), st.text(), st.text()),
+    tables=st.lists(TABLE_REFRESHES, max_size=3).map(tuple),
+    at=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_every_handle_survives_json_and_the_text_of_a_template(
+    ids: tuple[str, str, str], tables: tuple[TableRefresh, ...], at: float | None
+) -> None:
+    handle = RefreshHandle(*ids, "sealed", tables, at)
+    assert RefreshHandle.from_json(json.dumps(handle.to_json())) == handle
+    assert RefreshHandle.from_json(str(handle.to_json())) == handle
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+ANY_JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def changed_in_places(whole: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """A whole thing with any of its parts replaced or lost."""
+    parts = {key: st.just(value) | ANY_JSON for key, value in whole.items()}
+    return st.fixed_dictionaries({}, optional=parts | {"other": ANY_JSON})
+
+
+@given(said=ANY_JSON | changed_in_places(a_handle()) | st.binary())
+def test_any_json_is_a_handle_or_refused(said: Any) -> None:
+    try:
+        handle = RefreshHandle.from_json(said)
+    except HandleRefused:
+        return
+    parts = (handle.project_id, handle.data_model_id, handle.instance_id, handle.session)
+    assert all(type(part) is str for part in parts)
+    assert json.dumps(handle.to_json())
+
+
+@given(text=st.text() | ANY_JSON.map(json.dumps) | ANY_JSON.map(str) | changed_in_places(a_handle()).map(str))
+def test_any_text_is_a_handle_or_refused(text: str) -> None:
+    try:
+        handle = RefreshHandle.from_json(text)
+    except HandleRefused:
+        return
+    assert isinstance(handle, RefreshHandle)
+
+
+@given(said=changed_in_places(OUTCOME.to_json()) | ANY_JSON)
+def test_any_json_is_an_outcome_or_refused(said: Any) -> None:
+    try:
+        outcome = RefreshOutcome.from_json(said)
+    except HandleRefused:
+        return
+    assert isinstance(outcome.state, State)
+
+
+@given(said=changed_in_places(Ending(OUTCOME, ERRORS[1]).to_json()) | ANY_JSON)
+def test_any_json_is_an_ending_or_refused(said: Any) -> None:
+    try:
+        ending = Ending.from_json(said)
+    except HandleRefused:
+        return
+    assert ending.error is None or isinstance(ending.error, errors.MstrError)

@@ -1,0 +1,1249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both drivers over real HTTP: against the sandbox, and against servers that misbehave byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+import json
+import logging
+import random
+import signal
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import tenacity
+from certificates import Authority
+from misbehaving_server import Line, MisbehavingServer, Reply, answer
+
+from airflow_provider_mstr import transport
+from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.rest import procedures, workflow
+from airflow_provider_mstr.rest.errors import (
+    AuthenticationRefused,
+    CertificateRefused,
+    InvalidInput,
+    MstrError,
+    NotUnderstood,
+    ServerUnavailable,
+)
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, json_object
+from airflow_provider_mstr.rest.publication import State
+from airflow_provider_mstr.rest.session import Credentials, Session
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
+from airflow_provider_mstr.rest.url import library_url
+from airflow_provider_mstr.sandbox import Sandbox, Settings
+from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, FINANCE, RETAIL, SUPPLY_CHAIN, TUTORIAL
+from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
+
+Drive = Callable[[LibraryServer, Procedure[Any]], Any]
+
+ADMINISTRATOR = DEFAULT_WORLD.users[0]
+CREDENTIALS = Credentials(login=ADMINISTRATOR.name, password=ADMINISTRATOR.password)
+EVERY_TABLE = TableChoice.of(None, "replace")
+ONE_TABLE = (TableRefresh(RETAIL.tables[0].id, RETAIL.tables[0].name, RefreshPolicy.REPLACE),)
+TOKEN = ("X-MSTR-AuthToken", "token-of-a-raw-server")
+
+# What a call of a test may take beyond the limit under test, on a slow machine.
+SLACK = 1.5
+
+
+def _with_requests(server: LibraryServer, procedure: Procedure[Any]) -> Any:
+    with SyncDriver(server) as driver:
+        return driver.run(procedure)
+
+
+def _with_aiohttp(server: LibraryServer, procedure: Procedure[Any]) -> Any:
+    async def run() -> Any:
+        return await AsyncDriver(server).run(procedure)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[_with_requests, _with_aiohttp], ids=["requests", "aiohttp"])
+def drive(request: pytest.FixtureRequest) -> Drive:
+    """Runs one procedure, with either driver."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take away proxies, CA files and logins that the machine has for other purposes."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(Settings(publish_seconds=0.3)) as running:
+        yield running
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send again almost at once, where the pause is not what is tested."""
+    monkeypatch.setattr(transport, "_backoff", tenacity.wait_fixed(0.05))
+
+
+@pytest.fixture
+def black_hole() -> Iterator[int]:
+    """A port where connections are neither taken nor refused."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(listener.getsockname())
+        time.sleep(0.1)
+        yield listener.getsockname()[1]
+        for each in waiting:
+            each.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def at(url: str, **fields: Any) -> LibraryServer:
+    return LibraryServer(url, CREDENTIALS, **{"project": TUTORIAL.name, "timeout": 5.0, **fields})
+
+
+def ask(**fields: Any) -> Procedure[Any]:
+    """Make one call that is sent again only if a test gives it patience."""
+    request: dict[str, Any] = {
+        "purpose": "ask",
+        "method": "GET",
+        "path": "/api/x",
+        "reads": json_object,
+        "patience": 0.0,
+    }
+    said = yield Request(**request | fields)
+    return said.value
+
+
+def in_turn(*steps: Procedure[Any] | Pause) -> Procedure[list[Any]]:
+    results = []
+    for step in steps:
+        if isinstance(step, Pause):
+            yield step
+        else:
+            results.append((yield from step))
+    return results
+
+
+def opened(session: Session | None = None) -> Procedure[DataModelInstance]:
+    session = session or (yield from procedures.login(CREDENTIALS))
+    return (yield from procedures.create_instance(session, TUTORIAL.id, RETAIL.id))
+
+
+def whole_refresh(data_model_id: str = RETAIL.id) -> Procedure[State]:
+    instance = yield from workflow.open_instance(CREDENTIALS, TUTORIAL.name, data_model_id)
+    tables = yield from workflow.resolve_tables(instance, EVERY_TABLE)
+    instance = yield from workflow.publish_once(instance, tables)
+    for _ in range(100):
+        seen = yield from workflow.look(instance, [table.id for table in tables], 5.0)
+        if seen.state is not State.RUNNING:
+            break
+        yield Pause(0.05)
+    assert (yield from workflow.close(instance)) is None
+    return seen.state
+
+
+def refusal(drive: Drive, server: LibraryServer, procedure: Procedure[Any]) -> MstrError:
+    with pytest.raises(MstrError) as caught:
+        drive(server, procedure)
+    return caught.value
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
+
+
+# A whole refresh, and what each of its calls carries
+
+
+def test_a_whole_refresh_finishes_and_leaves_nothing_open(drive: Drive, sandbox: Sandbox) -> None:
+    assert drive(at(sandbox.url), whole_refresh()) is State.FINISHED
+    report = sandbox.report()
+    assert report.tables_loaded == {"Retail": {table.name: 1 for table in RETAIL.tables}}
+    assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
+    assert (report.instances_created, report.instances_deleted, report.instances_open) == (1, 1, 0)
+    assert report.rejected_calls_without_cookies == 0
+
+
+def test_token_and_every_cookie_are_on_each_call_after_the_login(drive: Drive, sandbox: Sandbox) -> None:
+    drive(at(sandbox.url), whole_refresh())
+    login, *later = sandbox.requests
+    assert not login.cookies
+    assert "x-mstr-authtoken" not in login.headers
+    assert {request.call for request in later} >= {"create_instance", "publish", "publish_status", "logout"}
+    assert {request.headers["x-mstr-authtoken"] for request in later} == {later[0].cookies["iSession"]}
+    names = {"JSESSIONID", "iSession", "mstrRememberMe", "library-ingress"}
+    assert all(request.cookies.keys() == names for request in later)
+
+
+def test_the_logout_names_no_project(drive: Drive, sandbox: Sandbox) -> None:
+    drive(at(sandbox.url), whole_refresh())
+    *_, create, logout = (each for each in sandbox.requests if each.call in ("create_instance", "logout"))
+    assert create.headers["x-mstr-projectid"] == TUTORIAL.id
+    assert "x-mstr-projectid" not in logout.headers
+
+
+def test_the_login_is_sent_as_json_and_asks_for_json(drive: Drive, sandbox: Sandbox) -> None:
+    drive(at(sandbox.url), procedures.login(CREDENTIALS))
+    sent = sandbox.requests[0]
+    assert json.loads(sent.body) == {
+        "loginMode": 1,
+        "username": ADMINISTRATOR.name,
+        "password": ADMINISTRATOR.password,
+    }
+    assert sent.headers["content-type"] == sent.headers["accept"] == "application/json"
+    assert sent.headers["user-agent"].startswith("airflow-provider-mstr/")
+
+
+def test_renewed_cookies_are_used_from_then_on_whatever_their_path_and_domain(drive: Drive) -> None:
+    cookies = [
+        ("Set-Cookie", "JSESSIONID=one; Path=/elsewhere; HttpOnly; Secure"),
+        ("Set-Cookie", "library-ingress=a=b; Domain=other.example.com"),
+        ("Set-Cookie", "doomed=soon; Path=/"),
+    ]
+    replies = (
+        answer(204, b"", TOKEN, *cookies),
+        answer(200, b"{}", ("Set-Cookie", "library-ingress=second"), ("set-cookie", "new=1")),
+        answer(200, b"{}", ("Set-Cookie", "doomed=; Max-Age=0")),
+        answer(200, b"{}"),
+    )
+
+    def calls() -> Procedure[Session]:
+        session = yield from procedures.login(CREDENTIALS)
+        for _ in range(3):
+            yield from procedures.session_status(session)
+        return session
+
+    with MisbehavingServer(*replies) as server:
+        session = drive(at(server.url), calls())
+    assert [heard.header("Cookie") for heard in server.heard] == [
+        None,
+        "JSESSIONID=one; library-ingress=a=b; doomed=soon",
+        "JSESSIONID=one; library-ingress=second; doomed=soon; new=1",
+        "JSESSIONID=one; library-ingress=second; new=1",
+    ]
+    assert session.cookies == {"JSESSIONID": "one", "library-ingress": "second", "new": "1"}
+
+
+def test_two_sessions_through_one_driver_do_not_mix(drive: Drive, sandbox: Sandbox) -> None:
+    def two() -> Procedure[tuple[Session, Session]]:
+        first = yield from procedures.login(CREDENTIALS)
+        second = yield from procedures.login(CREDENTIALS)
+        for session in (first, second, first):
+            yield from procedures.session_status(session)
+        yield from procedures.logout(first)
+        yield from procedures.session_status(second)
+        return first, second
+
+    first, second = drive(at(sandbox.url), two())
+    assert first.token != second.token
+    carried = [dict(request.cookies) for request in sandbox.requests]
+    assert carried[:2] == [{}, {}]
+    expected = (first, second, first, first, second)
+    assert carried[2:] == [session.cookies for session in expected]
+    assert sandbox.report().open_sessions == 1
+
+
+def test_nothing_of_a_session_stays_in_the_client_of_requests(sandbox: Sandbox) -> None:
+    with SyncDriver(at(sandbox.url)) as driver:
+        session = driver.run(procedures.login(CREDENTIALS))
+        assert len(session.cookies) == 4
+        assert list(driver._client.cookies) == []
+        assert not any(secret in str(driver._client.headers) for secret in session.secrets)
+        driver.run(procedures.logout(session))
+
+
+def test_a_driver_serves_many_procedures_over_one_connection(drive: Drive) -> None:
+    with MisbehavingServer() as server:
+        drive(at(server.url), in_turn(ask(), ask(method="POST", body={"a": "ü"}), ask(query={"q": "a b&c"})))
+    assert server.connections == 1
+    assert [heard.target for heard in server.heard] == ["/api/x", "/api/x", "/api/x?q=a+b%26c"]
+    assert json.loads(server.heard[1].body) == {"a": "ü"}
+
+
+def test_a_post_without_a_body_says_so(drive: Drive) -> None:
+    with MisbehavingServer() as server:
+        drive(at(server.url), ask(method="POST"))
+    assert server.heard[0].header("Content-Length") == "0"
+
+
+# Redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_redirect_is_not_followed_and_the_error_names_the_host(
+    drive: Drive, status: int, method: str
+) -> None:
+    with MisbehavingServer() as elsewhere:
+        reply = answer(status, b"", ("Location", f"http://localhost:{elsewhere.port}/login?next=%2Fapi"))
+        with MisbehavingServer(reply) as server:
+            error = refusal(drive, at(server.url), ask(method=method, body={"a": 1}))
+    assert isinstance(error, NotUnderstood)
+    assert "redirects to localhost" in str(error)
+    assert (elsewhere.connections, len(server.heard)) == (0, 1)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_login_is_not_carried_to_where_the_server_redirects(drive: Drive, sandbox: Sandbox) -> None:
+    with MisbehavingServer() as elsewhere:
+        sandbox.add_fault(
+            "login", "redirect", times=None, location=f"http://localhost:{elsewhere.port}/api/auth/login"
+        )
+        error = refusal(drive, at(sandbox.url), procedures.login(CREDENTIALS))
+    assert "redirects to localhost" in str(error)
+    assert ADMINISTRATOR.password not in str(error)
+    assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("location", ["/MicroStrategyLibrary/auth/login", "login.jsp", "../../auth/ui/login"])
+def test_a_redirect_within_the_server_names_no_host(drive: Drive, location: str) -> None:
+    with MisbehavingServer(answer(302, b"", ("Location", location))) as server:
+        error = refusal(drive, at(server.url), ask())
+    assert "redirects to another path" in str(error)
+    assert len(server.heard) == 1
+
+
+# A server that cannot be reached did nothing
+
+
+def test_a_refused_connection_did_nothing(drive: Drive) -> None:
+    error = refusal(drive, at(f"http://127.0.0.1:{free_port()}"), ask())
+    assert isinstance(error, ServerUnavailable)
+    assert error.nothing_done
+    assert "could not ask" in str(error)
+
+
+def test_an_unknown_host_name_did_nothing(drive: Drive) -> None:
+    error = refusal(drive, at("http://strategy.invalid"), ask())
+    assert isinstance(error, ServerUnavailable)
+    assert error.nothing_done
+
+
+@pytest.mark.parametrize("host", ["strategy..invalid", f"{'a' * 64}.invalid"])
+def test_a_host_name_that_cannot_be_one_is_an_error_in_words(drive: Drive, host: str) -> None:
+    with pytest.raises(MstrError):
+        drive(at(library_url(host)), ask())
+
+
+@pytest.mark.parametrize("limit", [0.5, 30.0])
+def test_a_connection_that_is_not_taken_in_time_did_nothing(
+    drive: Drive, black_hole: int, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(transport, "PATIENCE", 0.0)
+    begun = time.monotonic()
+    error = refusal(drive, at(f"http://127.0.0.1:{black_hole}", timeout=limit), ask(patience=None))
+    assert isinstance(error, ServerUnavailable)
+    assert time.monotonic() - begun < 0.5 + SLACK
+    assert error.nothing_done
+
+
+# An answer that does not come whole may have done its work
+
+
+def _reset(line: Line) -> None:
+    line.reset()
+
+
+def _close(line: Line) -> None:
+    line.close()
+
+
+def _silence(line: Line) -> None:
+    line.stay_silent()
+
+
+def _part_then(end: Callable[[Line], None], *headers: tuple[str, str]) -> Callable[[Line], None]:
+    def reply(line: Line) -> None:
+        line.send(answer(200, b'{"status": 1', *(headers or (("Content-Length", "400"),))))
+        time.sleep(0.05)
+        end(line)
+
+    return reply
+
+
+def _drip(data: bytes) -> Callable[[Line], None]:
+    return lambda line: line.drip(data, 0.1)
+
+
+LIMIT = 0.5
+
+# Each lasts several times longer than the limit; then the server falls silent.
+UNENDING: dict[str, Reply] = {
+    "body": lambda line: [
+        line.send(answer(200, b"", ("Content-Length", "999"))),
+        line.drip(b"x" * 45, 0.1),
+    ],
+    "body that stops": lambda line: [line.send(answer(200, b"{", ("Content-Length", "999"))), _silence(line)],
+    "body of chunks": lambda line: [
+        line.send(answer(200, b"", ("Transfer-Encoding", "chunked"))),
+        line.drip(b"1\r\nx\r\n" * 8, 0.1),
+    ],
+    "body to the end of the connection": lambda line: [
+        line.send(b"HTTP/1.0 200 OK\r\n\r\n"),
+        line.drip(b"x" * 45, 0.1),
+    ],
+    "zipped body": lambda line: [
+        line.send(answer(200, b"", ("Content-Encoding", "gzip"), ("Content-Length", "9999"))),
+        line.drip(gzip.compress(random.Random(1).randbytes(30)), 0.1),
+    ],
+    "head": _drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 20),
+    "list of headers": _drip(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5),
+    "silence": _silence,
+}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(_reset, id="reset before the answer"),
+        pytest.param(_close, id="closed before the answer"),
+        pytest.param(_part_then(_reset), id="reset within the body"),
+        pytest.param(_part_then(_close), id="body shorter than its length"),
+        pytest.param(
+            _part_then(_close, ("Transfer-Encoding", "chunked")), id="body of chunks without its end"
+        ),
+        pytest.param(b"HTTP/1.1 2", id="not even a status"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="not HTTP"),
+        pytest.param(answer(200, b"not zipped", ("Content-Encoding", "gzip")), id="not zipped as it says"),
+    ],
+)
+def test_an_answer_that_is_lost_may_have_done_its_work(drive: Drive, reply: Reply) -> None:
+    with MisbehavingServer(reply) as server:
+        once = ask(method="POST", repeatable=False, patience=10.0)
+        error = refusal(drive, at(server.url, timeout=1.0), once)
+    assert isinstance(error, ServerUnavailable)
+    assert not error.nothing_done
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("reply", UNENDING.values(), ids=UNENDING.keys())
+def test_an_answer_that_does_not_end_is_given_up_at_the_time_limit(drive: Drive, reply: Reply) -> None:
+    with MisbehavingServer(reply) as server:
+        once = ask(method="POST", repeatable=False, patience=10.0)
+        begun = time.monotonic()
+        error = refusal(drive, at(server.url, timeout=LIMIT), once)
+        assert time.monotonic() - begun < 2 * LIMIT + SLACK
+    assert isinstance(error, ServerUnavailable)
+    assert not error.nothing_done
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+@pytest.mark.parametrize("way", ["TLS", "proxy", "tunnel"])
+def test_the_time_limit_holds_on_every_way_to_the_server(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, authority: Authority, way: str, part: str
+) -> None:
+    server = MisbehavingServer(UNENDING[part], tls=None if way == "proxy" else authority.server())
+    proxy = server if way == "proxy" else MisbehavingServer(lambda line: line.tunnel(server.port))
+    once = ask(method="POST", repeatable=False, patience=10.0)
+    with server, proxy if way == "tunnel" else nullcontext():
+        if way != "TLS":
+            monkeypatch.setenv("http_proxy" if way == "proxy" else "https_proxy", proxy.url)
+        begun = time.monotonic()
+        error = refusal(drive, at(server.url, timeout=LIMIT, verify=str(authority.file)), once)
+        assert time.monotonic() - begun < 2 * LIMIT + SLACK
+    assert isinstance(error, ServerUnavailable)
+    assert not error.nothing_done
+    assert len(server.heard) == 1
+
+
+def test_a_slow_call_does_not_shorten_the_time_of_the_next(drive: Drive) -> None:
+    def slow(line: Line) -> None:
+        time.sleep(0.6)
+        line.send(answer())
+
+    with MisbehavingServer(slow) as server:
+        assert drive(at(server.url, timeout=1.0), in_turn(ask(), ask(), Pause(0.6), ask())) == [{}] * 3
+    assert server.connections == 1
+
+
+def test_a_call_that_repeats_nothing_is_not_repeated_on_a_kept_connection_either(drive: Drive) -> None:
+    with MisbehavingServer(answer(), _close, answer()) as server:
+        error = refusal(drive, at(server.url), in_turn(ask(), ask(method="POST", repeatable=False)))
+    assert isinstance(error, ServerUnavailable)
+    assert not error.nothing_done
+    assert len(server.heard) == 2
+
+
+# What is sent again, and for how long
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"kind": "status", "status": status} for status in (408, 429, 500, 502, 503, 504)),
+        {"kind": "lost_before"},
+        {"kind": "lost_after"},
+    ],
+    ids=lambda fault: " ".join(map(str, fault.values())),
+)
+@pytest.mark.usefixtures("soon")
+def test_a_get_is_sent_again(drive: Drive, sandbox: Sandbox, fault: dict[str, Any]) -> None:
+    sandbox.add_fault("sessions", **fault)
+
+    def calls() -> Procedure[dict[str, Any]]:
+        session = yield from procedures.login(CREDENTIALS)
+        return (yield from procedures.session_status(session))
+
+    assert drive(at(sandbox.url), calls())["timeout"] == 1800
+    assert sandbox.report().requests["sessions"] == 2
+
+
+@pytest.mark.parametrize("call", ["login", "create_instance", "delete_instance"])
+@pytest.mark.usefixtures("soon")
+def test_a_login_an_instance_and_its_deletion_are_sent_again(
+    drive: Drive, sandbox: Sandbox, call: str
+) -> None:
+    sandbox.add_fault(call, "lost_after")
+
+    def calls() -> Procedure[None]:
+        instance = yield from opened()
+        yield from procedures.delete_instance(instance)
+
+    drive(at(sandbox.url), calls())
+    assert sandbox.report().requests[call] == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "accepted"),
+    [
+        ({"kind": "status", "status": 503}, 0),
+        ({"kind": "status", "status": 500}, 0),
+        ({"kind": "lost_before"}, 0),
+        ({"kind": "lost_after"}, 1),
+        ({"kind": "garbled"}, 1),
+    ],
+    ids=str,
+)
+def test_a_publish_is_sent_once_where_it_may_have_been_taken(
+    drive: Drive, sandbox: Sandbox, fault: dict[str, Any], accepted: int
+) -> None:
+    sandbox.add_fault("publish", **fault)
+
+    def calls() -> Procedure[None]:
+        instance = yield from opened()
+        yield from procedures.publish(instance, ONE_TABLE)
+
+    error = refusal(drive, at(sandbox.url), calls())
+    assert isinstance(error, (ServerUnavailable, NotUnderstood))
+    assert not getattr(error, "nothing_done", False)
+    report = sandbox.report()
+    assert (report.requests["publish"], len(report.publishes)) == (1, accepted)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_publish_that_the_server_was_too_busy_for_is_sent_again(drive: Drive, sandbox: Sandbox) -> None:
+    sandbox.add_fault("publish", "status", status=429)
+
+    def calls() -> Procedure[None]:
+        instance = yield from opened()
+        yield from procedures.publish(instance, ONE_TABLE)
+
+    drive(at(sandbox.url), calls())
+    report = sandbox.report()
+    assert (report.requests["publish"], len(report.publishes)) == (2, 1)
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_is_sent_once_is_sent_again_where_the_connection_was_refused(drive: Drive) -> None:
+    port = free_port()
+    serving: list[MisbehavingServer] = []
+
+    def listen() -> None:
+        serving.append(MisbehavingServer(port=port).__enter__())
+
+    late = threading.Timer(0.3, listen)
+    late.start()
+    try:
+        drive(at(f"http://127.0.0.1:{port}"), ask(method="POST", repeatable=False, patience=10.0))
+    finally:
+        late.join()
+        serving[0].__exit__(None, None, None)
+    assert len(serving[0].heard) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413])
+def test_a_refusal_is_not_sent_again(drive: Drive, status: int) -> None:
+    body = json.dumps({"code": "ERR001", "message": "no"}).encode()
+    with MisbehavingServer(answer(status, body)) as server:
+        error = refusal(drive, at(server.url), ask(patience=10.0))
+    assert not isinstance(error, (ServerUnavailable, NotUnderstood))
+    assert len(server.heard) == 1
+
+
+ODD_ANSWERS = {
+    "page": answer(200, b"<html>Please sign in</html>", ("Content-Type", "text/html")),
+    "page that is not found": answer(404, b"<html>Not Found</html>", ("Content-Type", "text/html")),
+    "half an answer": answer(200, b'{"status":'),
+    "redirect": answer(302, b"", ("Location", "https://sso.example.com/")),
+}
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("reply", ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
+def test_an_answer_without_sense_is_asked_for_three_times(drive: Drive, reply: Reply) -> None:
+    with MisbehavingServer(reply) as server:
+        error = refusal(drive, at(server.url), ask(patience=None))
+    assert isinstance(error, NotUnderstood)
+    assert len(server.heard) == 3
+
+
+def test_an_answer_without_sense_is_asked_for_as_long_as_a_call_has_patience_of_its_own(drive: Drive) -> None:
+    with MisbehavingServer(answer(200, b"{")) as server:
+        begun = time.monotonic()
+        error = refusal(drive, at(server.url), ask(patience=2.0))
+    assert time.monotonic() - begun < 2.0 + SLACK
+    assert isinstance(error, NotUnderstood)
+    assert 2 <= len(server.heard) <= 4
+
+
+def test_an_answer_without_sense_is_taken_as_it_is_where_nothing_may_be_repeated(drive: Drive) -> None:
+    with MisbehavingServer(answer(200, b"{")) as server:
+        error = refusal(drive, at(server.url), ask(method="POST", repeatable=False, patience=None))
+    assert isinstance(error, NotUnderstood)
+    assert len(server.heard) == 1
+
+
+@pytest.mark.usefixtures("soon")
+def test_sense_after_an_answer_without_sense_is_taken(drive: Drive) -> None:
+    with MisbehavingServer(answer(200, b"{"), answer(200, b'{"status": 1}')) as server:
+        assert drive(at(server.url), ask(patience=30.0)) == {"status": 1}
+    assert len(server.heard) == 2
+
+
+def test_retry_after_is_obeyed(drive: Drive) -> None:
+    with MisbehavingServer(answer(503, b"", ("Retry-After", "2")), answer()) as server:
+        took = seconds_of(lambda: drive(at(server.url), ask(patience=30.0)))
+    assert 2.0 <= took < 2.0 + SLACK
+    assert len(server.heard) == 2
+
+
+def test_a_retry_after_beyond_the_patience_ends_the_asking_at_once(drive: Drive) -> None:
+    with MisbehavingServer(answer(503, b"", ("Retry-After", "60"))) as server:
+        begun = time.monotonic()
+        error = refusal(drive, at(server.url), ask(patience=5.0))
+    assert time.monotonic() - begun < SLACK
+    assert error.reply.retry_after == 60
+    assert len(server.heard) == 1
+
+
+def test_patience_bounds_how_long_is_asked(drive: Drive) -> None:
+    with MisbehavingServer(answer(503, b"")) as server:
+        begun = time.monotonic()
+        error = refusal(drive, at(server.url), ask(patience=2.0))
+    assert time.monotonic() - begun < 2.0 + SLACK
+    assert isinstance(error, ServerUnavailable)
+    assert error.reply.status == 503
+    assert 2 <= len(server.heard) <= 4
+
+
+def test_patience_bounds_the_wait_for_an_answer_too(drive: Drive) -> None:
+    with MisbehavingServer(_silence) as server:
+        begun = time.monotonic()
+        error = refusal(drive, at(server.url, timeout=60.0), ask(patience=1.0))
+    assert isinstance(error, ServerUnavailable)
+    assert time.monotonic() - begun < 1.0 + SLACK
+    assert len(server.heard) == 1
+
+
+def test_without_patience_there_is_one_attempt(drive: Drive) -> None:
+    with MisbehavingServer(answer(503, b"")) as server:
+        refusal(drive, at(server.url), ask(patience=0.0))
+    assert len(server.heard) == 1
+
+
+def test_each_repetition_is_a_warning_without_secrets(
+    drive: Drive, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    echo = json.dumps({"message": f"no room for {ADMINISTRATOR.name}:{ADMINISTRATOR.password}"})
+    sandbox.add_fault("login", "status", status=503, body=echo)
+    sandbox.add_fault("create_instance", "lost_after")
+    caplog.set_level(logging.DEBUG)
+    drive(at(sandbox.url), opened())
+    said = [record for record in caplog.records if record.name == transport.log.name]
+    assert [record.levelno for record in said] == [logging.WARNING] * 2
+    assert all("Asking again in" in record.getMessage() for record in said)
+    assert "log in as administrator" in said[0].getMessage()
+    assert "create an instance" in said[1].getMessage()
+    assert not [secret for secret in sandbox.secrets() if secret in caplog.text]
+
+
+# Certificates
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(tls=authority.server()) as server:
+        yield server
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_certificate_may_go_unchecked(drive: Drive, secure: MisbehavingServer) -> None:
+    assert drive(at(secure.url, verify=False), ask()) == {}
+
+
+def test_a_certificate_is_checked_with_the_ca_file_of_the_connection(
+    drive: Drive, secure: MisbehavingServer, authority: Authority
+) -> None:
+    assert drive(at(secure.url, verify=str(authority.file)), in_turn(ask(), ask())) == [{}, {}]
+    assert secure.connections == 1
+
+
+def test_a_certificate_that_is_not_trusted_is_refused_and_not_tried_again(
+    drive: Drive, secure: MisbehavingServer
+) -> None:
+    error = refusal(drive, at(secure.url, verify=True), ask(patience=20.0))
+    assert isinstance(error, CertificateRefused)
+    assert not error.mended_by_time
+    assert "verify" in str(error)
+    assert (secure.connections, secure.heard) == (1, [])
+
+
+def test_a_certificate_for_another_host_is_refused(drive: Drive, authority: Authority) -> None:
+    with MisbehavingServer(tls=authority.server("127.0.0.2")) as server:
+        error = refusal(drive, at(server.url, verify=str(authority.file)), ask(patience=20.0))
+    assert isinstance(error, CertificateRefused)
+    assert (server.connections, server.heard) == (1, [])
+
+
+def test_a_ca_file_that_does_not_exist_is_invalid_input(
+    drive: Drive, secure: MisbehavingServer, tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.pem"
+    error = refusal(drive, at(secure.url, verify=str(missing)), ask())
+    assert isinstance(error, InvalidInput)
+    assert str(missing) in str(error)
+    assert secure.connections == 0
+
+
+def test_a_ca_file_that_holds_no_certificate_is_no_matter_of_waiting(
+    drive: Drive, secure: MisbehavingServer, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("this is no certificate\n")
+    error = refusal(drive, at(secure.url, verify=str(empty)), ask(patience=2.0))
+    assert not error.mended_by_time
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_ca_file_of_the_environment_is_honoured(
+    drive: Drive,
+    secure: MisbehavingServer,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    monkeypatch.setenv(variable, str(authority.file))
+    assert drive(at(secure.url, verify=True), ask()) == {}
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_ca_file_of_the_environment_does_not_turn_an_unchecked_certificate_into_a_checked_one(
+    drive: Drive, secure: MisbehavingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    assert drive(at(secure.url, verify=False), ask()) == {}
+
+
+def test_https_to_a_server_that_speaks_http_is_unavailable(drive: Drive, sandbox: Sandbox) -> None:
+    error = refusal(drive, at(sandbox.origin.replace("http:", "https:")), ask())
+    assert isinstance(error, ServerUnavailable)
+
+
+# Proxies and logins that the machine knows of
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_used(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    with MisbehavingServer() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        assert drive(at("http://strategy.invalid/Library"), ask(query={"a": "b"})) == {}
+    assert [(heard.method, heard.target) for heard in proxy.heard] == [
+        ("GET", "http://strategy.invalid/Library/api/x?a=b")
+    ]
+
+
+def test_a_proxy_without_a_scheme_is_used(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer() as proxy:
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
+        assert drive(at("http://strategy.invalid"), ask()) == {}
+    assert len(proxy.heard) == 1
+
+
+def test_a_proxy_with_a_login_gets_it_and_no_error_shows_it(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MisbehavingServer(answer(), answer(407, b"")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://user:proxy-secret@127.0.0.1:{proxy.port}")
+        error = refusal(drive, at("http://strategy.invalid"), in_turn(ask(), ask()))
+    monkeypatch.setenv("http_proxy", f"http://user:proxy-secret@127.0.0.1:{free_port()}")
+    refused = refusal(drive, at("http://strategy.invalid"), ask())
+    assert proxy.heard[0].header("Proxy-Authorization") == "Basic dXNlcjpwcm94eS1zZWNyZXQ="
+    assert "proxy-secret" not in f"{error}{error!r}{refused}{refused!r}"
+
+
+def test_https_goes_through_a_tunnel_of_the_proxy_and_is_checked_there(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, secure: MisbehavingServer, authority: Authority
+) -> None:
+    with MisbehavingServer(lambda line: line.tunnel(secure.port)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        assert drive(at(secure.url, verify=str(authority.file)), ask()) == {}
+        error = refusal(drive, at(secure.url, verify=True), ask())
+    assert isinstance(error, CertificateRefused)
+    assert [(heard.method, heard.target) for heard in proxy.heard] == [
+        ("CONNECT", f"127.0.0.1:{secure.port}")
+    ] * 2
+    assert [heard.target for heard in secure.heard] == ["/api/x"]
+
+
+def test_a_proxy_that_cannot_be_reached_did_nothing(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    error = refusal(drive, at("http://strategy.invalid"), ask())
+    assert isinstance(error, ServerUnavailable)
+    assert error.nothing_done
+
+
+@pytest.mark.parametrize("end", [_reset, _close], ids=["reset", "closed"])
+@pytest.mark.parametrize("tunnel", [False, True], ids=["plain", "tunnel"])
+def test_an_answer_that_a_proxy_loses_may_have_done_its_work(
+    drive: Drive,
+    monkeypatch: pytest.MonkeyPatch,
+    authority: Authority,
+    end: Callable[[Line], None],
+    tunnel: bool,
+) -> None:
+    reached = MisbehavingServer(end, tls=authority.server() if tunnel else None)
+    once = ask(method="POST", repeatable=False, patience=3.0)
+    with reached, MisbehavingServer(lambda line: line.tunnel(reached.port)) as relay:
+        monkeypatch.setenv(*(("https_proxy", relay.url) if tunnel else ("http_proxy", reached.url)))
+        url = reached.url if tunnel else "http://strategy.invalid"
+        error = refusal(drive, at(url, verify=str(authority.file)), once)
+    assert isinstance(error, ServerUnavailable)
+    assert len(reached.heard) == 1
+    assert not error.nothing_done
+
+
+def test_a_tunnel_that_the_proxy_refuses_did_nothing(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer(answer(403, b"")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        error = refusal(drive, at("https://strategy.invalid"), ask())
+    assert isinstance(error, ServerUnavailable)
+    assert proxy.heard[0].method == "CONNECT"
+    assert error.nothing_done
+
+
+def test_a_proxy_of_an_unknown_kind_is_an_error_in_words(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"socks5://127.0.0.1:{free_port()}")
+    assert "could not ask" in str(refusal(drive, at("http://strategy.invalid"), ask()))
+
+
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+def test_no_proxy_is_honoured(drive: Drive, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    with MisbehavingServer() as proxy, MisbehavingServer() as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("all_proxy", proxy.url)
+        monkeypatch.setenv(variable, "example.com,127.0.0.1")
+        drive(at(server.url), ask())
+    assert (proxy.connections, len(server.heard)) == (0, 1)
+
+
+@pytest.mark.parametrize("place", ["home", "NETRC"])
+def test_a_netrc_is_ignored(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login any password one\n")
+    netrc.chmod(0o600)
+    if place == "NETRC":
+        monkeypatch.setenv("NETRC", str(netrc))
+    with MisbehavingServer() as server:
+        drive(at(server.url), ask())
+    assert server.heard[0].header("Authorization") is None
+
+
+# Servers with habits of their own
+
+
+@pytest.mark.parametrize("case", ["title", "lower"])
+def test_headers_are_understood_in_any_casing(drive: Drive, case: str) -> None:
+    with Sandbox(Settings(publish_seconds=0.1, header_case=case)) as sandbox:
+        assert drive(at(sandbox.url), whole_refresh()) is State.FINISHED
+
+
+BODY = json.dumps({"tables": ["ü" * 100] * 100}).encode()
+
+
+def _chunked(data: bytes, size: int) -> bytes:
+    parts = [data[start : start + size] for start in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def _in_pieces(data: bytes, size: int) -> Callable[[Line], None]:
+    def reply(line: Line) -> None:
+        for start in range(0, len(data), size):
+            line.send(data[start : start + size])
+            time.sleep(0.002)
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(answer(200, BODY), id="plain"),
+        pytest.param(answer(200, gzip.compress(BODY), ("Content-Encoding", "gzip")), id="zipped"),
+        pytest.param(
+            _in_pieces(answer(200, gzip.compress(BODY), ("Content-Encoding", "gzip")), 7),
+            id="zipped, in small pieces",
+        ),
+        pytest.param(
+            answer(
+                200,
+                gzip.compress(BODY[:500]) + gzip.compress(BODY[500:]),
+                ("Content-Encoding", "gzip"),
+            ),
+            id="zipped in two members",
+        ),
+        pytest.param(answer(200, _chunked(BODY, 100), ("Transfer-Encoding", "chunked")), id="in many chunks"),
+        pytest.param(
+            _in_pieces(answer(200, _chunked(BODY, 999), ("Transfer-Encoding", "chunked")), 333),
+            id="in chunks, in pieces",
+        ),
+        pytest.param(
+            answer(
+                200,
+                _chunked(gzip.compress(BODY), 3),
+                ("Transfer-Encoding", "chunked"),
+                ("Content-Encoding", "gzip"),
+            ),
+            id="zipped in chunks",
+        ),
+        pytest.param(answer(200, BODY, ("content-LENGTH", str(len(BODY)))), id="odd casing"),
+        pytest.param(answer(200, BODY, ("Content-Type", "text/plain")), id="odd type"),
+    ],
+)
+def test_a_body_is_read_whole_and_the_connection_is_kept(drive: Drive, reply: Reply) -> None:
+    with MisbehavingServer(reply) as server:
+        assert drive(at(server.url), in_turn(ask(), ask())) == [json.loads(BODY)] * 2
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("length", [True, False], ids=["with a length", "to the end"])
+def test_http_1_0_is_understood(drive: Drive, length: bool) -> None:
+    headers = () if length else (("Transfer-Encoding", "identity"),)
+
+    def reply(line: Line) -> None:
+        line.send(answer(200, BODY, *headers, version="1.0"))
+        line.close()
+
+    with MisbehavingServer(reply) as server:
+        assert drive(at(server.url), in_turn(ask(), ask())) == [json.loads(BODY)] * 2
+    assert server.connections == 2
+
+
+def test_a_connection_closed_between_two_calls_is_made_anew(drive: Drive) -> None:
+    def answer_and_hang_up(line: Line) -> None:
+        line.send(answer())
+        line.close()
+
+    with MisbehavingServer(answer_and_hang_up) as server:
+        once = ask(method="POST", repeatable=False)
+        assert drive(at(server.url), in_turn(ask(), Pause(0.2), ask(), Pause(0.2), once)) == [{}] * 3
+    assert server.connections == 3
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_get_on_a_kept_connection_that_is_closed_under_it_recovers(drive: Drive) -> None:
+    with MisbehavingServer(answer(), _close, answer(200, b'{"status": 1}')) as server:
+        assert drive(at(server.url), in_turn(ask(), ask(patience=10.0))) == [{}, {"status": 1}]
+    assert [heard.connection for heard in server.heard] == [1, 1, 2]
+
+
+def test_cookies_beyond_ascii_go_back_as_they_came(drive: Drive) -> None:
+    raw = "Zo\xc3\xab ="
+    replies = answer(204, b"", TOKEN, ("Set-Cookie", f"name={raw}; Path=/")), answer()
+
+    def calls() -> Procedure[None]:
+        session = yield from procedures.login(CREDENTIALS)
+        yield from procedures.session_status(session)
+
+    with MisbehavingServer(*replies) as server:
+        drive(at(server.url), calls())
+    assert server.heard[1].header("Cookie") == f"name={raw}"
+
+
+def test_a_session_opened_with_one_driver_goes_on_in_the_other(drive: Drive, sandbox: Sandbox) -> None:
+    other = _with_aiohttp if drive is _with_requests else _with_requests
+    instance = drive(at(sandbox.url), opened())
+    other(at(sandbox.url), procedures.publish(instance, ONE_TABLE))
+    sandbox.finish_publishes()
+    status = drive(at(sandbox.url), procedures.publish_status(instance))
+    assert [table.state for table in status.tables] == [State.FINISHED]
+    assert other(at(sandbox.url), workflow.close(instance)) is None
+    assert sandbox.report().open_sessions == 0
+
+
+def test_a_refused_login_names_no_secret(drive: Drive, sandbox: Sandbox) -> None:
+    wrong = Credentials(login="administrator", password="not-the-password")
+    error = refusal(drive, at(sandbox.url), procedures.login(wrong))
+    assert isinstance(error, AuthenticationRefused)
+    assert "not-the-password" not in f"{error}{error!r}"
+
+
+def test_an_unknown_path_of_the_server_is_not_the_library(drive: Drive, sandbox: Sandbox) -> None:
+    error = refusal(drive, at(f"{sandbox.origin}/Elsewhere"), procedures.login(CREDENTIALS))
+    assert isinstance(error, NotUnderstood)
+    assert "MicroStrategyLibrary" in str(error)
+
+
+# Interruptions
+
+
+class Interruption(BaseException):
+    """What a signal raises in a worker."""
+
+
+def test_an_interrupted_opening_logs_out_in_a_worker(sandbox: Sandbox) -> None:
+    sandbox.add_fault("create_instance", "slow_after", seconds=10)
+
+    def interrupt(*_: object) -> None:
+        raise Interruption
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    threading.Thread(target=_alarm_at, args=(sandbox, "create_instance"), daemon=True).start()
+    try:
+        with pytest.raises(Interruption):
+            _with_requests(at(sandbox.url), workflow.open_instance(CREDENTIALS, TUTORIAL.id, RETAIL.id))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    report = sandbox.report()
+    assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
+
+
+def _alarm_at(sandbox: Sandbox, call: str) -> None:
+    sandbox.wait_for(lambda report: call in report.requests)
+    time.sleep(0.1)
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+
+async def _until(sandbox: Sandbox, call: str) -> None:
+    await asyncio.to_thread(sandbox.wait_for, lambda report: call in report.requests)
+
+
+async def test_a_cancelled_opening_logs_out_on_the_event_loop(sandbox: Sandbox) -> None:
+    sandbox.add_fault("create_instance", "slow_after", seconds=10)
+    opening = workflow.open_instance(CREDENTIALS, TUTORIAL.id, RETAIL.id)
+    task = asyncio.create_task(AsyncDriver(at(sandbox.url)).run(opening))
+    await _until(sandbox, "create_instance")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    report = sandbox.report()
+    assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("where", ["call", "pause", "repetition"])
+async def test_a_cancelled_run_raises_through_the_procedure(where: str) -> None:
+    seen: list[BaseException] = []
+
+    def watched() -> Procedure[None]:
+        try:
+            if where == "pause":
+                yield Pause(60)
+            else:
+                yield from ask(patience=60.0)
+        except BaseException as error:
+            seen.append(error)
+            raise
+
+    reply = _silence if where == "call" else answer(503, b"", ("Retry-After", "30"))
+    with MisbehavingServer(reply) as server:
+        task = asyncio.create_task(AsyncDriver(at(server.url, timeout=60.0)).run(watched()))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+    assert [type(error) for error in seen] == [asyncio.CancelledError]
+    assert task.cancelled()
+
+
+# One client for the whole event loop
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[aiohttp.ClientSession]:
+    """Every client that aiohttp made during the test."""
+    made: list[aiohttp.ClientSession] = []
+    begin = aiohttp.ClientSession.__init__
+
+    def note(self: aiohttp.ClientSession, *args: Any, **kwargs: Any) -> None:
+        made.append(self)
+        begin(self, *args, **kwargs)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", note)
+    return made
+
+
+async def test_runs_of_one_event_loop_share_one_client(
+    sandbox: Sandbox, clients: list[aiohttp.ClientSession]
+) -> None:
+    drivers = [AsyncDriver(at(sandbox.url)) for _ in range(3)]
+    models = [model.id for model in (RETAIL, FINANCE, SUPPLY_CHAIN)]
+    states = await asyncio.gather(
+        *(driver.run(whole_refresh(model)) for driver, model in zip(drivers, models, strict=True))
+    )
+    assert states == [State.FINISHED] * 3
+    assert [client.closed for client in clients] == [True]
+    assert sandbox.report().open_sessions == 0
+
+
+async def test_the_client_lasts_until_the_last_run_ends(
+    sandbox: Sandbox, clients: list[aiohttp.ClientSession]
+) -> None:
+    driver = AsyncDriver(at(sandbox.url))
+    lasting = asyncio.create_task(driver.run(in_turn(Pause(0.6), procedures.login(CREDENTIALS))))
+    await asyncio.sleep(0)
+    cancelled = asyncio.create_task(driver.run(in_turn(Pause(60))))
+    await driver.run(procedures.login(CREDENTIALS))
+    with pytest.raises(MstrError):
+        await driver.run(procedures.login(Credentials(login="nobody", password="x")))
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert [client.closed for client in clients] == [False]
+    assert (await lasting)[0].token
+    assert [client.closed for client in clients] == [True]
+    await driver.run(procedures.login(CREDENTIALS))
+    assert [client.closed for client in clients] == [True, True]
+
+
+def test_event_loops_have_a_client_each(sandbox: Sandbox, clients: list[aiohttp.ClientSession]) -> None:
+    driver = AsyncDriver(at(sandbox.url))
+    together = threading.Barrier(2)
+    failed: list[BaseException] = []
+
+    def loop() -> None:
+        try:
+            together.wait()
+            asyncio.run(driver.run(in_turn(Pause(0.1), procedures.login(CREDENTIALS), Pause(0.1))))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=loop) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [client.closed for client in clients] == [True, True]
+
+
+@pytest.mark.parametrize("end", ["finished", "failed", "cancelled"])
+def test_no_client_is_left_unclosed(sandbox: Sandbox, end: str) -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        driver = AsyncDriver(at(sandbox.url))
+        if end == "finished":
+            await driver.run(procedures.login(CREDENTIALS))
+        elif end == "failed":
+            with pytest.raises(AuthenticationRefused):
+                await driver.run(procedures.login(Credentials(login="nobody", password="x")))
+        else:
+            task = asyncio.create_task(
+                driver.run(in_turn(procedures.login(CREDENTIALS), Pause(60), procedures.login(CREDENTIALS)))
+            )
+            await _until(sandbox, "login")
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        del driver
+        gc.collect()
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        asyncio.run(run())
+        gc.collect()
+    assert [str(each.message) for each in warned if issubclass(each.category, ResourceWarning)] == []
+    assert complaints == []
+
+
+def test_nothing_blocks_the_event_loop(
+    sandbox: Sandbox,
+    secure: MisbehavingServer,
+    authority: Authority,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sandbox.add_fault("publish_status", "slow_before", seconds=0.5)
+    sandbox.add_fault("create_instance", "status", status=503)
+
+    async def run() -> list[float]:
+        loop = asyncio.get_running_loop()
+        loop.slow_callback_duration = 0.2
+        lags: list[float] = []
+
+        async def heart() -> None:
+            while True:
+                begun = loop.time()
+                await asyncio.sleep(0.01)
+                lags.append(loop.time() - begun - 0.01)
+
+        beating = asyncio.create_task(heart())
+        await asyncio.gather(
+            AsyncDriver(at(sandbox.url)).run(whole_refresh()),
+            AsyncDriver(at(secure.url, verify=str(authority.file))).run(ask()),
+        )
+        beating.cancel()
+        return lags
+
+    with caplog.at_level(logging.WARNING, logger="asyncio"):
+        lags = asyncio.run(run(), debug=True)
+    assert len(lags) > 40
+    assert max(lags) < 0.2
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_the_address_that_is_asked_is_the_one_of_the_connection(drive: Drive) -> None:
+    with MisbehavingServer() as server:
+        drive(at(f"{server.url}/Some%20Place/Library"), ask(path="/api/objects/%2Fa%20b", query={"x": "ü/"}))
+    split = urlsplit(server.heard[0].target)
+    assert (split.path, split.query) == ("/Some%20Place/Library/api/objects/%2Fa%20b", "x=%C3%BC%2F")
+    assert server.heard[0].header("Host") == f"127.0.0.1:{server.port}"

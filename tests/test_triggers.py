@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trigger, as a triggerer runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from airflow.triggers.base import TriggerEvent
+from workers import rebuild
+
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.refresh import Ending
+from airflow_provider_mstr.rest.errors import (
+    HandleRefused,
+    PublishFailed,
+    PublishTimedOut,
+    SessionLost,
+)
+from airflow_provider_mstr.rest.publication import State
+from airflow_provider_mstr.rest.tables import TableChoice
+from airflow_provider_mstr.sandbox import PublishFailure, Sandbox
+from airflow_provider_mstr.sandbox.world import RETAIL
+from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
+
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
+
+def published(*, timeout: float = 20.0, poll_interval: float = 0.2) -> MstrPublishStatusTrigger:
+    """Return the trigger of a publish that was just sent, as its process gets it."""
+    hook = MstrHook()
+    refresh = hook.publish(hook.open(None, RETAIL.id), TableChoice.of(["ytd_day", "lu_store"], "replace"))
+    handle = hook.handle(refresh).to_json()
+    return rebuild(MstrPublishStatusTrigger(handle, "mstr_default", timeout, poll_interval))
+
+
+async def fired(trigger: MstrPublishStatusTrigger) -> list[TriggerEvent]:
+    return [event async for event in trigger.run()]
+
+
+async def ending_of(trigger: MstrPublishStatusTrigger) -> Ending:
+    """Run the trigger, which must fire once, and return what a worker reads of its event."""
+    (event,) = await fired(trigger)
+    payload = json.loads(json.dumps(event.payload))
+    assert payload["handle"] == trigger.handle
+    return Ending.from_json(payload)
+
+
+async def opened(**how: Any) -> MstrPublishStatusTrigger:
+    return await asyncio.to_thread(published, **how)
+
+
+def test_a_trigger_comes_out_of_the_database_as_it_went_in() -> None:
+    seen = {RETAIL.tables[0].id: ("loading", 1.5)}
+    trigger = MstrPublishStatusTrigger(published().handle, "mstr_default", 7200.0, 30.0, seen)
+    back = rebuild(trigger)
+    assert type(back) is MstrPublishStatusTrigger
+    went_in, came_out = (json.loads(json.dumps(each.serialize())) for each in (trigger, back))
+    assert came_out == went_in
+    assert trigger.serialize()[0] == "airflow_provider_mstr.triggers.MstrPublishStatusTrigger"
+
+
+def test_a_trigger_survives_encryption_in_the_database() -> None:
+    from airflow.models.trigger import Trigger
+
+    classpath, kwargs = published().serialize()
+    row = Trigger(classpath=classpath, kwargs=kwargs)
+    assert (row.classpath, row.kwargs) == (classpath, kwargs)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+async def test_a_finished_publish_fires_one_event_with_its_outcome(mstr_sandbox: Sandbox) -> None:
+    ending = await ending_of(await opened())
+    assert ending.error is None
+    assert (ending.outcome.state, ending.outcome.proven) == (State.FINISHED, True)
+    assert [(table.name, table.state) for table in ending.outcome.tables] == [
+        ("ytd_day", State.FINISHED),
+        ("lu_store", State.FINISHED),
+    ]
+    assert 0.9 < ending.outcome.seconds < 4
+    report = mstr_sandbox.report()
+    assert (report.publishes[0].state, report.open_sessions) == ("completed", 1)
+
+
+@pytest.mark.mstr_sandbox(
+    publish_failure=PublishFailure("error", table="lu_store", code=-2147212544, message="engine stalled")
+)
+async def test_a_failed_publish_fires_one_event_that_says_why() -> None:
+    ending = await ending_of(await opened())
+    assert isinstance(ending.error, PublishFailed)
+    assert "lu_store" in str(ending.error)
+    assert ending.outcome.state is State.FAILED
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_publish_that_takes_too_long_fires_one_event_in_time(mstr_sandbox: Sandbox) -> None:
+    trigger = await opened(timeout=1.0)
+    begun = time.monotonic()
+    ending = await ending_of(trigger)
+    assert time.monotonic() - begun < 4
+    assert isinstance(ending.error, PublishTimedOut)
+    assert ending.outcome.state is State.RUNNING
+    # Whoever gets the event decides what becomes of the publish.
+    assert mstr_sandbox.report().publishes[0].state == "running"
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_timeout_counts_from_the_publish_whatever_process_waits() -> None:
+    trigger = await opened(timeout=30.0)
+    trigger.handle["published_at"] -= 60
+    begun = time.monotonic()
+    assert isinstance((await ending_of(trigger)).error, PublishTimedOut)
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_lost_session_fires_one_event_at_once(mstr_sandbox: Sandbox) -> None:
+    trigger = await opened()
+    mstr_sandbox.add_fault("publish_status", "session_lost", after=1)
+    ending = await asyncio.wait_for(ending_of(trigger), 5)
+    assert isinstance(ending.error, SessionLost)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_server_that_stays_away_fires_one_event_that_says_so(mstr_sandbox: Sandbox) -> None:
+    trigger = await opened(timeout=2.0)
+    mstr_sandbox.add_fault("publish_status", "status", status=503, times=None)
+    ending = await asyncio.wait_for(ending_of(trigger), 6)
+    assert isinstance(ending.error, PublishTimedOut)
+    assert "the last look failed" in str(ending.error)
+    assert ending.error.reply.status == 503
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1.5)
+async def test_a_server_that_is_away_for_a_moment_is_asked_again(mstr_sandbox: Sandbox) -> None:
+    trigger = await opened()
+    mstr_sandbox.add_fault("publish_status", "lost_before", after=1)
+    mstr_sandbox.add_fault("publish_status", "status", status=502, after=1)
+    assert (await ending_of(trigger)).error is None
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+@pytest.mark.parametrize("end", ["finished", "session lost"])
+async def test_nothing_of_a_trigger_shows_a_secret(
+    mstr_sandbox: Sandbox, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    trigger = await opened()
+    if end == "session lost":
+        mstr_sandbox.add_fault("publish_status", "session_lost")
+    events = await fired(trigger)
+    assert len(events) == 1
+    shown = [json.dumps(events[0].payload), repr(events[0]), repr(trigger), str(trigger), caplog.text]
+    shown += [repr(trigger.serialize()), json.dumps(trigger.serialize())]
+    secrets = mstr_sandbox.secrets()
+    assert len(secrets) > 4
+    assert [secret for secret in secrets for text in shown if secret in text] == []
+
+
+@pytest.mark.parametrize("change", ["password", "connection gone"])
+async def test_a_handle_that_cannot_be_opened_is_an_error_of_the_trigger(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    trigger = await opened()
+    if change == "password":
+        connection = json.loads(mstr_sandbox.airflow_connection()) | {"password": "another"}
+        monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
+        with pytest.raises(HandleRefused):
+            await fired(trigger)
+    else:
+        monkeypatch.delenv("AIRFLOW_CONN_MSTR_DEFAULT")
+        with pytest.raises(Exception, match="mstr_default"):
+            await fired(trigger)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_cancelled_trigger_stops_and_leaves_the_publish_to_others(mstr_sandbox: Sandbox) -> None:
+    task = asyncio.create_task(fired(await opened()))
+    await asyncio.to_thread(
+        mstr_sandbox.wait_for, lambda report: report.requests.get("publish_status", 0) > 1
+    )
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    asked = mstr_sandbox.report().requests["publish_status"]
+    await asyncio.sleep(0.7)
+    report = mstr_sandbox.report()
+    assert report.requests["publish_status"] == asked
+    assert (report.publishes[0].state, report.open_sessions) == ("running", 1)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+def test_many_triggers_share_a_loop_without_blocking_it(
+    mstr_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    triggers = [published()] * 8
+
+    async def all_of_them() -> list[Ending]:
+        asyncio.get_running_loop().slow_callback_duration = 0.25
+        return await asyncio.gather(*(ending_of(trigger) for trigger in triggers))
+
+    with caplog.at_level(logging.WARNING, logger="asyncio"):
+        endings = asyncio.run(all_of_them(), debug=True)
+    assert [ending.error for ending in endings] == [None] * 8
+    assert mstr_sandbox.report().requests["publish_status"] >= 8
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
