@@ -12,6 +12,7 @@ from airflow_provider_mstr.rest.errors import (
     HandleRefused,
     InstanceLost,
     MstrError,
+    OutcomeUnknown,
     PublishFailed,
     SessionLost,
 )
@@ -34,7 +35,7 @@ def handle_failures() -> Iterator[None]:
     with task_failures():
         try:
             yield
-        except PublishFailed as error:
+        except (PublishFailed, OutcomeUnknown) as error:
             raise AirflowFailException(str(error)) from error
         except (SessionLost, InstanceLost) as error:
             raise HandleRefused(

@@ -15,12 +15,14 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_mstr.connection import DEFAULT_CONN_ID, LibraryServer
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR
+from airflow_provider_mstr.publishing import Publisher, WhenBusy
 from airflow_provider_mstr.refresh import Refresh, RefreshHandle
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
 from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import TableChoice, is_id
+from airflow_provider_mstr.watch import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-_MOST_NAMES = 20
 
 
 class MstrHook(BaseHook):
@@ -123,19 +123,25 @@ class MstrHook(BaseHook):
         self._mask(instance.session)
         return Refresh(instance)
 
-    def publish(self, refresh: Refresh, choice: TableChoice) -> Refresh:
+    def publish(
+        self,
+        refresh: Refresh,
+        choice: TableChoice,
+        *,
+        evidence: bool = True,
+        when_busy: WhenBusy = WhenBusy.WAIT,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Refresh:
         """Publish the chosen tables, once, and return the refresh as it then stands.
 
         :param refresh: a refresh that was opened
         :param choice: the tables and their policies
+        :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+        :param when_busy: what to do where another job publishes the model
+        :param timeout: seconds to wait for that other job
         """
-        tables = self.run(workflow.resolve_tables(refresh.instance, choice))
-        chosen = ", ".join(f"{table.name} ({table.policy})" for table in tables[:_MOST_NAMES])
-        more = f" and {len(tables) - _MOST_NAMES} more" if len(tables) > _MOST_NAMES else ""
-        log.info("Publishing %d tables of %s: %s%s", len(tables), refresh.instance.model_name, chosen, more)
-        published_at = time.time()
-        instance = self.run(workflow.publish_once(refresh.instance, tables))
-        return Refresh(instance, tables, published_at)
+        publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info)
+        return self.run(publisher.publish(refresh))
 
     def close(self, refresh: Refresh) -> None:
         """Delete the instance and log out, tolerating what is gone already.

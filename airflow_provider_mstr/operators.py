@@ -14,6 +14,7 @@ from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import handle_failures, task_failures
 from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.refresh import Ending, Refresh
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
@@ -52,6 +53,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: seconds of the longest pause between two looks at the publish
     :param timeout: seconds that the publish may take, from the moment it was sent
+    :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
+    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     """
 
     template_fields = ("data_model_id", "project_id", "tables", "refresh_policy", "mstr_conn_id")
@@ -67,6 +70,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
+        when_busy: str = WhenBusy.WAIT.value,
+        evidence: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(mstr_conn_id=mstr_conn_id, **kwargs)
@@ -77,6 +82,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         self.deferrable = deferrable
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
         self.timeout = positive_seconds("timeout", timeout)
+        self.when_busy = WhenBusy.of(when_busy)
+        self.evidence = evidence
         self._under_way: Refresh | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -88,7 +95,10 @@ class MstrRefreshDataModelOperator(_MstrOperator):
             choice = TableChoice.of(self.tables, self.refresh_policy)
             self.link(context, self.data_model_id, self.hook.project(self.project_id))
             self._goes_on(context, self.hook.open(self.project_id, self.data_model_id))
-            self._goes_on(context, self.hook.publish(self._open, choice))
+            published = self.hook.publish(
+                self._open, choice, evidence=self.evidence, when_busy=self.when_busy, timeout=self.timeout
+            )
+            self._goes_on(context, published)
             return self._wait(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -207,6 +217,9 @@ class MstrPublishDataModelOperator(_MstrOperator):
         refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none (templated)
     :param mstr_conn_id: the Airflow connection (templated)
+    :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
+    :param timeout: seconds to wait for that other job
+    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     """
 
     template_fields = ("instance", "tables", "refresh_policy", "mstr_conn_id")
@@ -217,12 +230,18 @@ class MstrPublishDataModelOperator(_MstrOperator):
         instance: Any,
         tables: Tables | None = None,
         refresh_policy: str = RefreshPolicy.REPLACE.value,
+        when_busy: str = WhenBusy.WAIT.value,
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
+        evidence: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.instance = instance
         self.tables = tables
         self.refresh_policy = refresh_policy
+        self.when_busy = WhenBusy.of(when_busy)
+        self.timeout = positive_seconds("timeout", timeout)
+        self.evidence = evidence
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the publish, and return the handle that a sensor waits with.
@@ -231,7 +250,13 @@ class MstrPublishDataModelOperator(_MstrOperator):
         """
         with handle_failures():
             choice = TableChoice.of(self.tables, self.refresh_policy)
-            published = self.hook.publish(self.given(context, self.instance), choice)
+            published = self.hook.publish(
+                self.given(context, self.instance),
+                choice,
+                evidence=self.evidence,
+                when_busy=self.when_busy,
+                timeout=self.timeout,
+            )
             return self.hook.handle(published).to_json()
 
 

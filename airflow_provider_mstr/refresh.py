@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mstr.rest.errors import HandleRefused, MstrError
+from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Seal
@@ -25,11 +26,13 @@ class Refresh:
     :param instance: the instance, in its open session
     :param tables: the published tables; empty before the publish
     :param published_at: when the publish was sent, in seconds since the epoch; None before it
+    :param baseline: what the model's cube showed before the publish; None where it is not to be asked
     """
 
     instance: DataModelInstance
     tables: tuple[TableRefresh, ...] = ()
     published_at: float | None = None
+    baseline: Baseline | None = None
 
     @property
     def table_ids(self) -> tuple[str, ...]:
@@ -44,6 +47,7 @@ class RefreshHandle:
     :param session: the session as ciphertext
     :param tables: the published tables; empty before the publish
     :param published_at: when the publish was sent, in seconds since the epoch; None before it
+    :param baseline: what the model's cube showed before the publish; None where it is not to be asked
     """
 
     project_id: str
@@ -52,6 +56,7 @@ class RefreshHandle:
     session: str
     tables: tuple[TableRefresh, ...] = ()
     published_at: float | None = None
+    baseline: Baseline | None = None
 
     @classmethod
     def of(cls, refresh: Refresh, seal: Seal) -> RefreshHandle:
@@ -68,6 +73,7 @@ class RefreshHandle:
             session=seal.close(instance.session),
             tables=refresh.tables,
             published_at=refresh.published_at,
+            baseline=refresh.baseline,
         )
 
     def open(self, seal: Seal) -> Refresh:
@@ -79,7 +85,7 @@ class RefreshHandle:
         instance = DataModelInstance(
             seal.open(self.session), self.project_id, self.data_model_id, self.instance_id
         )
-        return Refresh(instance, self.tables, self.published_at)
+        return Refresh(instance, self.tables, self.published_at, self.baseline)
 
     def to_json(self) -> dict[str, Any]:
         """Return the handle as plain JSON."""
@@ -90,6 +96,7 @@ class RefreshHandle:
             "session": self.session,
             "tables": [_table_json(table) for table in self.tables],
             "published_at": self.published_at,
+            "baseline": self.baseline and self.baseline.to_json(),
         }
 
     @classmethod
@@ -107,6 +114,7 @@ class RefreshHandle:
                 },
                 tables=tuple(_table(entry) for entry in data["tables"]),
                 published_at=None if data["published_at"] is None else _seconds(data["published_at"]),
+                baseline=None if data["baseline"] is None else Baseline.from_json(data["baseline"]),
             )
 
 

@@ -60,6 +60,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         self.instance = instance
         self.mstr_conn_id = mstr_conn_id
         self.deferrable = deferrable
+        self._answered = False
 
     def execute(self, context: Context) -> Any:
         """Wait for the publish, and return its outcome.
@@ -81,7 +82,9 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         :param context: the task's context
         """
         with self._failures():
-            ending = self.hook.run(self._watcher(context).end_within(0))
+            watcher = self._watcher(context)
+            ending = self.hook.run(watcher.end_within(0))
+            self._answered = watcher.answered
             return PokeReturnValue(ending is not None, ending and self.conclude(context, ending))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -97,7 +100,10 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         refresh = self.given(context, self.instance)
         if refresh.published_at is None:
             raise InvalidInput("instance was not published: give the sensor the output of the publish task")
-        return self.watcher(refresh, self.timeout, self.poke_interval)
+        watcher = self.watcher(refresh, self.timeout, self.poke_interval)
+        # A session that is over at the first look was most likely closed on purpose, by a teardown.
+        watcher.answered = self._answered
+        return watcher
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from airflow_provider_mstr.operators import (
     MstrPublishDataModelOperator,
     Tables,
 )
+from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.rest.tables import RefreshPolicy
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
@@ -44,6 +45,8 @@ def refresh_data_model(
     deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
     poll_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
     timeout: float | timedelta = DEFAULT_TIMEOUT,
+    when_busy: str = WhenBusy.WAIT.value,
+    evidence: bool = True,
     **group: Any,
 ) -> DataModelRefresh:
     """Return a task group of ``create``, ``publish``, ``wait`` and ``delete``.
@@ -61,6 +64,8 @@ def refresh_data_model(
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: seconds of the longest pause between two looks at the publish
     :param timeout: seconds that the publish may take, from the moment it was sent
+    :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
+    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``
     """
     refresh = DataModelRefresh(group_id=group_id, **group)
@@ -74,6 +79,9 @@ def refresh_data_model(
             tables=tables,
             refresh_policy=refresh_policy,
             mstr_conn_id=mstr_conn_id,
+            when_busy=when_busy,
+            timeout=timeout,
+            evidence=evidence,
         )
         wait = MstrPublishStatusSensor(
             task_id="wait",

@@ -67,7 +67,8 @@ class MstrTask(_Task):
         :param timeout: seconds that the publish may take
         :param poll_interval: seconds of the longest pause between two looks
         """
-        return Watcher(refresh, timeout, poll_interval, time.time, self.log.info)
+        credentials = self.hook.server.credentials
+        return Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)
 
     def defer_to_trigger(self, watcher: Watcher) -> NoReturn:
         """Leave the rest of the watch to the triggerer.

@@ -10,8 +10,8 @@ import math
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
@@ -111,6 +111,10 @@ class SyncDriver:
         return tenacity.Retrying(**_repetition(step))(self._ask, step)
 
     def _ask(self, request: Request[T]) -> Answer[T]:
+        with _timed():
+            return self._answer(request)
+
+    def _answer(self, request: Request[T]) -> Answer[T]:
         try:
             return decipher(request, self._exchange(request))
         except requests.exceptions.SSLError as error:
@@ -172,6 +176,10 @@ class AsyncDriver:
         return await tenacity.AsyncRetrying(**_repetition(step))(self._ask, client, step)
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
+        with _timed():
+            return await self._answer(client, request)
+
+    async def _answer(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
             return decipher(request, await self._exchange(client, request))
         except aiohttp.ClientSSLError as error:
@@ -219,7 +227,9 @@ class Wire:
         :raises InvalidInput: where its CA file does not exist
         """
         proxies = dict(get_environ_proxies(server.url))
-        return cls(server.url, server.timeout, _ca_file(server.verify), proxies)
+        needed = server.url.startswith("https:") or isinstance(server.verify, str)
+        trusted = _ca_file(server.verify) if needed else True
+        return cls(server.url, server.timeout, trusted, proxies)
 
     @property
     def proxy(self) -> str | None:
@@ -248,6 +258,17 @@ class Wire:
     def seconds_for(self, request: Request[Any]) -> float:
         """Return the seconds that one sending of the request may take."""
         return self.seconds if request.patience is None else min(self.seconds, max(1.0, request.patience))
+
+
+@contextmanager
+def _timed() -> Iterator[None]:
+    """Note on an error how long the server was given."""
+    began = time.monotonic()
+    try:
+        yield
+    except MstrError as error:
+        error.waited = time.monotonic() - began
+        raise
 
 
 def _repetition(request: Request[Any]) -> dict[str, Any]:
@@ -323,9 +344,12 @@ def _cause(error: BaseException) -> str:
 
 def _never_connected(error: Exception) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, urllib3.exceptions.ProxyError):
+        reason = reason.original_error
     no_connection = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    at_the_start = (requests.ConnectTimeout, requests.exceptions.ProxyError, UnicodeError)
-    return isinstance(error, at_the_start) or isinstance(reason, no_connection)
+    no_tunnel = isinstance(reason, OSError) and str(reason).startswith("Tunnel connection failed")
+    unsent = isinstance(error, (requests.ConnectTimeout, UnicodeError))
+    return unsent or no_tunnel or isinstance(reason, no_connection)
 
 
 def _ca_file(verify: bool | str) -> str | bool:
@@ -342,7 +366,9 @@ def _ca_file(verify: bool | str) -> str | bool:
             if isinstance(error, FileNotFoundError)
             else "holds no certificate"
         )
-        raise InvalidInput(f"the CA file {path!r} of the connection's verify {why}") from None
+        raise InvalidInput(
+            f"the CA file {path!r}, of the connection's verify or the environment, {why}"
+        ) from None
     return path
 
 
@@ -371,7 +397,9 @@ async def _shared_client() -> AsyncIterator[aiohttp.ClientSession]:
     shared = _shared.get(loop)
     if shared is None:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=75.0)
-        client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        client = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_CHUNK
+        )
         shared = _shared[loop] = _Shared(client)
     shared.users += 1
     try:

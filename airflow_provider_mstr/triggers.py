@@ -69,5 +69,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         # Deriving the seal's key takes longer than an event loop may be kept waiting.
         refresh = await asyncio.to_thread(RefreshHandle.from_json(self.handle).open, server.seal)
         seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
-        watcher = Watcher(refresh, self.timeout, self.poll_interval, time.time, self.log.info, seen)
+        watcher = Watcher(
+            refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
+        )
         return await hook.arun(watcher.end(FIRST_PAUSE))

@@ -8,19 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome
-from airflow_provider_mstr.rest import workflow
+from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.codes import in_words
 from airflow_provider_mstr.rest.errors import (
+    InstanceLost,
     MstrError,
     NotUnderstood,
+    OutcomeUnknown,
     PublishFailed,
     PublishTimedOut,
     ServerUnavailable,
+    SessionLost,
 )
+from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.publication import PublishStatus, State, TableStatus
+from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import TableRefresh
-from airflow_provider_mstr.rest.workflow import Look
+from airflow_provider_mstr.rest.workflow import Look, Proof
 
 DEFAULT_POLL_INTERVAL = 30.0
 
@@ -35,6 +40,10 @@ JITTER = 0.1
 # Seconds of not being able to ask, after which the watch gives up; each good answer refills it.
 PATIENCE = 300.0
 
+# Seconds between two looks at the cube, and of it lying idle until a lost publish is given up.
+EVIDENCE_PAUSE = 2.0
+LONGEST_IDLE = 60.0
+
 
 @dataclass
 class Watcher:
@@ -47,14 +56,18 @@ class Watcher:
     :param tell: takes a line for the log
     :param seen: table id to the last word seen for it, and the seconds it took; an earlier watch's, where
         this one goes on from there
+    :param credentials: who logs in to look for evidence where the session is lost
+    :param answered: whether the session is known to have been alive since the publish
     """
 
     refresh: Refresh
     timeout: float
     poll_interval: float
+    credentials: Credentials
     clock: Callable[[], float]
     tell: Callable[[str], object]
     seen: dict[str, tuple[str, float]] = field(default_factory=dict)
+    answered: bool = True
     _busy: bool = field(default=False, init=False)
 
     def end(self, first_pause: float = 0.0) -> Procedure[Ending]:
@@ -106,9 +119,10 @@ class Watcher:
         :raises PublishTimedOut: where the server was away until no time was left
         """
         left = max(0.0, self.left)
+        refresh = self.refresh
         try:
             seen = yield from workflow.look(
-                self.refresh.instance, self.refresh.table_ids, min(patience, left)
+                refresh.instance, refresh.table_ids, min(patience, left), refresh.baseline
             )
         except (ServerUnavailable, NotUnderstood) as error:
             if patience < left:
@@ -118,12 +132,17 @@ class Watcher:
             # The server asks for more patience than is left, so the last look is a single one.
             yield Pause(self.left)
             return (yield from self.look(patience))
+        except (SessionLost, InstanceLost) as lost:
+            if not self.answered:
+                raise
+            return (yield from self._by_evidence(lost))
+        self.answered = True
         self._note(seen)
         if seen.state is State.FAILED and seen.status is not None:
-            raise PublishFailed(
-                f"the publish of {self.refresh.instance.model_name} failed: {self._reason(seen.status)}"
-            )
-        return self.outcome(State.FINISHED, proven=seen.proven) if seen.state is State.FINISHED else None
+            reason = self._reason(seen.status)
+            raise PublishFailed(f"the publish of {refresh.instance.model_name} failed: {reason}")
+        proven = seen.proof is Proof.TABLES
+        return self.outcome(State.FINISHED, proven=proven) if seen.state is State.FINISHED else None
 
     @property
     def elapsed(self) -> float:
@@ -161,6 +180,43 @@ class Watcher:
             last.reply if last else None,
         )
 
+    def _by_evidence(self, lost: MstrError) -> Procedure[RefreshOutcome]:
+        """Return the outcome that the model's cube shows, where publishStatus can be asked no more.
+
+        :raises OutcomeUnknown: where the cube does not show a load, or not in time
+        """
+        baseline, instance = self.refresh.baseline, self.refresh.instance
+        unknown = OutcomeUnknown(
+            f"the publish of {instance.model_name} is out of sight: {lost.what}", lost.reply
+        )
+        if baseline is None or not baseline.readable:
+            raise unknown
+        self.tell(f"{lost.what}; looking for the data model's last update instead")
+        session = instance.session
+        try:
+            if isinstance(lost, SessionLost):
+                session = yield from procedures.login(self.credentials)
+            yield from self._until_updated(baseline, session, unknown)
+        except MstrError as error:
+            raise error if error is unknown else unknown from error
+        finally:
+            if session is not instance.session:
+                yield from procedures.logout(session, workflow.CLEANUP_PATIENCE)
+        self.tell("The data model was updated since the publish was sent, so the publish has ended well")
+        return self.outcome(State.FINISHED, proven=False)
+
+    def _until_updated(self, baseline: Baseline, session: Session, unknown: MstrError) -> Procedure[None]:
+        idle_since: float | None = None
+        while True:
+            cube = yield from workflow.cube_of(self.refresh.instance, session)
+            if baseline.outdated_by(cube):
+                return
+            idle = cube is None or not cube.processing
+            idle_since = (idle_since or self.clock()) if idle else None
+            if self.left <= 0 or (idle_since is not None and self.clock() - idle_since > LONGEST_IDLE):
+                raise unknown
+            yield Pause(min(max(self._pause(), EVIDENCE_PAUSE), max(0.0, self.left)))
+
     def _pause(self) -> float:
         pause = max(SHORTEST_PAUSE, self.elapsed * SHARE_OF_ELAPSED)
         # Jitter spreads the polls of many refreshes; it needs no secrecy.
@@ -185,7 +241,9 @@ class Watcher:
         self._busy = busy
         for line in self._changes(seen.status.tables if seen.status else ()):
             self.tell(line)
-        if seen.state is State.FINISHED and not seen.proven:
+        if seen.state is State.FINISHED and seen.proof is Proof.CUBE:
+            self.tell("The publish is done: the data model was updated since it was sent")
+        if seen.state is State.FINISHED and seen.proof is Proof.NONE:
             self.tell("The server reports the publish as done, without proof for each table")
 
     def _changes(self, listed: Iterable[TableStatus]) -> Iterator[str]:

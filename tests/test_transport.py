@@ -858,13 +858,14 @@ def test_an_answer_that_a_proxy_loses_may_have_done_its_work(
     assert not error.nothing_done
 
 
-def test_a_tunnel_that_the_proxy_refuses_did_nothing(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tunnel_that_the_proxy_refuses_is_unavailable(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with MisbehavingServer(answer(403, b"")) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         error = refusal(drive, at("https://strategy.invalid"), ask())
     assert isinstance(error, ServerUnavailable)
-    assert proxy.heard[0].method == "CONNECT"
-    assert error.nothing_done
+    assert [(heard.method, heard.target) for heard in proxy.heard] == [("CONNECT", "strategy.invalid:443")]
 
 
 def test_a_proxy_of_an_unknown_kind_is_an_error_in_words(

@@ -20,7 +20,7 @@ from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, Response, Run, decipher
 from airflow_provider_mstr.rest.publication import State
-from airflow_provider_mstr.rest.session import Session
+from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
 from airflow_provider_mstr.rest.workflow import CONFIRMING_PAUSE
 from airflow_provider_mstr.watch import JITTER, PATIENCE, SHARE_OF_ELAPSED, SHORTEST_PAUSE, Watcher
@@ -62,7 +62,9 @@ class Watch:
     def __post_init__(self) -> None:
         instance = DataModelInstance(Session(TOKEN, {}), "P1", "M1", "I1")
         refresh = Refresh(instance, self.tables, self.published_at)
-        self.watcher = Watcher(refresh, self.timeout, self.poll_interval, self.clock, self.lines.append)
+        self.watcher = Watcher(
+            refresh, self.timeout, self.poll_interval, Credentials(login="etl"), self.clock, self.lines.append
+        )
 
     def run(self, procedure: Procedure[Any]) -> Any:
         run = Run(procedure)
@@ -266,8 +268,8 @@ def test_a_server_that_is_away_longer_than_patience_ends_the_watch_but_not_the_p
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (refused(404, -2147468986), errors.InstanceLost),
-        (Response(401), errors.SessionLost),
+        (refused(404, -2147468986), errors.OutcomeUnknown),
+        (Response(401), errors.OutcomeUnknown),
         (Response(200, (), b"<html>"), errors.NotUnderstood),
         (refused(500, -2147213784), errors.NoPrivilege),
         (errors.CertificateRefused("no"), errors.CertificateRefused),
@@ -456,7 +458,7 @@ def test_looking_for_no_time_is_one_look() -> None:
 
 @pytest.mark.parametrize(
     ("last", "error"),
-    [(LOADED, type(None)), (said(-1), errors.PublishFailed), (Response(401), errors.SessionLost)],
+    [(LOADED, type(None)), (said(-1), errors.PublishFailed), (Response(401), errors.OutcomeUnknown)],
 )
 def test_looking_for_a_while_returns_the_ending_where_there_is_one(last: Response, error: type[Any]) -> None:
     watched = watching(RUNNING, RUNNING, last)
@@ -476,7 +478,7 @@ def test_looking_with_less_patience_leaves_a_server_that_is_away_to_the_next_wat
 
 def test_looking_with_less_patience_still_ends_with_what_is_no_question_of_patience() -> None:
     watched = watching(RUNNING, Response(401))
-    assert type(watched.run(watched.watcher.end_within(50.0, 3.0)).error) is errors.SessionLost
+    assert type(watched.run(watched.watcher.end_within(50.0, 3.0)).error) is errors.OutcomeUnknown
 
 
 def test_a_later_watch_goes_on_from_what_an_earlier_one_saw() -> None:

@@ -40,6 +40,9 @@ class MstrError(Exception):
     advice: ClassVar[str] = ""
     mended_by_time: ClassVar[bool] = False
 
+    #: Seconds that the server was given before this came of it, where it was asked.
+    waited: float = 0.0
+
     def __init__(self, what: str, reply: ServerReply | None = None) -> None:
         super().__init__(what)
         self.what = what
@@ -164,6 +167,13 @@ class PublishFailed(MstrError):
 
 class PublishTimedOut(MstrError):
     advice = "The publish was given up. Raise timeout if the data model needs longer."
+    mended_by_time = True
+
+
+class OutcomeUnknown(MstrError):
+    """Whether the publish has ended, and how, can no longer be told; it is not known to have failed."""
+
+    advice = "Look at the data model's last update in Strategy; a new attempt publishes again."
     mended_by_time = True
 
 

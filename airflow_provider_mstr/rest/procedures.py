@@ -19,6 +19,7 @@ from airflow_provider_mstr.rest.errors import (
     ServerUnavailable,
     SessionLost,
 )
+from airflow_provider_mstr.rest.evidence import Cube
 from airflow_provider_mstr.rest.protocol import (
     Answer,
     Procedure,
@@ -40,6 +41,8 @@ PROJECT_TYPE = "32"
 
 PAGE_SIZE = 1000
 MOST_PAGES = 1000
+
+CUBE_PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +255,32 @@ def publish_status(instance: DataModelInstance, patience: float | None = None) -
         if error.reply.iserver_code is None:
             raise ServerUnavailable(error.what, error.reply) from None
         raise PublishFailed(f"the publish of {instance.model_name} failed", error.reply) from None
+
+
+def cube(session: Session, project_id: str, data_model_id: str) -> Procedure[Cube]:
+    """Return the cube behind a data model (``GET /api/cubes?id=``); any session may ask (7.4).
+
+    Asked once only: what it shows is a help, and nothing to wait for.
+
+    :param session: the session to ask in
+    :param project_id: the project's id
+    :param data_model_id: the data model's id
+    """
+    purpose = f"read the last update of data model {data_model_id}"
+    query = {"id": data_model_id}
+    return (
+        yield from _within(
+            session,
+            purpose,
+            "GET",
+            "/api/cubes",
+            Cube.read,
+            project_id,
+            query=query,
+            repeatable=False,
+            patience=CUBE_PATIENCE,
+        )
+    )
 
 
 def delete_instance(instance: DataModelInstance, patience: float | None = None) -> Procedure[None]:

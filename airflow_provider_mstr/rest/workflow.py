@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from airflow_provider_mstr.rest import procedures
 from airflow_provider_mstr.rest.errors import (
@@ -12,14 +13,16 @@ from airflow_provider_mstr.rest.errors import (
     ModelBusy,
     MstrError,
     NotUnderstood,
+    OutcomeUnknown,
     PublishFailed,
     ServerUnavailable,
     SessionLost,
 )
+from airflow_provider_mstr.rest.evidence import Baseline, Cube
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.publication import PublishStatus, State, verdict
-from airflow_provider_mstr.rest.session import Credentials
+from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import TableChoice, TableRefresh
 
 # A finish without proof must be seen this often, this many seconds apart (strategy-rest-api.md 3.5, 6).
@@ -34,18 +37,33 @@ LOST_ANSWER_PAUSE = 2.5
 CLEANUP_PATIENCE = 20.0
 
 
+# Seconds after which a publish whose answer was lost may well have come to its end unseen.
+LONG_WAIT = 5.0
+
+# Seconds of asking a server that is away whether a model is busy.
+BUSY_PATIENCE = 5.0
+
+
+class Proof(StrEnum):
+    """By what a finish is known."""
+
+    TABLES = "tables"
+    CUBE = "cube"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one look at a running publish showed.
 
     :param state: running, finished or failed
-    :param proven: whether every table was seen loaded
     :param status: the server's own words; None where another job keeps it from answering
+    :param proof: by what a finish is known
     """
 
     state: State
-    proven: bool
     status: PublishStatus | None
+    proof: Proof = Proof.TABLES
 
 
 def open_instance(credentials: Credentials, project: str, data_model_id: str) -> Procedure[DataModelInstance]:
@@ -74,39 +92,100 @@ def resolve_tables(instance: DataModelInstance, choice: TableChoice) -> Procedur
     return choice.resolve(model, instance.model_name)
 
 
-def publish_once(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[DataModelInstance]:
+def publish_once(
+    instance: DataModelInstance, tables: Sequence[TableRefresh], baseline: Baseline | None = None
+) -> Procedure[DataModelInstance]:
     """Start the publish exactly once, and return the instance it runs in.
 
     An idle instance may have been reaped: then another is made in the same session. An answer may have
-    been lost: then publishStatus is asked, and publish sent again only where nothing was begun.
+    been lost: then the server is asked, and publish sent again only where nothing was begun.
 
     :param instance: the instance to publish with
     :param tables: the tables, each with its policy
+    :param baseline: what the cube showed before; None where it is not to be asked
+    :raises OutcomeUnknown: where it cannot be told whether the publish was begun
     """
     try:
-        yield from _publish_surely(instance, tables)
+        yield from _publish_surely(instance, tables, baseline)
     except InstanceLost:
-        instance = yield from _another(instance)
-        yield from _publish_surely(instance, tables)
+        instance = yield from another(instance)
+        yield from _publish_surely(instance, tables, baseline)
     return instance
 
 
+def another(instance: DataModelInstance) -> Procedure[DataModelInstance]:
+    """Create a second instance of the same data model in the same session.
+
+    :param instance: the first one
+    """
+    return procedures.create_instance(instance.session, instance.project_id, instance.data_model_id)
+
+
+def cube_of(instance: DataModelInstance, session: Session | None = None) -> Procedure[Cube | None]:
+    """Return the cube behind the instance's data model, or None where the server does not tell.
+
+    :param instance: an instance of the data model
+    :param session: the session to ask in; None for the instance's own
+    :raises SessionLost: where that session is over
+    """
+    try:
+        return (
+            yield from procedures.cube(
+                session or instance.session, instance.project_id, instance.data_model_id
+            )
+        )
+    except SessionLost:
+        raise
+    except MstrError:
+        return None
+
+
 def look(
-    instance: DataModelInstance, published: Sequence[str], patience: float | None = None
+    instance: DataModelInstance,
+    published: Sequence[str],
+    patience: float | None = None,
+    baseline: Baseline | None = None,
 ) -> Procedure[Look]:
-    """Ask once how the publish goes, again only to confirm a finish that lacks proof.
+    """Ask once how the publish goes, again only to confirm a finish that the tables do not prove.
+
+    Such a finish counts at once where the cube has been loaded since, and not while the cube shows
+    anything else; where the cube cannot be read, it counts once it was seen often enough.
 
     :param instance: the instance that was published with
     :param published: the ids of the published tables
     :param patience: seconds of asking again where the server is away
+    :param baseline: what the cube showed before; None where it is not to be asked
     :raises PublishFailed: where the server answers with the failure instead of a status
     """
-    for _ in range(CONFIRMATIONS - 1):
+    confirmed = 0
+    while True:
         seen = yield from _glance(instance, published, patience)
-        if seen.proven:
+        if seen.state is not State.FINISHED or seen.proof is Proof.TABLES:
+            return seen
+        cube = None if baseline is None else (yield from cube_of(instance))
+        if cube is not None and baseline is not None:
+            if baseline.outdated_by(cube):
+                return replace(seen, proof=Proof.CUBE)
+            if cube.processing or baseline.readable:
+                return replace(seen, state=State.RUNNING)
+        confirmed += 1
+        if confirmed == CONFIRMATIONS:
             return seen
         yield Pause(CONFIRMING_PAUSE)
-    return (yield from _glance(instance, published, patience))
+
+
+def is_busy(instance: DataModelInstance) -> Procedure[bool]:
+    """Return whether another job publishes the model, as publishStatus names it instead of answering.
+
+    :param instance: the instance that was published with
+    """
+    try:
+        yield from procedures.publish_status(instance, BUSY_PATIENCE)
+    except ModelBusy:
+        return True
+    except MstrError:
+        return False
+    return False
 
 
 def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
@@ -130,41 +209,49 @@ def _attempt(procedure: Procedure[None]) -> Procedure[MstrError | None]:
     return None
 
 
-def _another(instance: DataModelInstance) -> Procedure[DataModelInstance]:
-    """Create a second instance of the same data model in the same session."""
-    return procedures.create_instance(instance.session, instance.project_id, instance.data_model_id)
-
-
-def _publish_surely(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[None]:
+def _publish_surely(
+    instance: DataModelInstance, tables: Sequence[TableRefresh], baseline: Baseline | None
+) -> Procedure[None]:
     try:
         yield from procedures.publish(instance, tables)
     except (ServerUnavailable, NotUnderstood) as lost:
         if isinstance(lost, ServerUnavailable) and lost.nothing_done:
             raise
-        if not (yield from _was_taken(instance)):
+        if not (yield from _was_taken(instance, lost, baseline)):
             yield from procedures.publish(instance, tables)
 
 
-def _was_taken(instance: DataModelInstance) -> Procedure[bool]:
+def _was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline | None) -> Procedure[bool]:
     """Return whether a publish whose answer was lost has begun.
 
     What publishStatus says of an instance that was never published is not documented, so it is asked of
-    a second, untouched instance: a difference between the two is the publish.
+    a second, untouched instance: a difference between the two is the publish. Where there is none, the
+    cube decides; and where that cannot be read, the publish may have ended if the answer was long waited
+    for, and has not begun if it was not.
     """
     seen = yield from _unsettled_status(instance)
     if _shows_work(seen):
         return True
     untouched = yield from _untouched_status(instance)
-    for _ in range(LOST_ANSWER_LOOKS):
+    for look_again in (True,) * LOST_ANSWER_LOOKS + (False,):
         if seen != untouched or not isinstance(seen, PublishStatus):
             return seen != untouched
-        yield Pause(LOST_ANSWER_PAUSE)
-        seen = yield from _unsettled_status(instance)
-    return seen != untouched
+        cube = None if baseline is None else (yield from cube_of(instance))
+        if cube is not None and baseline is not None and (cube.processing or baseline.outdated_by(cube)):
+            return True
+        if look_again:
+            yield Pause(LOST_ANSWER_PAUSE)
+            seen = yield from _unsettled_status(instance)
+    tells = cube is not None and baseline is not None and baseline.readable
+    if not tells and lost.waited > LONG_WAIT:
+        raise OutcomeUnknown(
+            f"whether the publish of {instance.model_name} was begun is unknown: {lost.what}"
+        )
+    return False
 
 
 def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
-    spare = yield from _another(instance)
+    spare = yield from another(instance)
     try:
         return (yield from _unsettled_status(spare))
     finally:
@@ -191,6 +278,6 @@ def _glance(instance: DataModelInstance, published: Sequence[str], patience: flo
     try:
         status = yield from procedures.publish_status(instance, patience)
     except ModelBusy:
-        return Look(State.RUNNING, proven=True, status=None)
+        return Look(State.RUNNING, status=None)
     seen = verdict(status, published)
-    return Look(seen.state, seen.proven, status)
+    return Look(seen.state, status, Proof.TABLES if seen.proven else Proof.NONE)

@@ -40,7 +40,7 @@ from airflow_provider_mstr.rest.protocol import Request, Response
 from airflow_provider_mstr.rest.publication import PublishStatus, State
 from airflow_provider_mstr.rest.session import Credentials
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
-from airflow_provider_mstr.rest.workflow import CLEANUP_PATIENCE, CONFIRMING_PAUSE, LOST_ANSWER_LOOKS
+from airflow_provider_mstr.rest.workflow import CLEANUP_PATIENCE, CONFIRMING_PAUSE, LOST_ANSWER_LOOKS, Proof
 
 WHO = Credentials(login="administrator", password="correct horse")
 BOTH = (YTD_DAY, CITY)
@@ -340,20 +340,20 @@ def look(*replies: Reply, **more: Any) -> Played:
 
 def test_a_running_publish_is_looked_at_once() -> None:
     played = look(published(6))
-    assert played.result == workflow.Look(State.RUNNING, True, PublishStatus(6))
+    assert played.result == workflow.Look(State.RUNNING, PublishStatus(6))
     assert played.pauses == []
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_proven_finish_needs_no_second_look(number: int) -> None:
     played = look(published(number, (YTD_DAY, "completed"), (CITY, "loaded")))
-    assert (played.result.state, played.result.proven) == (State.FINISHED, True)
+    assert (played.result.state, played.result.proof) == (State.FINISHED, Proof.TABLES)
     assert len(played.requests) == 1
 
 
 def test_a_finish_without_proof_is_seen_three_times_before_it_is_one() -> None:
     played = look(published(1), published(1), published(1))
-    assert (played.result.state, played.result.proven) == (State.FINISHED, False)
+    assert (played.result.state, played.result.proof) == (State.FINISHED, Proof.NONE)
     assert played.pauses == [CONFIRMING_PAUSE, CONFIRMING_PAUSE]
     assert CONFIRMING_PAUSE > 0
 
@@ -373,11 +373,11 @@ def test_a_finish_without_proof_gives_way_to_whatever_comes_after_it(
     before: int, then: Response, state: State
 ) -> None:
     played = look(*[published(1)] * before, then)
-    assert (played.result.state, played.result.proven) == (state, True)
+    assert (played.result.state, played.result.proof) == (state, Proof.TABLES)
 
 
 def test_a_model_that_another_job_publishes_is_running() -> None:
-    assert look(MODEL_BUSY).result == workflow.Look(State.RUNNING, True, None)
+    assert look(MODEL_BUSY).result == workflow.Look(State.RUNNING, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a refresh makes of the cube, where publishStatus does not settle it; and of another job's publish."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from workers import WAYS, Way, perform
+
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.operators import (
+    MstrCreateDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+)
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.evidence import Baseline, Cube
+from airflow_provider_mstr.rest.protocol import Response
+from airflow_provider_mstr.rest.tables import TableChoice
+from airflow_provider_mstr.sandbox import Sandbox
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+
+every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())
+
+
+@pytest.fixture(autouse=True)
+def brisk_evidence(brisk: None, mstr_connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses that are there for real servers."""
+    from airflow_provider_mstr import publishing, watch
+
+    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.2)
+    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.2)
+    monkeypatch.setattr(watch, "LONGEST_IDLE", 1.0)
+
+
+def a_cube(status: Any = 17510, updated: Any = "01/02/2026 03:04:05", date: str | None = None) -> Cube:
+    body = json.dumps({"cubesInfos": [{"status": status, "lastUpdateTime": updated}]}).encode()
+    return Cube.read(Response(200, (("Date", date),) if date else (), body))
+
+
+def test_a_later_update_outdates_the_baseline_and_the_same_one_does_not() -> None:
+    before = Baseline.of(a_cube())
+
+    assert before.outdated_by(a_cube(updated="01/02/2026 03:04:06"))
+    assert not before.outdated_by(a_cube())
+    assert not before.outdated_by(a_cube(updated=None))
+    assert not before.outdated_by(None)
+
+
+def test_a_first_load_outdates_a_cube_that_never_had_one() -> None:
+    assert Baseline.of(a_cube(0, None)).outdated_by(a_cube())
+
+
+def test_an_unreadable_cube_is_no_baseline() -> None:
+    assert not Baseline.of(None).outdated_by(a_cube())
+
+
+@pytest.mark.parametrize("hours", [0, 5.5, -8])
+def test_a_load_of_this_very_second_is_no_baseline_in_any_zone(hours: float) -> None:
+    from datetime import timedelta
+
+    now = datetime(2026, 1, 2, 3, 4, 6) + timedelta(hours=hours)
+    date = now.strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+    assert not Baseline.of(a_cube(date=date)).readable
+    later = (now + timedelta(seconds=60)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert Baseline.of(a_cube(date=later)).readable
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"cubesInfos": []}', b'{"cubesInfos": [{"lastUpdateTime": "x"}]}']
+)
+def test_an_odd_answer_about_the_cube_is_not_understood(body: bytes) -> None:
+    with pytest.raises(errors.NotUnderstood):
+        Cube.read(Response(200, (), body))
+
+
+@pytest.mark.parametrize("baseline", [Baseline(False), Baseline(True), Baseline(True, datetime(2026, 1, 2))])
+def test_a_baseline_travels_as_json(baseline: Baseline) -> None:
+    assert Baseline.from_json(json.loads(json.dumps(baseline.to_json()))) == baseline
+
+
+@every_way
+@pytest.mark.parametrize("lost", ["instance_lost", "session_lost"])
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+def test_a_load_that_the_cube_shows_is_a_success_though_its_session_or_instance_is_lost(
+    refresh: Way, lost: str, mstr_sandbox: Sandbox
+) -> None:
+    # The publish of a lost session is cancelled, so its load must be over before the session is.
+    mstr_sandbox.add_fault("publish_status", "status", status=503, times=2, after=2)
+    mstr_sandbox.add_fault("publish_status", lost, after=2)
+
+    refreshed = refresh(RETAIL, timeout=20)
+
+    report = mstr_sandbox.report()
+    assert report.publishes[0].state == "completed"
+    assert refreshed.error is None
+    assert (refreshed.outcome["state"], refreshed.outcome["proven"]) == ("finished", False)
+    assert (report.open_sessions, len(report.publishes)) == (0, 1)
+
+
+@every_way
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_lost_session_without_a_load_is_unknown_and_never_failed(
+    refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.add_fault("publish_status", "session_lost", after=2)
+
+    refreshed = refresh(RETAIL, timeout=20)
+
+    assert isinstance(refreshed.error, (errors.OutcomeUnknown, AirflowFailException))
+    assert "out of sight" in str(refreshed.error)
+    waited = refreshed.tasks.get("wait") or refreshed.tasks["refresh"]
+    assert waited.xcoms["mstr_outcome"]["state"] == "running"
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+@every_way
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_where_the_cube_may_not_be_read_a_lost_instance_is_unknown_at_once(
+    refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.add_fault("cubes", "no_privilege", times=None)
+    mstr_sandbox.add_fault("publish_status", "instance_lost", after=2)
+
+    refreshed = refresh(RETAIL, timeout=20)
+
+    assert "out of sight" in str(refreshed.error)
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+@every_way
+@pytest.mark.mstr_sandbox(publish_seconds=1, reading="plain")
+def test_a_plain_finish_counts_once_repeated_where_the_cube_may_not_be_read(
+    refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.add_fault("cubes", "no_privilege", times=None)
+
+    refreshed = refresh(RETAIL)
+
+    assert (refreshed.outcome["state"], refreshed.outcome["proven"]) == ("finished", False)
+
+
+@every_way
+def test_a_refresh_may_be_told_not_to_ask_for_evidence(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    refreshed = refresh(RETAIL, evidence=False)
+
+    assert refreshed.outcome["state"] == "finished"
+    assert "cubes" not in mstr_sandbox.report().requests
+
+
+@pytest.fixture
+def another_job(mstr_sandbox: Sandbox) -> Any:
+    """Another user's publish of the same data model, which runs until it is told to finish."""
+    mstr_sandbox.change(publish_seconds=600.0)
+    hook = MstrHook()
+    other = hook.publish(hook.open(None, RETAIL), TableChoice.of(["ytd_day"], "replace"))
+    mstr_sandbox.change(publish_seconds=0.3)
+    return other
+
+
+@every_way
+@pytest.mark.parametrize("collision", ["accept", "refuse"])
+def test_another_jobs_publish_is_waited_for(
+    refresh: Way, collision: str, another_job: Any, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.change(concurrent_publish=collision)
+    finish = threading.Timer(2.0, mstr_sandbox.finish_publishes)
+    finish.start()
+
+    refreshed = refresh(RETAIL, tables=["lu_store"])
+
+    finish.join()
+    assert refreshed.error is None
+    states = [(publish.state, len(publish.tables)) for publish in mstr_sandbox.report().publishes]
+    assert states[-1] == ("completed", 1)
+    assert [state for state, _ in states].count("completed") == 2
+
+
+@every_way
+@pytest.mark.parametrize("collision", ["accept", "refuse"])
+def test_another_jobs_publish_fails_the_task_at_once_where_asked_for(
+    refresh: Way, collision: str, another_job: Any, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.change(concurrent_publish=collision)
+
+    refreshed = refresh(RETAIL, when_busy="fail")
+
+    assert isinstance(refreshed.error, errors.ModelBusy)
+    assert mstr_sandbox.report().open_sessions == 1
+
+
+def test_a_word_for_busy_that_does_not_exist_is_refused_when_the_dag_is_read() -> None:
+    with pytest.raises(ValueError, match="wait, fail"):
+        MstrPublishDataModelOperator(task_id="publish", instance={}, when_busy="maybe")
+
+
+@pytest.mark.parametrize("unpublished", ["running", "result", "refused"])
+@pytest.mark.parametrize("reading", ["result", "plain"])
+@pytest.mark.parametrize("kind", ["lost_before", "lost_after", "garbled", "status"])
+def test_a_publish_whose_answer_is_lost_is_in_the_end_sent_once(
+    kind: str, reading: str, unpublished: str, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.change(unpublished=unpublished, reading=reading, publish_seconds=1.0)
+    mstr_sandbox.add_fault("publish", kind)
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+
+    publish = perform(lambda: MstrPublishDataModelOperator(task_id="publish", instance=create.result))
+
+    assert publish.error is None
+    report = mstr_sandbox.report()
+    assert len(report.publishes) == 1
+    assert report.instances_open == 1
