@@ -146,7 +146,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
             return self.conclude(context, self.hook.run(watcher.end()))
         ending = self.hook.run(watcher.end_within(EARLY_WATCH, EARLY_WATCH))
         if ending is None:
-            self.defer_to_trigger(watcher)
+            self.defer_to_trigger(context, watcher)
         return self.conclude(context, ending)
 
     def _kept_handle(self, ti: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr.assets import attach_outcome
+from airflow_provider_mstr.deferral import note_wait
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.links import MstrDataModelLink, push_link
 from airflow_provider_mstr.refresh import Ending, Refresh
@@ -70,16 +71,19 @@ class MstrTask(_Task):
         credentials = self.hook.server.credentials
         return Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)
 
-    def defer_to_trigger(self, watcher: Watcher) -> NoReturn:
+    def defer_to_trigger(self, context: Context, watcher: Watcher) -> NoReturn:
         """Leave the rest of the watch to the triggerer.
 
+        :param context: the task's context
         :param watcher: the watch so far
         """
         from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 
+        handle = self.hook.handle(watcher.refresh).to_json()
+        note_wait(context, handle)
         self.defer(
             trigger=MstrPublishStatusTrigger(
-                handle=self.hook.handle(watcher.refresh).to_json(),
+                handle=handle,
                 mstr_conn_id=self.mstr_conn_id,
                 timeout=watcher.timeout,
                 poll_interval=watcher.poll_interval,

@@ -9,9 +9,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
+from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.deferral import is_deferred_to
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.refresh import Ending, RefreshHandle
+from airflow_provider_mstr.refresh import Ending, Refresh, RefreshHandle
+from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.watch import Watcher
 
 # An event in the first moments after the deferral can overtake the deferral itself.
@@ -42,6 +46,8 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.timeout = timeout
         self.poll_interval = poll_interval
         self.seen = dict(seen or {})
+        self._settled = False
+        self._closing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what another process needs to build this trigger again."""
@@ -59,17 +65,51 @@ class MstrPublishStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once: with the handle, and the ending as ``Ending.to_json`` describes it."""
         ending = await self._ending()
+        # The session is closed by the task from here on, even if the trigger is cancelled a moment later.
+        self._settled = True
         yield TriggerEvent(  # type: ignore[no-untyped-call]
             {"handle": self.handle, **ending.to_json()}
         )
 
+    async def on_kill(self) -> None:
+        """Close the refresh, which stops its load, where a user has ended or cleared the deferred task.
+
+        Airflow 3.3 calls this, and up to 3.3.2 also where another triggerer has only taken over. It cancels
+        this too, about a second later, so the work is done where that does not reach it.
+        """
+        self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._settled or await self._still_waited_for():
+            return
+        self._settled = True
+        hook = MstrHook(self.mstr_conn_id)
+        refresh = await self._refresh(await hook.aserver())
+        self.log.info("The task was ended by a user: closing the refresh, which stops its load")
+        await hook.arun(workflow.close(refresh.instance))
+
     async def _ending(self) -> Ending:
         hook = MstrHook(self.mstr_conn_id)
         server = await hook.aserver()
-        # Deriving the seal's key takes longer than an event loop may be kept waiting.
-        refresh = await asyncio.to_thread(RefreshHandle.from_json(self.handle).open, server.seal)
+        refresh = await self._refresh(server)
         seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
         watcher = Watcher(
             refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
         )
         return await hook.arun(watcher.end(FIRST_PAUSE))
+
+    async def _refresh(self, server: LibraryServer) -> Refresh:
+        # Deriving the seal's key takes longer than an event loop may be kept waiting.
+        return await asyncio.to_thread(RefreshHandle.from_json(self.handle).open, server.seal)
+
+    async def _still_waited_for(self) -> bool:
+        """Whether the task is deferred to this very wait, so that only its triggerer has changed.
+
+        A cleared task may be deferred again by now, but then to another handle.
+        """
+        ti = self.task_instance
+        if ti is None:
+            return False
+        # A thread of asyncio's own could not talk to Airflow, which wants its own event loop for that.
+        return await sync_to_async(is_deferred_to)(ti, self.handle)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,13 @@ POOL = {
     "description": "Strategy sessions",
     "include_deferred": True,
 }
+
+
+def free_port() -> int:
+    """Return a port that is free; the two that follow it are so most likely."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class NotReadyError(Exception):
@@ -110,6 +118,22 @@ class Standalone:
         mapped = {True: "{task_id}[{map_index}]", False: "{task_id}"}
         return {mapped[task["map_index"] >= 0].format(**task): task for task in listed}
 
+    def task_in(
+        self, dag_id: str, run_id: str, task_id: str, state: str, *, has_trigger: bool, timeout: float = 90.0
+    ) -> dict[str, Any]:
+        """Return a task instance once it is in a state.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param state: the state to wait for
+        :param has_trigger: whether a triggerer must have taken its trigger
+        :param timeout: seconds to wait
+        """
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        task: dict[str, Any] = self._until(timeout)(self._task_in, path, state, has_trigger)
+        return task
+
     def stop(self) -> None:
         """End Airflow: its parts first, as it hands on no signal but one from a terminal."""
         if self._process is None or self._process.poll() is not None:
@@ -149,6 +173,12 @@ class Standalone:
         if run["state"] not in ("success", "failed"):
             raise NotReadyError(f"the run is {run['state']}")
         return run
+
+    def _task_in(self, path: str, state: str, has_trigger: bool) -> dict[str, Any]:
+        task: dict[str, Any] = self.api("GET", path)
+        if task["state"] != state or (has_trigger and not task["triggerer_job"]):
+            raise NotReadyError(f"the task is {task['state']}")
+        return task
 
     @staticmethod
     def _until(timeout: float) -> tenacity.Retrying:

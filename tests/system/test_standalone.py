@@ -3,24 +3,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from airflow_home import airflow_environment
-from standalone import Standalone
+from standalone import Standalone, free_port
 
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def free_port() -> int:
-    """Return a port whose two successors are likely to be free too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
