@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.rest.errors import InvalidInput
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal
-from airflow_provider_mstr.rest.url import library_url
+from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
 DEFAULT_CONN_ID = "mstr_default"
 DEFAULT_TIMEOUT = 30.0
@@ -69,6 +70,18 @@ class LibraryServer:
         """The seal under which this connection's sessions travel."""
         who = self.credentials
         return Seal(who.password, f"{self.url} {int(who.mode)} {who.login}")
+
+    @property
+    def risks(self) -> tuple[str, ...]:
+        """What lets others on the network read or fake the traffic, in words."""
+        url = urlsplit(self.url)
+        if url.scheme == "https":
+            return (
+                ()
+                if self.verify
+                else ("the connection's verify is false: the server's certificate is not checked",)
+            )
+        return () if is_this_machine(url.hostname or "") else (f"{self.url} is not encrypted: use https",)
 
     def link(self, data_model_id: str, project_id: str) -> str:
         """Return the address of a data model in a browser.

@@ -119,6 +119,8 @@ class MstrHook(BaseHook):
         if not is_id(data_model_id):
             raise InvalidInput(f"data_model_id {data_model_id!r} is not an id of 32 hexadecimal digits")
         project = self.project(project_id)
+        for risk in self.server.risks:
+            log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
         instance = self.run(workflow.open_instance(self.server.credentials, project, data_model_id))
         self._mask(instance.session)
         return Refresh(instance)

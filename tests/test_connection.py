@@ -208,3 +208,17 @@ def test_any_connection_is_a_server_or_refused(extra: dict[str, Any], **fields: 
         return
     assert described.url.startswith(("http://", "https://"))
     assert described.timeout > 0
+
+
+@pytest.mark.parametrize(
+    ("host", "verify", "risks"),
+    [
+        ("https://strategy.example.com/L", True, 0),
+        ("https://strategy.example.com/L", False, 1),
+        ("http://strategy.example.com/L", True, 1),
+        ("http://localhost:8080/L", True, 0),
+        ("http://127.0.0.1:8080/L", False, 0),
+    ],
+)
+def test_what_others_could_read_or_fake_is_a_risk(host: str, verify: bool, risks: int) -> None:
+    assert len(LibraryServer(host, Credentials(), verify=verify).risks) == risks

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How soon a refresh is worth another attempt, for the retry policies of Airflow 3.3."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context, RetryDecision, RetryPolicy
+
+from airflow_provider_mstr.rest.errors import (
+    InstanceLost,
+    ModelBusy,
+    MstrError,
+    OutcomeUnknown,
+    SessionLimit,
+    SessionLost,
+)
+
+# Asking while the project is full may keep its idle sessions from expiring (strategy-rest-api.md 1.9).
+_MINUTES = (SessionLimit, ModelBusy)
+_SOON = (SessionLost, InstanceLost, OutcomeUnknown)
+
+
+class MstrRetryPolicy(RetryPolicy):
+    """Waits minutes for a session or a busy model, retries soon after a lost session, and never in vain.
+
+    How often is still for the task's ``retries`` to say.
+
+    :param minutes: minutes to wait for a free session, or for another job's publish
+    """
+
+    def __init__(self, minutes: float = 5.0) -> None:
+        self.minutes = minutes
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """Return whether the task is worth another attempt, and when.
+
+        :param exception: what the task raised
+        :param try_number: the attempt it was
+        :param max_tries: the attempts it has
+        :param context: the task's context
+        """
+        kind = type(exception).__name__
+        if isinstance(exception, _MINUTES):
+            return RetryDecision.retry(timedelta(minutes=self.minutes), reason=f"{kind}: time will mend it")
+        if isinstance(exception, _SOON):
+            return RetryDecision.retry(timedelta(seconds=10), reason=f"{kind}: a new session will do")
+        if isinstance(exception, MstrError) and not exception.mended_by_time:
+            return RetryDecision.fail(reason=f"{kind}: no retry can mend it")
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the policy as plain JSON."""
+        return {"minutes": self.minutes}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> MstrRetryPolicy:
+        """Return the policy that :meth:`serialize` described.
+
+        :param data: what :meth:`serialize` returned
+        """
+        return cls(**data)
