@@ -18,6 +18,10 @@ from airflow_provider_mstr.rest.errors import (
 )
 
 
+class TaskKilledError(Exception):
+    """Airflow has told the task to stop; what it was doing is broken off, and cleaned up on the way out."""
+
+
 @contextmanager
 def task_failures() -> Iterator[None]:
     """Fail the task for good where no retry can mend the error, and leave it to the retries otherwise."""

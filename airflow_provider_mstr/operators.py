@@ -13,7 +13,6 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskDefer
 from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import handle_failures, task_failures
-from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.refresh import Ending, Refresh
 from airflow_provider_mstr.rest.errors import MstrError
@@ -126,10 +125,6 @@ class MstrRefreshDataModelOperator(_MstrOperator):
                 return super().resume_execution(next_method, next_kwargs, context)
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def on_kill(self) -> None:
-        """Close the refresh, which stops its load on the server."""
-        self._close()
-
     @property
     def _open(self) -> Refresh:
         if self._under_way is None:
@@ -162,7 +157,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
     def _closing(self) -> Iterator[None]:
         """Close the refresh at the end of the block, except where the task defers."""
         try:
-            yield
+            with self.breakable():
+                yield
         except TaskDeferred:
             raise
         except BaseException:
@@ -177,7 +173,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         if refresh is None:
             return
         try:
-            MstrHook(self.mstr_conn_id).close(refresh)
+            self.hook.close(refresh)
         except MstrError as error:
             self.log.warning("The session could not be closed and will idle out: %s", error)
 
@@ -204,7 +200,7 @@ class MstrCreateDataModelInstanceOperator(_MstrOperator):
 
         :param context: the task's context
         """
-        with task_failures():
+        with task_failures(), self.breakable():
             self.link(context, self.data_model_id, self.hook.project(self.project_id))
             return self.hook.handle(self.hook.open(self.project_id, self.data_model_id)).to_json()
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,6 +14,7 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr.assets import attach_outcome
 from airflow_provider_mstr.deferral import note_wait
+from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.links import MstrDataModelLink, push_link
 from airflow_provider_mstr.refresh import Ending, Refresh
@@ -36,6 +39,25 @@ class MstrTask(_Task):
     operator_extra_links = (MstrDataModelLink(),)
     ui_color = "#fde6e1"
     mstr_conn_id: str
+    _breakable = False
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """Let a kill break the block off."""
+        self._breakable = True
+        try:
+            yield
+        finally:
+            self._breakable = False
+
+    def on_kill(self) -> None:
+        """Break off what the task is doing: Airflow itself only asks, and would let it go on for seconds.
+
+        :raises TaskKilledError: in the midst of what the task is doing, if it is doing anything
+        """
+        if self._breakable:
+            self._breakable = False
+            raise TaskKilledError("the task was killed")
 
     @cached_property
     def hook(self) -> MstrHook:

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from workers import WAYS, Way, perform
 
 from airflow_provider_mstr.assets import data_model_asset
+from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
@@ -285,13 +289,34 @@ def test_a_handle_may_come_as_the_text_that_a_template_made_of_it(mstr_sandbox: 
     assert len(mstr_sandbox.report().publishes) == 1
 
 
-def test_a_kill_closes_the_refresh_and_stops_its_load(mstr_sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("call", ["login", "create_instance", "list_tables", "publish_status"])
+def test_a_kill_breaks_the_refresh_off_wherever_it_is_and_closes_it(call: str, mstr_sandbox: Sandbox) -> None:
     mstr_sandbox.change(publish_seconds=600.0)
-    operator = MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, deferrable=True)
-    task = perform(lambda: operator, triggerer=False)
-    assert task.deferral is not None
+    mstr_sandbox.add_fault(call, "slow_after", seconds=1.0)
+    operator = MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL)
+    signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+    killer = threading.Thread(target=kill_after, args=(mstr_sandbox, call))
+    killer.start()
+
+    task = perform(lambda: operator)
+
+    killer.join()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert isinstance(task.error, TaskKilledError)
+    if call != "login":
+        assert nothing_left(mstr_sandbox)
+    assert {publish.state for publish in mstr_sandbox.report().publishes} <= {"cancelled"}
+
+
+def kill_after(sandbox: Sandbox, call: str) -> None:
+    sandbox.wait_for(lambda report: report.requests.get(call, 0) > 0)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_kill_of_a_task_that_does_nothing_breaks_nothing(mstr_sandbox: Sandbox) -> None:
+    operator = MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL)
+    perform(lambda: operator)
 
     operator.on_kill()
 
-    assert mstr_sandbox.report().publishes[0].state == "cancelled"
     assert nothing_left(mstr_sandbox)

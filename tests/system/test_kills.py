@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow_home import airflow_environment
+from airflow_home import EXAMPLE_DAGS, airflow_environment
 from standalone import Standalone, free_port
 
 from airflow_provider_mstr.sandbox import Report, Sandbox, Settings
@@ -16,6 +16,7 @@ from airflow_provider_mstr.sandbox import Report, Sandbox, Settings
 pytestmark = pytest.mark.timeout(900)
 
 IN_ONE_TASK = ("mstr_refresh_in_one_task", "refresh_retail")
+BLOCKING = ("mstr_refresh_in_its_worker", "refresh_retail")
 IN_STEPS = ("mstr_refresh_in_steps", "wait")
 
 every_form = pytest.mark.parametrize(
@@ -32,9 +33,18 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    """A standalone Airflow with the example DAGs."""
-    home = tmp_path_factory.mktemp("airflow")
-    with Standalone(airflow_environment(home, sandbox.airflow_connection(), port=free_port())) as airflow:
+    """A standalone Airflow with the example DAGs, and one whose refresh waits in its worker."""
+    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    for example in EXAMPLE_DAGS.glob("*.py"):
+        code = example.read_text()
+        (dags / example.name).write_text(code)
+        if IN_ONE_TASK[0] in code:
+            blocking = code.replace(IN_ONE_TASK[0], BLOCKING[0]).replace(
+                "deferrable=True", "deferrable=False"
+            )
+            (dags / "blocking.py").write_text(blocking)
+    connection = sandbox.airflow_connection()
+    with Standalone(airflow_environment(home, connection, dags=dags, port=free_port())) as airflow:
         yield airflow
 
 
@@ -85,6 +95,18 @@ def test_marking_the_run_failed_stops_the_load(
     report = sandbox.wait_for(closed, timeout=60)
     assert [publish.state for publish in report.publishes] == ["cancelled"]
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
+
+
+def test_marking_a_running_refresh_failed_stops_its_load(airflow: Standalone, sandbox: Sandbox) -> None:
+    dag_id, task_id = BLOCKING
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 2, timeout=90)
+
+    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": "failed"})
+
+    report = sandbox.wait_for(closed, timeout=60)
+    assert [publish.state for publish in report.publishes] == ["cancelled"]
+    assert report.logins == 1
 
 
 def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
