@@ -133,7 +133,7 @@ class Watcher:
             yield Pause(self.left)
             return (yield from self.look(patience))
         except (SessionLost, InstanceLost) as lost:
-            if not self.answered:
+            if isinstance(lost, SessionLost) and not self.answered:
                 raise
             return (yield from self._by_evidence(lost))
         self.answered = True

@@ -113,6 +113,19 @@ def test_a_load_that_the_cube_shows_is_a_success_though_its_session_or_instance_
 
 
 @every_way
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+def test_an_instance_that_is_lost_at_the_first_look_is_no_reason_to_give_up(
+    refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.add_fault("publish_status", "instance_lost", after=1)
+
+    refreshed = refresh(RETAIL, timeout=20)
+
+    assert refreshed.error is None
+    assert mstr_sandbox.report().publishes[0].state == "completed"
+
+
+@every_way
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_a_lost_session_without_a_load_is_unknown_and_never_failed(
     refresh: Way, mstr_sandbox: Sandbox
