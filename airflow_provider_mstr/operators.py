@@ -101,14 +101,16 @@ class MstrRefreshDataModelOperator(_MstrOperator):
             return self._wait(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Close the refresh that the trigger saw ending, and return its outcome.
+        """Return the outcome of the refresh that the trigger saw ending, and closed if it could.
 
         :param context: the task's context
         :param event: what the trigger fired
         """
         with task_failures():
-            told = event.get("handle") if isinstance(event, Mapping) else None
-            self._reopen(told or self._kept_handle(context["ti"]))
+            if not isinstance(event, Mapping):
+                self._reopen(self._kept_handle(context["ti"]))
+            elif event.get("handle"):
+                self._reopen(event["handle"])
             with self._closing():
                 return self.conclude(context, Ending.from_json(event))
 
@@ -141,7 +143,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
             return self.conclude(context, self.hook.run(watcher.end()))
         ending = self.hook.run(watcher.end_within(EARLY_WATCH, EARLY_WATCH))
         if ending is None:
-            self.defer_to_trigger(context, watcher)
+            self.defer_to_trigger(context, watcher, closes=True)
         return self.conclude(context, ending)
 
     def _kept_handle(self, ti: Any) -> Any:

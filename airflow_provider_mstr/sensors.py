@@ -73,7 +73,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
             watcher = self._watcher(context)
             ending = self.hook.run(watcher.end_within(0, EARLY_PATIENCE))
             if ending is None:
-                self.defer_to_trigger(context, watcher)
+                self.defer_to_trigger(context, watcher, closes=False)
             return self.conclude(context, ending)
 
     def poke(self, context: Context) -> PokeReturnValue:

@@ -93,11 +93,12 @@ class MstrTask(_Task):
         credentials = self.hook.server.credentials
         return Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)
 
-    def defer_to_trigger(self, context: Context, watcher: Watcher) -> NoReturn:
+    def defer_to_trigger(self, context: Context, watcher: Watcher, *, closes: bool) -> NoReturn:
         """Leave the rest of the watch to the triggerer.
 
         :param context: the task's context
         :param watcher: the watch so far
+        :param closes: whether the trigger is to close the refresh in the end
         """
         from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 
@@ -109,6 +110,7 @@ class MstrTask(_Task):
                 mstr_conn_id=self.mstr_conn_id,
                 timeout=watcher.timeout,
                 poll_interval=watcher.poll_interval,
+                closes=closes,
                 seen={table: list(seen) for table, seen in watcher.seen.items()},
             ),
             method_name="execute_complete",

@@ -14,12 +14,13 @@ from asgiref.sync import sync_to_async
 from airflow_provider_mstr.connection import LibraryServer
 from airflow_provider_mstr.deferral import is_deferred_to
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.refresh import Ending, Refresh, RefreshHandle
+from airflow_provider_mstr.refresh import Refresh, RefreshHandle
 from airflow_provider_mstr.rest import workflow
+from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.watch import Watcher
 
-# An event in the first moments after the deferral can overtake the deferral itself.
-FIRST_PAUSE = 2.0
+# Airflow fails a task whose event comes before its scheduler has taken note of the deferral.
+FIRST_PAUSE = 5.0
 
 
 class MstrPublishStatusTrigger(BaseTrigger):
@@ -30,6 +31,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param poll_interval: seconds of the longest pause between two looks
     :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
+    :param closes: whether the refresh is to be closed once the publish has ended, even if no worker follows
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         timeout: float,
         poll_interval: float,
         seen: Mapping[str, Sequence[Any]] | None = None,
+        closes: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.handle = handle
@@ -46,6 +49,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.timeout = timeout
         self.poll_interval = poll_interval
         self.seen = dict(seen or {})
+        self.closes = closes
         self._settled = False
         self._closing: asyncio.Future[None] | None = None
 
@@ -59,16 +63,25 @@ class MstrPublishStatusTrigger(BaseTrigger):
                 "timeout": self.timeout,
                 "poll_interval": self.poll_interval,
                 "seen": self.seen,
+                "closes": self.closes,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Fire once: with the handle, and the ending as ``Ending.to_json`` describes it."""
-        ending = await self._ending()
-        # The session is closed by the task from here on, even if the trigger is cancelled a moment later.
+        """Fire once: with the ending as ``Ending.to_json`` has it, and the handle unless that is closed."""
+        hook = MstrHook(self.mstr_conn_id)
+        server = await hook.aserver()
+        refresh = await self._refresh(server)
+        seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
+        watcher = Watcher(
+            refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
+        )
+        ending = await hook.arun(watcher.end(FIRST_PAUSE))
+        # A trigger may be cancelled as soon as it has fired, and must have nothing left to do then.
         self._settled = True
+        closed = self.closes and await self._closed(hook, refresh)
         yield TriggerEvent(  # type: ignore[no-untyped-call]
-            {"handle": self.handle, **ending.to_json()}
+            {"handle": None if closed else self.handle, **ending.to_json()}
         )
 
     async def on_kill(self) -> None:
@@ -89,15 +102,14 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.log.info("The task was ended by a user: closing the refresh, which stops its load")
         await hook.arun(workflow.close(refresh.instance))
 
-    async def _ending(self) -> Ending:
-        hook = MstrHook(self.mstr_conn_id)
-        server = await hook.aserver()
-        refresh = await self._refresh(server)
-        seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
-        watcher = Watcher(
-            refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
-        )
-        return await hook.arun(watcher.end(FIRST_PAUSE))
+    async def _closed(self, hook: MstrHook, refresh: Refresh) -> bool:
+        """Close the refresh, and return whether that has worked; where it has not, the task tries again."""
+        try:
+            await hook.arun(workflow.close(refresh.instance))
+        except MstrError as error:
+            self.log.warning("The session could not be closed yet: %s", error)
+            return False
+        return True
 
     async def _refresh(self, server: LibraryServer) -> Refresh:
         # Deriving the seal's key takes longer than an event loop may be kept waiting.

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from workers import WAYS, Way, perform
+from workers import WAYS, Way, fire, perform
 
 from airflow_provider_mstr.assets import data_model_asset
 from airflow_provider_mstr.failures import TaskKilledError
@@ -199,6 +199,33 @@ def test_the_refresh_is_closed_where_airflow_resumes_only_to_fail_the_task(mstr_
 
     assert nothing_left(mstr_sandbox)
     assert mstr_sandbox.report().publishes[0].state == "cancelled"
+
+
+def test_the_trigger_closes_the_refresh_even_if_no_worker_follows(mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.change(publish_seconds=2.0)
+    task = perform(
+        lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, deferrable=True),
+        triggerer=False,
+    )
+    assert task.deferral is not None
+
+    event = fire(task.deferral.trigger)
+
+    assert (event["handle"], event["outcome"]["state"]) == (None, "finished")
+    assert nothing_left(mstr_sandbox)
+
+
+def test_the_task_closes_what_the_trigger_could_not(mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.change(publish_seconds=2.0)
+    mstr_sandbox.add_fault("logout", "no_privilege")
+
+    task = perform(
+        lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, deferrable=True)
+    )
+
+    assert task.result["state"] == "finished"
+    assert task.events[0]["handle"] is not None
+    assert nothing_left(mstr_sandbox)
 
 
 def test_an_event_carries_the_outcome_of_the_data_model(mstr_sandbox: Sandbox) -> None:
