@@ -237,3 +237,24 @@ def test_a_publish_whose_answer_is_lost_is_in_the_end_sent_once(
     report = mstr_sandbox.report()
     assert len(report.publishes) == 1
     assert report.instances_open == 1
+
+
+@pytest.mark.parametrize("evidence", [True, False])
+@pytest.mark.mstr_sandbox(unpublished="result", reading="plain", publish_seconds=0.3)
+def test_a_publish_that_may_have_ended_behind_a_silent_server_is_not_sent_again(
+    evidence: bool, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 1.5}}
+    monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
+    mstr_sandbox.add_fault("publish", "slow_after", seconds=3.0)
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+
+    publish = perform(
+        lambda: MstrPublishDataModelOperator(task_id="publish", instance=create.result, evidence=evidence)
+    )
+
+    assert len(mstr_sandbox.report().publishes) == 1
+    if evidence:
+        assert publish.error is None
+    else:
+        assert "was begun is unknown" in str(publish.error)

@@ -38,7 +38,7 @@ CLEANUP_PATIENCE = 20.0
 
 
 # Seconds after which a publish whose answer was lost may well have come to its end unseen.
-LONG_WAIT = 5.0
+LONG_WAIT = 1.0
 
 # Seconds of asking a server that is away whether a model is busy.
 BUSY_PATIENCE = 5.0
