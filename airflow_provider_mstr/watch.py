@@ -197,11 +197,13 @@ class Watcher:
             if isinstance(lost, SessionLost):
                 session = yield from procedures.login(self.credentials)
             yield from self._until_updated(baseline, session, unknown)
+        except OutcomeUnknown:
+            raise
         except MstrError as error:
-            raise error if error is unknown else unknown from error
+            raise unknown from error
         finally:
             if session is not instance.session:
-                yield from procedures.logout(session, workflow.CLEANUP_PATIENCE)
+                yield from workflow.attempt(procedures.logout(session, workflow.CLEANUP_PATIENCE))
         self.tell("The data model was updated since the publish was sent, so the publish has ended well")
         return self.outcome(State.FINISHED, proven=False)
 

@@ -112,6 +112,22 @@ def test_a_load_that_the_cube_shows_is_a_success_though_its_session_or_instance_
     assert (report.open_sessions, len(report.publishes)) == (0, 1)
 
 
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_success_by_evidence_stays_one_where_the_session_that_found_it_cannot_be_closed(
+    mstr_sandbox: Sandbox,
+) -> None:
+    mstr_sandbox.add_fault("publish_status", "status", status=503, times=2, after=2)
+    mstr_sandbox.add_fault("publish_status", "session_lost", after=2)
+    mstr_sandbox.add_fault("logout", "no_privilege")
+    load = threading.Thread(target=finish_at_the_third_look, args=(mstr_sandbox,))
+    load.start()
+
+    refreshed = WAYS["one task, blocking"](RETAIL, timeout=20)
+
+    load.join()
+    assert (refreshed.error, refreshed.outcome["state"]) == (None, "finished")
+
+
 @every_way
 @pytest.mark.mstr_sandbox(publish_seconds=1.0)
 def test_an_instance_that_is_lost_at_the_first_look_is_no_reason_to_give_up(

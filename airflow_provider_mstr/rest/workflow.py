@@ -78,7 +78,7 @@ def open_instance(credentials: Credentials, project: str, data_model_id: str) ->
         project_id = yield from procedures.project_id(session, project)
         return (yield from procedures.create_instance(session, project_id, data_model_id))
     except BaseException:
-        yield from _attempt(procedures.logout(session, CLEANUP_PATIENCE))
+        yield from attempt(procedures.logout(session, CLEANUP_PATIENCE))
         raise
 
 
@@ -196,12 +196,16 @@ def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
     :raises MstrError: where the session may still be open
     """
     try:
-        return (yield from _attempt(procedures.delete_instance(instance, CLEANUP_PATIENCE)))
+        return (yield from attempt(procedures.delete_instance(instance, CLEANUP_PATIENCE)))
     finally:
         yield from procedures.logout(instance.session, CLEANUP_PATIENCE)
 
 
-def _attempt(procedure: Procedure[None]) -> Procedure[MstrError | None]:
+def attempt(procedure: Procedure[None]) -> Procedure[MstrError | None]:
+    """Run a procedure whose failure is no reason to fail, and return its error, if any.
+
+    :param procedure: a procedure that was not started yet
+    """
     try:
         yield from procedure
     except MstrError as error:
@@ -255,7 +259,7 @@ def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | 
     try:
         return (yield from _unsettled_status(spare))
     finally:
-        yield from _attempt(procedures.delete_instance(spare, CLEANUP_PATIENCE))
+        yield from attempt(procedures.delete_instance(spare, CLEANUP_PATIENCE))
 
 
 def _unsettled_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
