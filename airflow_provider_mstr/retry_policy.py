@@ -17,7 +17,7 @@ from airflow_provider_mstr.rest.errors import (
     SessionLost,
 )
 
-# Asking while the project is full may keep its idle sessions from expiring (strategy-rest-api.md 1.9).
+# Asking while the project is full may keep its idle sessions from expiring (docs/strategy-rest-api.md 1.9).
 _MINUTES = (SessionLimit, ModelBusy)
 _SOON = (SessionLost, InstanceLost, OutcomeUnknown)
 

@@ -29,7 +29,7 @@ from airflow_provider_mstr.rest.workflow import Look, Proof
 
 DEFAULT_POLL_INTERVAL = 30.0
 
-# Cold warehouses stretch a publish without a sign of life (strategy-rest-api.md 4).
+# Cold warehouses stretch a publish without a sign of life (docs/strategy-rest-api.md 4).
 DEFAULT_TIMEOUT = 2 * 60 * 60.0
 
 # Pauses grow with the time that has passed, so that an end is noticed late in proportion only.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The I-Server's numbers: which meaning each has, and what it says in words.
 
-From strategy-rest-api.md 1.7, 1.9, 2 and 4. A code without a class of its own says why something failed,
+From docs/strategy-rest-api.md 1.7, 1.9, 2 and 4. A code without a class of its own says why something failed,
 not what a caller should do.
 """
 

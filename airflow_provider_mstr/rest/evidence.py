@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cube behind a data model shows of a publish, to any session (strategy-rest-api.md 7.4)."""
+"""What the cube behind a data model shows of a publish, to any session (docs/strategy-rest-api.md 7.4)."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def publish_status(instance: DataModelInstance, patience: float | None = None) -
 
     :param instance: the instance that was published with
     :param patience: seconds of asking again where the server is away
-    :raises PublishFailed: where the server answers with the failure itself (3.2, 15)
+    :raises PublishFailed: where the server answers with the failure itself (3.2)
     """
     purpose = "ask for the publish status of"
     try:

@@ -39,7 +39,7 @@ class Response:
     def header(self, name: str) -> str | None:
         """Return the first header of that name in any casing, or None if it is absent or empty.
 
-        :param name: the header's name; servers differ in casing (strategy-rest-api.md 1.1)
+        :param name: the header's name; servers differ in casing (docs/strategy-rest-api.md 1.1)
         """
         return next((value for value in self._all(name) if value), None)
 
@@ -332,7 +332,7 @@ def _hresult(code: str | None) -> int | None:
 
 _AWAY = frozenset({408, 425, 429, 502, 503, 504})
 
-# strategy-rest-api.md 7.1
+# docs/strategy-rest-api.md 7.1
 _BY_CODE: Mapping[str, type[MstrError]] = {
     "ERR003": errors.AuthenticationRefused,
     "ERR004": errors.NotFound,

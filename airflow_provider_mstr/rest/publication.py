@@ -21,7 +21,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """One table's entry in publishStatus (strategy-rest-api.md 3.4).
+    """One table's entry in publishStatus (docs/strategy-rest-api.md 3.4).
 
     :param id: the table's id
     :param word: the server's word for its status

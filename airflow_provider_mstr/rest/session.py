@@ -21,7 +21,7 @@ SEAL_LIFETIME = 7 * 24 * 60 * 60
 
 
 class LoginMode(IntEnum):
-    """How a login proves who it is (strategy-rest-api.md 1.2)."""
+    """How a login proves who it is (docs/strategy-rest-api.md 1.2)."""
 
     STANDARD = 1
     GUEST = 8

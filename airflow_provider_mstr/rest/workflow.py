@@ -25,7 +25,7 @@ from airflow_provider_mstr.rest.publication import PublishStatus, State, verdict
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import TableChoice, TableRefresh
 
-# A finish without proof must be seen this often, this many seconds apart (strategy-rest-api.md 3.5, 6).
+# A finish without proof must be seen this often, this many seconds apart (docs/strategy-rest-api.md 3.5).
 CONFIRMATIONS = 3
 CONFIRMING_PAUSE = 2.0
 

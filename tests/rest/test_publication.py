@@ -119,7 +119,7 @@ def test_the_servers_text_is_kept(key: str) -> None:
     assert PublishStatus.of({"status": -1, key: "column gone"}).message == "column gone"
 
 
-# the verdict, by the rule of strategy-rest-api.md 3.5
+# the verdict, by the rule of docs/strategy-rest-api.md 3.5
 
 
 @pytest.mark.parametrize("number", [-1, -2147212544, -2147418587, 2, 3])
