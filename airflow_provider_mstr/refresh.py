@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 
 from airflow_provider_mstr.rest.errors import HandleRefused, MstrError
 from airflow_provider_mstr.rest.evidence import Baseline
+from airflow_provider_mstr.rest.literals import value_of
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Seal
@@ -106,7 +105,7 @@ class RefreshHandle:
         :param said: what :meth:`to_json` returned, or the text a template made of it
         :raises HandleRefused: where it is nothing of the kind
         """
-        data = _parsed(said) if isinstance(said, str) else said
+        data = value_of(said) if isinstance(said, str) else said
         with _refused_unless_whole("instance is not a whole handle of a data model instance"):
             return cls(
                 **{
@@ -244,12 +243,3 @@ def _refused_unless_whole(refusal: str) -> Iterator[None]:
         yield
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise HandleRefused(refusal) from None
-
-
-def _parsed(text: str) -> Any:
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    return None

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
+from airflow_provider_mstr.rest.literals import value_of
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -123,15 +121,9 @@ def is_id(text: str) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    for read in (partial(json.loads, object_pairs_hook=_once), ast.literal_eval):
-        try:
-            said = read(text)
-        except InvalidInput:
-            raise
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        if isinstance(said, (Mapping, list, tuple)):
-            return said
+    said = value_of(text, _once)
+    if isinstance(said, (Mapping, list, tuple)):
+        return said
     if text.strip().lower() in ("", "none", "null"):
         raise InvalidInput(
             "tables is a template that rendered to nothing; leave tables out to publish every table"
