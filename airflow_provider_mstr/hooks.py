@@ -16,9 +16,10 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_mstr.connection import DEFAULT_CONN_ID, LibraryServer
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR
 from airflow_provider_mstr.publishing import Publisher, WhenBusy
-from airflow_provider_mstr.refresh import Refresh, RefreshHandle
+from airflow_provider_mstr.refresh import Note, Refresh, RefreshHandle, unnoted
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
+from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import TableChoice, is_id
@@ -110,20 +111,27 @@ class MstrHook(BaseHook):
             raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
         return project
 
-    def open(self, project_id: str | None, data_model_id: str) -> Refresh:
+    def open(self, project_id: str | None, data_model_id: str, note: Note = unnoted) -> Refresh:
         """Log in and create a data model instance, which is where a refresh begins.
 
         :param project_id: the project's id or name; None for the connection's
         :param data_model_id: the data model's id
+        :param note: takes down what has been opened
         """
         if not is_id(data_model_id):
             raise InvalidInput(f"data_model_id {data_model_id!r} is not an id of 32 hexadecimal digits")
         project = self.project(project_id)
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
-        instance = self.run(workflow.open_instance(self.server.credentials, project, data_model_id))
-        self._mask(instance.session)
-        return Refresh(instance)
+
+        def logged_in(session: Session) -> None:
+            self._mask(session)
+            note(Refresh(DataModelInstance(session, project, data_model_id)))
+
+        who = self.server.credentials
+        refresh = Refresh(self.run(workflow.open_instance(who, project, data_model_id, logged_in)))
+        note(refresh)
+        return refresh
 
     def publish(
         self,
@@ -133,6 +141,7 @@ class MstrHook(BaseHook):
         evidence: bool = True,
         when_busy: WhenBusy = WhenBusy.WAIT,
         timeout: float = DEFAULT_TIMEOUT,
+        note: Note = unnoted,
     ) -> Refresh:
         """Publish the chosen tables, once, and return the refresh as it then stands.
 
@@ -141,8 +150,9 @@ class MstrHook(BaseHook):
         :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
         :param when_busy: what to do where another job publishes the model
         :param timeout: seconds to wait for that other job
+        :param note: takes down how far the publish has come
         """
-        publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info)
+        publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info, note)
         return self.run(publisher.publish(refresh))
 
     def close(self, refresh: Refresh) -> None:

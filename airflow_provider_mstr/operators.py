@@ -5,20 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskDeferred, conf
 
+from airflow_provider_mstr.adoption import Ledger, is_taken, is_waited_for
 from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.durations import positive_seconds
-from airflow_provider_mstr.failures import handle_failures, task_failures
+from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
 from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.refresh import Ending, Refresh
-from airflow_provider_mstr.rest.errors import MstrError
+from airflow_provider_mstr.rest.errors import MstrError, NotUnderstood, ServerUnavailable
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
-from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
 
 Tables = Sequence[str] | Mapping[str, str | None] | str
 
@@ -37,6 +39,18 @@ class _MstrOperator(MstrTask, BaseOperator):
     def __init__(self, *, mstr_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mstr_conn_id = mstr_conn_id
+
+    def closed(self, refresh: Refresh) -> bool:
+        """Close a refresh, and return whether that has worked; what could not be closed idles out.
+
+        :param refresh: the refresh that is over
+        """
+        try:
+            self.hook.close(refresh)
+        except MstrError as error:
+            self.log.warning("The session could not be closed and will idle out: %s", error)
+            return False
+        return True
 
 
 class MstrRefreshDataModelOperator(_MstrOperator):
@@ -90,15 +104,9 @@ class MstrRefreshDataModelOperator(_MstrOperator):
 
         :param context: the task's context
         """
-        with task_failures(), self._closing():
-            choice = TableChoice.of(self.tables, self.refresh_policy)
+        with task_failures(), self._closing(context):
             self.link(context, self.data_model_id, self.hook.project(self.project_id))
-            self._goes_on(context, self.hook.open(self.project_id, self.data_model_id))
-            published = self.hook.publish(
-                self._open, choice, evidence=self.evidence, when_busy=self.when_busy, timeout=self.timeout
-            )
-            self._goes_on(context, published)
-            return self._wait(context)
+            return self._wait(context, self._adopted(context) or self._begun(context))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the outcome of the refresh that the trigger saw ending, and closed if it could.
@@ -106,13 +114,12 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         :param context: the task's context
         :param event: what the trigger fired
         """
-        with task_failures():
+        with task_failures(), self._closing(context):
             if not isinstance(event, Mapping):
                 self._reopen(self._kept_handle(context["ti"]))
             elif event.get("handle"):
                 self._reopen(event["handle"])
-            with self._closing():
-                return self.conclude(context, Ending.from_json(event))
+            return self.conclude(context, Ending.from_json(event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the deferral; close the refresh first where Airflow resumes only to fail the task.
@@ -122,27 +129,54 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         :param context: the task's context
         """
         if next_method == "__fail__":
-            self._reopen(self._kept_handle(context["ti"]))
-            with self._closing():
+            with self._closing(context):
+                self._reopen(self._kept_handle(context["ti"]))
                 return super().resume_execution(next_method, next_kwargs, context)
         return super().resume_execution(next_method, next_kwargs, context)
 
-    @property
-    def _open(self) -> Refresh:
-        if self._under_way is None:
-            raise RuntimeError("no refresh is under way")
-        return self._under_way
+    def _ledger(self, context: Context) -> Ledger:
+        asked = (self.data_model_id, self.project_id, self.tables, self.refresh_policy)
+        return Ledger.of(context, self.hook, *asked)
 
-    def _goes_on(self, context: Context, refresh: Refresh) -> None:
-        self._under_way = refresh
-        context["ti"].xcom_push(key=HANDLE_KEY, value=self.hook.handle(refresh).to_json())
+    def _adopted(self, context: Context) -> Watcher | None:
+        """Return the watcher of an earlier attempt's publish; close what else that attempt has left open."""
+        earlier = self._ledger(context).earlier()
+        if earlier is None:
+            return None
+        self._under_way = earlier.refresh
+        watcher = self.watcher(earlier.refresh, self.timeout, self.poll_interval)
+        if self.hook.run(is_waited_for(earlier, watcher)):
+            return watcher
+        self._close(context)
+        return None
 
-    def _wait(self, context: Context) -> dict[str, Any]:
-        watcher = self.watcher(self._open, self.timeout, self.poll_interval)
+    def _begun(self, context: Context) -> Watcher:
+        """Return the watcher of a publish of this attempt's own."""
+        choice = TableChoice.of(self.tables, self.refresh_policy)
+        ledger = self._ledger(context)
+
+        def note(refresh: Refresh, taken: bool = False) -> None:
+            if refresh.instance.instance_id:
+                self._under_way = refresh
+            ledger.note(refresh, taken)
+
+        opened = self.hook.open(self.project_id, self.data_model_id, note)
+        published = self.hook.publish(
+            opened,
+            choice,
+            evidence=self.evidence,
+            when_busy=self.when_busy,
+            timeout=self.timeout,
+            note=note,
+        )
+        return self.watcher(published, self.timeout, self.poll_interval)
+
+    def _wait(self, context: Context, watcher: Watcher) -> dict[str, Any]:
         if not self.deferrable:
             return self.conclude(context, self.hook.run(watcher.end()))
         ending = self.hook.run(watcher.end_within(EARLY_WATCH, EARLY_WATCH))
         if ending is None:
+            context["ti"].xcom_push(key=HANDLE_KEY, value=self.hook.handle(watcher.refresh).to_json())
             self.defer_to_trigger(context, watcher, closes=True)
         return self.conclude(context, ending)
 
@@ -156,28 +190,33 @@ class MstrRefreshDataModelOperator(_MstrOperator):
             self.log.warning("The session cannot be closed and will idle out: %s", error)
 
     @contextmanager
-    def _closing(self) -> Iterator[None]:
+    def _closing(self, context: Context) -> Iterator[None]:
         """Close the refresh at the end of the block, except where the task defers."""
         try:
             with self.breakable():
                 yield
         except TaskDeferred:
             raise
-        except BaseException:
-            self._close()
+        except BaseException as error:
+            self._close(context, error)
             raise
         else:
-            self._close()
+            self._close(context)
 
-    def _close(self) -> None:
-        """Close the refresh, once; what cannot be closed idles out and is no reason to fail."""
+    def _close(self, context: Context, error: BaseException | None = None) -> None:
+        """Close the refresh, once; what cannot be closed idles out and is no reason to fail.
+
+        :param error: why the refresh is given up, where it is
+        """
         refresh, self._under_way = self._under_way, None
-        if refresh is None:
+        closed = refresh is None or self.closed(refresh)
+        if isinstance(error, TaskKilledError):
+            # A kill may have come in the midst of a talk with Airflow, which cannot be talked to then.
             return
-        try:
-            self.hook.close(refresh)
-        except MstrError as error:
-            self.log.warning("The session could not be closed and will idle out: %s", error)
+        if closed:
+            self._ledger(context).forget()
+        elif refresh is not None and not isinstance(error, (ServerUnavailable, NotUnderstood)):
+            self._ledger(context).note(replace(refresh, published_at=None))
 
 
 class MstrCreateDataModelInstanceOperator(_MstrOperator):
@@ -204,7 +243,13 @@ class MstrCreateDataModelInstanceOperator(_MstrOperator):
         """
         with task_failures(), self.breakable():
             self.link(context, self.data_model_id, self.hook.project(self.project_id))
-            return self.hook.handle(self.hook.open(self.project_id, self.data_model_id)).to_json()
+            ledger = Ledger.of(context, self.hook)
+            earlier = ledger.earlier()
+            if earlier is not None:
+                self.closed(earlier.refresh)
+            return self.hook.handle(
+                self.hook.open(self.project_id, self.data_model_id, ledger.note)
+            ).to_json()
 
 
 class MstrPublishDataModelOperator(_MstrOperator):
@@ -248,14 +293,27 @@ class MstrPublishDataModelOperator(_MstrOperator):
         """
         with handle_failures():
             choice = TableChoice.of(self.tables, self.refresh_policy)
-            published = self.hook.publish(
-                self.given(context, self.instance),
+            opened = self.given(context, self.instance)
+            ledger = Ledger.of(context, self.hook, self.tables, self.refresh_policy)
+            published = self._adopted(ledger, opened) or self.hook.publish(
+                opened,
                 choice,
                 evidence=self.evidence,
                 when_busy=self.when_busy,
                 timeout=self.timeout,
+                note=ledger.note,
             )
             return self.hook.handle(published).to_json()
+
+    def _adopted(self, ledger: Ledger, opened: Refresh) -> Refresh | None:
+        """Return what an earlier attempt has published in the same session, if it has."""
+        earlier = ledger.earlier()
+        if earlier is None or earlier.refresh.instance.session.token != opened.instance.session.token:
+            return None
+        if not self.hook.run(is_taken(earlier)):
+            return None
+        self.log.info("An earlier attempt of this task has published already")
+        return earlier.refresh
 
 
 class MstrDeleteDataModelInstanceOperator(_MstrOperator):

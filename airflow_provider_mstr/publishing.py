@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from airflow_provider_mstr.refresh import Refresh
+from airflow_provider_mstr.refresh import Note, Refresh, unnoted
 from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, ModelBusy
 from airflow_provider_mstr.rest.evidence import Baseline
@@ -51,6 +51,7 @@ class Publisher:
     :param timeout: seconds to wait for that other job
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
+    :param note: takes down how far the publish has come
     """
 
     choice: TableChoice
@@ -59,6 +60,7 @@ class Publisher:
     timeout: float
     clock: Callable[[], float]
     tell: Callable[[str], object]
+    note: Note = unnoted
 
     def publish(self, refresh: Refresh) -> Procedure[Refresh]:
         """Publish, and return the refresh as it then stands.
@@ -66,33 +68,39 @@ class Publisher:
         :param refresh: a refresh that was opened
         :raises ModelBusy: where another job publishes the model, and goes on for too long
         """
-        instance = refresh.instance
-        tables = yield from workflow.resolve_tables(instance, self.choice)
+        refresh = replace(refresh, tables=(yield from workflow.resolve_tables(refresh.instance, self.choice)))
+        self._announce(refresh)
+        queue = _Queue(self, self.clock() + self.timeout)
+        while True:
+            baseline = yield from self._baseline(refresh.instance)
+            refresh = replace(refresh, published_at=self.clock(), baseline=baseline)
+            self.note(refresh)
+            try:
+                instance = yield from workflow.publish_once(refresh.instance, refresh.tables, baseline)
+            except ModelBusy as busy:
+                self.note(replace(refresh, published_at=None))
+                yield from queue.wait(busy)
+                continue
+            refresh = replace(refresh, instance=instance)
+            if not (yield from self._gives_way(instance, queue)):
+                self.note(refresh, taken=True)
+                return refresh
+            self.tell("The other job is over; publishing anew")
+            refresh = replace(refresh, instance=(yield from workflow.another(instance)))
+
+    def _announce(self, refresh: Refresh) -> None:
+        tables = refresh.tables
         names = ", ".join(f"{table.name} ({table.policy})" for table in tables[:_MOST_NAMES])
         more = f" and {len(tables) - _MOST_NAMES} more" if len(tables) > _MOST_NAMES else ""
-        self.tell(f"Publishing {len(tables)} tables of {instance.model_name}: {names}{more}")
-        until = self.clock() + self.timeout
-        while True:
-            refresh = replace(refresh, instance=instance, tables=tables, published_at=self.clock())
-            refresh = replace(refresh, baseline=(yield from self._baseline(instance)))
-            published = yield from self._unless_refused(refresh, until)
-            if published is not None:
-                return published
-            self.tell("The model is free again; publishing anew")
-            instance = yield from workflow.another(instance)
+        self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}{more}")
 
     def _baseline(self, instance: DataModelInstance) -> Procedure[Baseline | None]:
         if not self.evidence:
             return None
         return Baseline.of((yield from workflow.cube_of(instance)))
 
-    def _unless_refused(self, refresh: Refresh, until: float) -> Procedure[Refresh | None]:
-        """Publish; return None where the server has refused that for another job, which is over now."""
-        try:
-            instance = yield from workflow.publish_once(refresh.instance, refresh.tables, refresh.baseline)
-        except ModelBusy:
-            yield from self._wait(until)
-            return None
+    def _gives_way(self, instance: DataModelInstance, queue: _Queue) -> Procedure[bool]:
+        """Return whether the publish gave way to another job, having waited for that to end."""
         idle = 0
         while (yield from workflow.is_busy(instance)):
             cube = (yield from workflow.cube_of(instance)) if self.evidence else None
@@ -101,12 +109,31 @@ class Publisher:
                 break
             idle = idle + 1 if cube is not None and not cube.processing else 0
             if idle == IDLE_LOOKS:
-                return None
-            yield from self._wait(until)
-        return replace(refresh, instance=instance)
+                return True
+            yield from queue.wait(ModelBusy(f"another job is publishing {instance.model_name}"))
+        return False
 
-    def _wait(self, until: float) -> Procedure[None]:
-        if self.when_busy is WhenBusy.FAIL or self.clock() >= until:
-            raise ModelBusy("another job is publishing the data model")
-        self.tell("Another job is publishing this data model; waiting for it")
+
+@dataclass
+class _Queue:
+    """The wait for another job, which is told once.
+
+    :param publisher: who waits
+    :param until: when it has waited for too long
+    """
+
+    publisher: Publisher
+    until: float
+    _told: bool = field(default=False, init=False)
+
+    def wait(self, busy: ModelBusy) -> Procedure[None]:
+        """Wait for a while.
+
+        :param busy: the error to raise where there is no more waiting
+        """
+        if self.publisher.when_busy is WhenBusy.FAIL or self.publisher.clock() >= self.until:
+            raise busy
+        if not self._told:
+            self.publisher.tell("Another job is publishing this data model; waiting for it")
+        self._told = True
         yield Pause(BUSY_PAUSE)

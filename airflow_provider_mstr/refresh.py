@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_mstr.rest.errors import HandleRefused, MstrError
 from airflow_provider_mstr.rest.evidence import Baseline
@@ -37,6 +37,25 @@ class Refresh:
     def table_ids(self) -> tuple[str, ...]:
         """The ids of the published tables."""
         return tuple(table.id for table in self.tables)
+
+
+class Note(Protocol):
+    """Takes down how far a refresh has come, before and after each step that must not be forgotten."""
+
+    def __call__(self, refresh: Refresh, taken: bool = False) -> object:
+        """Take it down.
+
+        :param refresh: the refresh as it stands; with the time of its publish from before that is sent
+        :param taken: whether the server has taken the publish
+        """
+
+
+def unnoted(refresh: Refresh, taken: bool = False) -> None:
+    """Take nothing down.
+
+    :param refresh: the refresh as it stands
+    :param taken: whether the server has taken the publish
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class Watcher:
     seen: dict[str, tuple[str, float]] = field(default_factory=dict)
     answered: bool = True
     _busy: bool = field(default=False, init=False)
+    _ending: Ending | None = field(default=None, init=False)
 
     def end(self, first_pause: float = 0.0) -> Procedure[Ending]:
         """Look until the publish ends, and return its ending, whatever that is.
@@ -81,27 +82,18 @@ class Watcher:
             ending = yield from self.end_within(self.timeout)
         return ending
 
-    def end_within(self, seconds: float, patience: float = PATIENCE) -> Procedure[Ending | None]:
+    def end_within(self, seconds: float, patience: float | None = None) -> Procedure[Ending | None]:
         """Look until the publish ends or some time has passed; return its ending, or None.
 
+        What has ended is not looked at again.
+
         :param seconds: seconds to go on looking; what begins within them is finished
-        :param patience: seconds of asking a server that is away; where they are fewer than usual, somebody
-            else is to ask on, and not to be answered is no ending
+        :param patience: seconds of asking a server that is away, where somebody else is to ask on, so that
+            not to be answered is no ending
         """
-        until = self.clock() + seconds
-        try:
-            while (outcome := (yield from self.look(patience))) is None:
-                if self.left <= 0:
-                    raise self.timed_out()
-                pause = min(self._pause(), self.left)
-                if self.clock() + pause > until:
-                    return None
-                yield Pause(pause)
-        except (ServerUnavailable, NotUnderstood) as error:
-            return None if patience < PATIENCE else self.ending(error)
-        except MstrError as error:
-            return self.ending(error)
-        return Ending(outcome)
+        if self._ending is None:
+            self._ending = yield from self._end_within(seconds, patience)
+        return self._ending
 
     def ending(self, error: MstrError) -> Ending:
         """Return the ending that an error makes of the refresh.
@@ -111,14 +103,16 @@ class Watcher:
         state = State.FAILED if isinstance(error, PublishFailed) else State.RUNNING
         return Ending(self.outcome(state, proven=False), error)
 
-    def look(self, patience: float = PATIENCE) -> Procedure[RefreshOutcome | None]:
+    def look(self, patience: float | None = None) -> Procedure[RefreshOutcome | None]:
         """Look once, and return the outcome if the publish has ended.
 
-        :param patience: seconds of asking a server that is away, if so many are left
+        :param patience: seconds of asking a server that is away, if so many are left; None for as long as
+            is worth while
         :raises PublishFailed: where the publish failed
         :raises PublishTimedOut: where the server was away until no time was left
         """
         left = max(0.0, self.left)
+        patience = PATIENCE if patience is None else patience
         refresh = self.refresh
         try:
             seen = yield from workflow.look(
@@ -179,6 +173,22 @@ class Watcher:
             f"the publish of {model} did not end within {self.timeout:g} s: {still}{unseen}",
             last.reply if last else None,
         )
+
+    def _end_within(self, seconds: float, patience: float | None) -> Procedure[Ending | None]:
+        until = self.clock() + seconds
+        try:
+            while (outcome := (yield from self.look(patience))) is None:
+                if self.left <= 0:
+                    raise self.timed_out()
+                pause = min(self._pause(), self.left)
+                if self.clock() + pause > until:
+                    return None
+                yield Pause(pause)
+        except (ServerUnavailable, NotUnderstood) as error:
+            return self.ending(error) if patience is None else None
+        except MstrError as error:
+            return self.ending(error)
+        return Ending(outcome)
 
     def _by_evidence(self, lost: MstrError) -> Procedure[RefreshOutcome]:
         """Return the outcome that the model's cube shows, where publishStatus can be asked no more.

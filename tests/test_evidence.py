@@ -232,6 +232,39 @@ def test_another_jobs_publish_fails_the_task_at_once_where_asked_for(
     assert mstr_sandbox.report().open_sessions == 1
 
 
+@every_way
+@pytest.mark.mstr_sandbox(concurrent_publish="refuse")
+def test_waiting_for_another_job_takes_one_instance_and_one_line_in_the_log(
+    refresh: Way, another_job: Any, mstr_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    others = mstr_sandbox.report().instances_created
+    finish = threading.Thread(target=finish_at_the_third_publish, args=(mstr_sandbox,))
+    finish.start()
+
+    refreshed = refresh(RETAIL)
+
+    finish.join()
+    assert refreshed.error is None
+    assert mstr_sandbox.report().instances_created == others + 1
+    assert caplog.text.count("Another job is publishing this data model; waiting for it") == 1
+    assert "publishing anew" not in caplog.text
+
+
+def finish_at_the_third_publish(sandbox: Sandbox) -> None:
+    sandbox.wait_for(lambda report: report.requests.get("publish", 0) >= 3)
+    sandbox.finish_publishes()
+
+
+@every_way
+@pytest.mark.mstr_sandbox(concurrent_publish="refuse")
+def test_the_error_of_a_busy_model_holds_the_servers_own_words(refresh: Way, another_job: Any) -> None:
+    refreshed = refresh(RETAIL, when_busy="fail")
+
+    assert RETAIL in str(refreshed.error)
+    assert "-2147072194" in str(refreshed.error)
+
+
 def test_a_word_for_busy_that_does_not_exist_is_refused_when_the_dag_is_read() -> None:
     with pytest.raises(ValueError, match="wait, fail"):
         MstrPublishDataModelOperator(task_id="publish", instance={}, when_busy="maybe")

@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -24,10 +25,11 @@ from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 
 @dataclass
 class TaskInstance:
-    """What the operators use of Airflow's: its ids, and the XComs, which must be JSON."""
+    """What the operators use of Airflow's: its ids and tries, and the XComs, which must be JSON."""
 
     task_id: str
     map_index: int = -1
+    max_tries: int = 2
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -66,15 +68,47 @@ class OutletEvent:
         self.extra: dict[str, Any] = {}
 
 
-def perform(make: Callable[[], Any], *, triggerer: bool = True) -> Performed:
+@dataclass(frozen=True)
+class StateStore:
+    """Airflow's ``task_state_store`` of one task, in a file: what a process writes survives it."""
+
+    file: Path
+
+    def get(self, key: str) -> Any:
+        return self.notes().get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self._write(self.notes() | {key: value})
+
+    def delete(self, key: str) -> None:
+        self._write({name: value for name, value in self.notes().items() if name != key})
+
+    def notes(self) -> dict[str, Any]:
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    def _write(self, notes: dict[str, Any]) -> None:
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(json.dumps(notes))
+        fresh.replace(self.file)
+
+
+@dataclass(frozen=True)
+class DagRun:
+    """What the operators use of Airflow's."""
+
+    clear_number: int = 0
+
+
+def perform(make: Callable[[], Any], *, triggerer: bool = True, **context: Any) -> Performed:
     """Execute an operator; each time that it resumes, another worker makes it anew.
 
     :param make: makes the operator
     :param triggerer: whether there is one, to run the trigger of a deferral
+    :param context: more of the task's context
     """
     operator = make()
     performed = Performed(TaskInstance(operator.task_id), outlet_events=defaultdict(OutletEvent))
-    context = {"ti": performed.ti, "outlet_events": performed.outlet_events}
+    context = {"ti": performed.ti, "outlet_events": performed.outlet_events} | context
     step: Callable[[], Any] = lambda: operator.execute(context)  # noqa: E731
     try:
         while True:

@@ -70,12 +70,13 @@ class DataModelInstance:
     """An instance of a data model, which lives in the session that made it and nowhere else (2).
 
     :param session: the session that made it
+    :param instance_id: the server's id of it; empty until the server has made it
     """
 
     session: Session
     project_id: str
     data_model_id: str
-    instance_id: str
+    instance_id: str = ""
 
     @property
     def model_name(self) -> str:

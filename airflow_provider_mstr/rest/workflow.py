@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -66,15 +66,19 @@ class Look:
     proof: Proof = Proof.TABLES
 
 
-def open_instance(credentials: Credentials, project: str, data_model_id: str) -> Procedure[DataModelInstance]:
+def open_instance(
+    credentials: Credentials, project: str, data_model_id: str, logged_in: Callable[[Session], object]
+) -> Procedure[DataModelInstance]:
     """Log in and create a data model instance; leave no session behind where that fails.
 
     :param credentials: who logs in
     :param project: the project's id or name
     :param data_model_id: the data model's id
+    :param logged_in: takes the session as soon as there is one
     """
     session = yield from procedures.login(credentials)
     try:
+        logged_in(session)
         project_id = yield from procedures.project_id(session, project)
         return (yield from procedures.create_instance(session, project_id, data_model_id))
     except BaseException:
@@ -111,6 +115,40 @@ def publish_once(
         instance = yield from another(instance)
         yield from _publish_surely(instance, tables, baseline)
     return instance
+
+
+def was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline | None) -> Procedure[bool]:
+    """Return whether a publish whose answer was lost has begun.
+
+    What publishStatus says of an instance that was never published is not documented, so it is asked of
+    a second, untouched instance: a difference between the two is the publish. Where there is none, the
+    cube decides; and where that cannot be read, the publish may have ended if the answer was long waited
+    for, and has not begun if it was not.
+
+    :param instance: the instance that was published with
+    :param lost: what came instead of the answer
+    :param baseline: what the cube showed before; None where it is not to be asked
+    :raises OutcomeUnknown: where nothing can tell
+    """
+    seen = yield from _unsettled_status(instance)
+    if _shows_work(seen):
+        return True
+    untouched = yield from _untouched_status(instance)
+    for look_again in (True,) * LOST_ANSWER_LOOKS + (False,):
+        if seen != untouched or not isinstance(seen, PublishStatus):
+            return seen != untouched
+        cube = None if baseline is None else (yield from cube_of(instance))
+        if cube is not None and baseline is not None and (cube.processing or baseline.outdated_by(cube)):
+            return True
+        if look_again:
+            yield Pause(LOST_ANSWER_PAUSE)
+            seen = yield from _unsettled_status(instance)
+    tells = cube is not None and baseline is not None and baseline.readable
+    if not tells and lost.waited > LONG_WAIT:
+        raise OutcomeUnknown(
+            f"whether the publish of {instance.model_name} was begun is unknown: {lost.what}"
+        )
+    return False
 
 
 def another(instance: DataModelInstance) -> Procedure[DataModelInstance]:
@@ -196,6 +234,8 @@ def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
     :raises MstrError: where the session may still be open
     """
     try:
+        if not instance.instance_id:
+            return None
         return (yield from attempt(procedures.delete_instance(instance, CLEANUP_PATIENCE)))
     finally:
         yield from procedures.logout(instance.session, CLEANUP_PATIENCE)
@@ -221,37 +261,8 @@ def _publish_surely(
     except (ServerUnavailable, NotUnderstood) as lost:
         if isinstance(lost, ServerUnavailable) and lost.nothing_done:
             raise
-        if not (yield from _was_taken(instance, lost, baseline)):
+        if not (yield from was_taken(instance, lost, baseline)):
             yield from procedures.publish(instance, tables)
-
-
-def _was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline | None) -> Procedure[bool]:
-    """Return whether a publish whose answer was lost has begun.
-
-    What publishStatus says of an instance that was never published is not documented, so it is asked of
-    a second, untouched instance: a difference between the two is the publish. Where there is none, the
-    cube decides; and where that cannot be read, the publish may have ended if the answer was long waited
-    for, and has not begun if it was not.
-    """
-    seen = yield from _unsettled_status(instance)
-    if _shows_work(seen):
-        return True
-    untouched = yield from _untouched_status(instance)
-    for look_again in (True,) * LOST_ANSWER_LOOKS + (False,):
-        if seen != untouched or not isinstance(seen, PublishStatus):
-            return seen != untouched
-        cube = None if baseline is None else (yield from cube_of(instance))
-        if cube is not None and baseline is not None and (cube.processing or baseline.outdated_by(cube)):
-            return True
-        if look_again:
-            yield Pause(LOST_ANSWER_PAUSE)
-            seen = yield from _unsettled_status(instance)
-    tells = cube is not None and baseline is not None and baseline.readable
-    if not tells and lost.waited > LONG_WAIT:
-        raise OutcomeUnknown(
-            f"whether the publish of {instance.model_name} was begun is unknown: {lost.what}"
-        )
-    return False
 
 
 def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:

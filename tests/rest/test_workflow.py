@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,9 +37,10 @@ from scripted import (
 )
 
 from airflow_provider_mstr.rest import errors, workflow
-from airflow_provider_mstr.rest.protocol import Request, Response
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.protocol import Procedure, Request, Response
 from airflow_provider_mstr.rest.publication import PublishStatus, State
-from airflow_provider_mstr.rest.session import Credentials
+from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
 from airflow_provider_mstr.rest.workflow import CLEANUP_PATIENCE, CONFIRMING_PAUSE, LOST_ANSWER_LOOKS, Proof
 
@@ -64,9 +66,17 @@ def instance_of(request: Request[Any]) -> str:
 # open_instance
 
 
+def opening(
+    project: str = PROJECT, logged_in: Callable[[Session], object] = repr
+) -> Procedure[DataModelInstance]:
+    return workflow.open_instance(WHO, project, MODEL, logged_in)
+
+
 def test_an_instance_is_opened_in_one_new_session() -> None:
     played = play(
-        workflow.open_instance(WHO, PROJECT, MODEL), logged_in(Set_Cookie="JSESSIONID=j"), created()
+        opening(),
+        logged_in(Set_Cookie="JSESSIONID=j"),
+        created(),
     )
     assert played.calls == [LOGIN, CREATE]
     assert (played.result.project_id, played.result.data_model_id) == (PROJECT, MODEL)
@@ -76,7 +86,7 @@ def test_an_instance_is_opened_in_one_new_session() -> None:
 
 def test_a_project_may_be_named() -> None:
     projects = answer([{"id": PROJECT, "name": "Tutorial"}])
-    played = play(workflow.open_instance(WHO, "Tutorial", MODEL), logged_in(), projects, created())
+    played = play(opening("Tutorial"), logged_in(), projects, created())
     assert played.calls == [LOGIN, PROJECTS, CREATE]
     assert played.result.project_id == PROJECT
 
@@ -96,7 +106,7 @@ def test_a_project_may_be_named() -> None:
     ids=repr,
 )
 def test_no_session_is_left_where_creating_the_instance_fails(reply: Reply) -> None:
-    played = play(workflow.open_instance(WHO, PROJECT, MODEL), logged_in(), reply, empty())
+    played = play(opening(), logged_in(), reply, empty())
     assert played.calls == [LOGIN, CREATE, LOGOUT]
     assert played.error is not None
     if isinstance(reply, BaseException):
@@ -105,20 +115,36 @@ def test_no_session_is_left_where_creating_the_instance_fails(reply: Reply) -> N
     assert played.requests[-1].patience == CLEANUP_PATIENCE
 
 
+def test_the_session_is_shown_before_anything_is_done_with_it() -> None:
+    shown: list[Session] = []
+    played = play(opening(logged_in=shown.append), logged_in(), KilledError(), empty())
+    assert [session.token for session in shown] == [TOKEN]
+    assert played.calls == [LOGIN, CREATE, LOGOUT]
+
+
+def test_no_session_is_left_where_showing_it_fails() -> None:
+    def refused(session: Session) -> None:
+        raise errors.InvalidInput("no")
+
+    played = play(opening(logged_in=refused), logged_in(), empty())
+    assert played.calls == [LOGIN, LOGOUT]
+    assert isinstance(played.error, errors.InvalidInput)
+
+
 def test_no_session_is_left_where_the_project_is_unknown() -> None:
-    played = play(workflow.open_instance(WHO, "Nowhere", MODEL), logged_in(), answer([]), empty())
+    played = play(opening("Nowhere"), logged_in(), answer([]), empty())
     assert played.calls == [LOGIN, PROJECTS, LOGOUT]
     assert type(played.error) is errors.NotFound
 
 
 @pytest.mark.parametrize("goodbye", [GATEWAY_GONE, SESSION_OVER, refusal(500), HTML])
 def test_a_logout_that_fails_does_not_hide_why_the_instance_could_not_be_made(goodbye: Response) -> None:
-    played = play(workflow.open_instance(WHO, PROJECT, MODEL), logged_in(), SESSIONS_FULL, goodbye)
+    played = play(opening(), logged_in(), SESSIONS_FULL, goodbye)
     assert type(played.error) is errors.SessionLimit
 
 
 def test_a_failed_login_leaves_nothing_to_log_out_of() -> None:
-    played = play(workflow.open_instance(WHO, PROJECT, MODEL), refusal(401, "ERR003"))
+    played = play(opening(), refusal(401, "ERR003"))
     assert played.calls == [LOGIN]
     assert type(played.error) is errors.AuthenticationRefused
 

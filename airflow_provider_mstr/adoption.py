@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attempt of a task notes down, so that the next one finds its session and its publish.
+
+Airflow 3.3 keeps such notes in its ``task_state_store``; where there is none, nothing is noted or found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Context
+
+from airflow_provider_mstr.failures import TaskKilledError
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.refresh import Refresh
+from airflow_provider_mstr.rest import workflow
+from airflow_provider_mstr.rest.errors import (
+    InstanceLost,
+    MstrError,
+    OutcomeUnknown,
+    PublishFailed,
+    PublishTimedOut,
+    ServerUnavailable,
+    SessionLost,
+)
+from airflow_provider_mstr.rest.protocol import Procedure
+from airflow_provider_mstr.watch import Watcher
+
+NOTE_KEY = "mstr_refresh"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The attempts that Airflow makes of a task by itself; where a user clears it, another series begins.
+
+    :param max_tries: Airflow's count of the attempts to make, which a clear raises
+    :param clear_number: how often tasks of the run were cleared
+    :param asked: a digest of what the task is to refresh
+    """
+
+    max_tries: int
+    clear_number: int
+    asked: str
+
+    @classmethod
+    def of(cls, context: Context, asked: tuple[Any, ...]) -> Series:
+        """Return the series that an attempt belongs to.
+
+        :param context: the task's context
+        :param asked: what the task is to refresh
+        """
+        digest = hashlib.sha256(repr(asked).encode()).hexdigest()
+        clear_number = getattr(context.get("dag_run"), "clear_number", None)
+        return cls(context["ti"].max_tries, clear_number or 0, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The refresh that an earlier attempt has left open.
+
+    :param refresh: the refresh; with a time of its publish only where that may be waited for
+    :param taken: whether the server is known to have taken the publish
+    """
+
+    refresh: Refresh
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The notes of a task.
+
+    :param store: Airflow's ``task_state_store``; None where there is none
+    :param series: the series that this attempt belongs to; None where there is no store
+    :param hook: the hook that seals the noted sessions
+    """
+
+    store: Any
+    series: Series | None
+    hook: MstrHook
+
+    @classmethod
+    def of(cls, context: Context, hook: MstrHook, *asked: Any) -> Ledger:
+        """Return the ledger of a task.
+
+        :param context: the task's context
+        :param hook: the task's hook
+        :param asked: what the task is to refresh
+        """
+        store = context.get("task_state_store")
+        return cls(store, None if store is None else Series.of(context, asked), hook)
+
+    def note(self, refresh: Refresh, taken: bool = False) -> None:
+        """Note how far this attempt has come.
+
+        :param refresh: the refresh as it stands
+        :param taken: whether the server is known to have taken its publish
+        """
+        if self.store is None or self.series is None:
+            return
+        handle = self.hook.handle(refresh).to_json()
+        with _tolerating_its_absence():
+            self.store.set(NOTE_KEY, {"series": asdict(self.series), "taken": taken, "handle": handle})
+
+    def forget(self) -> None:
+        """Drop the note: nothing is left open."""
+        if self.store is not None:
+            with _tolerating_its_absence():
+                self.store.delete(NOTE_KEY)
+
+    def earlier(self) -> Earlier | None:
+        """Return what an earlier attempt has left open, or None."""
+        note: Any = None
+        if self.store is not None:
+            with _tolerating_its_absence():
+                note = self.store.get(NOTE_KEY)
+        if not isinstance(note, Mapping):
+            return None
+        try:
+            refresh = self.hook.refresh(note.get("handle"))
+        except MstrError as error:
+            log.warning("The session of an earlier attempt cannot be closed and will idle out: %s", error)
+            return None
+        if self.series is None or note.get("series") != asdict(self.series):
+            refresh = replace(refresh, published_at=None)
+        return Earlier(refresh, note.get("taken") is True)
+
+
+def is_taken(earlier: Earlier) -> Procedure[bool]:
+    """Return whether the server has taken the publish of an earlier attempt, as far as that can be seen.
+
+    :param earlier: what the earlier attempt has left open
+    :raises OutcomeUnknown: where nothing can tell
+    """
+    refresh = earlier.refresh
+    if refresh.published_at is None or earlier.taken:
+        return refresh.published_at is not None
+    lost = ServerUnavailable("the attempt that sent it was ended before the answer came")
+    lost.waited = math.inf
+    try:
+        # A publish beside another job's may have been refused, so it is none to wait for.
+        busy = yield from workflow.is_busy(refresh.instance)
+        return not busy and (yield from workflow.was_taken(refresh.instance, lost, refresh.baseline))
+    except (SessionLost, InstanceLost):
+        # Whether it has loaded anything is for the watch to find out.
+        return True
+
+
+def is_waited_for(earlier: Earlier, watcher: Watcher) -> Procedure[bool]:
+    """Return whether the publish of an earlier attempt still runs, or has ended well.
+
+    Whatever else has become of it, this attempt starts afresh.
+
+    :param earlier: what the earlier attempt has left open
+    :param watcher: the watcher of its publish
+    :raises ServerUnavailable: where the server is away for too long to tell
+    """
+    try:
+        if not (yield from is_taken(earlier)):
+            return False
+        ending = yield from watcher.end_within(0)
+        if ending is not None and ending.error is not None:
+            raise ending.error
+    except (PublishFailed, PublishTimedOut, OutcomeUnknown) as error:
+        watcher.tell(f"The publish of an earlier attempt has come to nothing: {error.what}")
+        return False
+    watcher.tell("An earlier attempt of this task has published already: going on with its publish")
+    return True
+
+
+@contextmanager
+def _tolerating_its_absence() -> Iterator[None]:
+    """Go on where Airflow does not keep a note: that makes a crash costly, but no refresh wrong."""
+    try:
+        yield
+    except TaskKilledError:
+        raise
+    except Exception as error:
+        log.warning("Airflow's task_state_store could not be used: %s", error)

@@ -1,0 +1,494 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a retry makes of an attempt whose worker was killed: each of those is a process, killed for real."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workers import DagRun, Performed, StateStore, TaskInstance, fire, perform
+
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.operators import (
+    MstrCreateDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+    MstrRefreshDataModelOperator,
+)
+from airflow_provider_mstr.rest.tables import TableChoice
+from airflow_provider_mstr.sandbox import PublishFailure, Report, Sandbox
+
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+
+REFRESH: dict[str, Any] = {
+    "task_id": "refresh",
+    "data_model_id": RETAIL,
+    "deferrable": False,
+    "poll_interval": 0.3,
+    "timeout": 60,
+}
+
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["airflow_provider_mstr.operators", "airflow_provider_mstr.transport"])
+
+deferred_or_not = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+
+
+def perform_in_a_worker(
+    environment: Mapping[str, str], kind: type[Any], arguments: Mapping[str, Any], store: StateStore
+) -> None:
+    os.environ.update(environment)
+    perform(lambda: kind(**arguments), task_state_store=store, dag_run=DagRun())
+
+
+def killed(
+    sandbox: Sandbox,
+    store: StateStore,
+    when: Callable[[Report], bool],
+    kind: type[Any] = MstrRefreshDataModelOperator,
+    **arguments: Any,
+) -> None:
+    """Perform an operator in a worker that is killed as soon as the server has seen something."""
+    environment = {"AIRFLOW_CONN_MSTR_DEFAULT": os.environ["AIRFLOW_CONN_MSTR_DEFAULT"]}
+    worker = processes.Process(target=perform_in_a_worker, args=(environment, kind, arguments, store))
+    worker.start()
+    try:
+        sandbox.wait_for(when, timeout=60)
+    finally:
+        worker.kill()
+        worker.join()
+
+
+def retried(store: StateStore, *, clear_number: int = 0, max_tries: int = 2, **arguments: Any) -> Performed:
+    """Perform the one-task operator as its next attempt."""
+    return perform(
+        lambda: MstrRefreshDataModelOperator(**REFRESH | arguments),
+        task_state_store=store,
+        dag_run=DagRun(clear_number),
+        ti=TaskInstance("refresh", max_tries=max_tries),
+    )
+
+
+def asked(call: str, times: int = 1) -> Callable[[Report], bool]:
+    return lambda report: report.requests.get(call, 0) >= times
+
+
+def states(sandbox: Sandbox) -> list[str]:
+    return [publish.state for publish in sandbox.report().publishes]
+
+
+def nothing_left(sandbox: Sandbox, store: StateStore) -> bool:
+    report = sandbox.report()
+    return (report.open_sessions, report.instances_open, store.notes()) == (0, 0, {})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StateStore:
+    return StateStore(tmp_path / "state.json")
+
+
+@deferred_or_not
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_waits_for_the_publish_of_a_killed_attempt(
+    deferrable: bool, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    threading.Thread(target=finish_at_look, args=(mstr_sandbox, 6)).start()
+
+    retry = retried(store, deferrable=deferrable)
+
+    assert retry.error is None
+    assert (retry.result["state"], retry.result["proven"]) == ("finished", True)
+    assert states(mstr_sandbox) == ["completed"]
+    assert mstr_sandbox.report().logins == 1
+    assert nothing_left(mstr_sandbox, store)
+
+
+def finish_at_look(sandbox: Sandbox, number: int) -> None:
+    sandbox.wait_for(asked("publish_status", number))
+    sandbox.finish_publishes()
+
+
+@deferred_or_not
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_reports_the_publish_that_has_ended_since(
+    deferrable: bool, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    mstr_sandbox.finish_publishes()
+
+    retry = retried(store, deferrable=deferrable)
+
+    assert retry.result["state"] == "finished"
+    assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1)
+def test_a_retry_publishes_anew_where_the_earlier_publish_has_failed_since(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.change(publish_failure=PublishFailure("error"), publish_seconds=600)
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    mstr_sandbox.finish_publishes()
+    mstr_sandbox.change(publish_failure=None, publish_seconds=0.2)
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert states(mstr_sandbox) == ["failed", "completed"]
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.parametrize("call", ["create_instance", "list_tables", "publish"])
+def test_a_retry_closes_the_session_of_an_attempt_that_was_killed_before_its_publish(
+    call: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.add_fault(call, "slow_before", seconds=20)
+    killed(mstr_sandbox, store, asked(call), **REFRESH)
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert states(mstr_sandbox) == ["completed"]
+    assert mstr_sandbox.report().logins == 2
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["still running", "ended since"])
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_finds_the_publish_whose_answer_the_killed_attempt_never_saw(
+    ended: bool, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.add_fault("publish", "slow_after", seconds=20)
+    killed(mstr_sandbox, store, lambda report: len(report.publishes) == 1, **REFRESH)
+    if ended:
+        mstr_sandbox.finish_publishes()
+    else:
+        threading.Thread(target=finish_at_look, args=(mstr_sandbox, 4)).start()
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.parametrize("reading", ["plain", "loaded", "empty"])
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_finds_that_publish_under_every_reading_of_its_status(
+    reading: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.change(reading=reading)
+    mstr_sandbox.add_fault("publish", "slow_after", seconds=20)
+    killed(mstr_sandbox, store, lambda report: len(report.publishes) == 1, **REFRESH)
+    mstr_sandbox.finish_publishes()
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert states(mstr_sandbox) == ["completed"]
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.parametrize(
+    "cleared", [{"clear_number": 1}, {"max_tries": 3}], ids=["clear_number", "max_tries"]
+)
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_cleared_task_starts_afresh_and_stops_the_old_load(
+    cleared: dict[str, int], mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    mstr_sandbox.change(publish_seconds=0.2)
+
+    afresh = retried(store, **cleared)
+
+    assert afresh.result["state"] == "finished"
+    assert states(mstr_sandbox) == ["cancelled", "completed"]
+    assert mstr_sandbox.report().max_sessions_seen == {"administrator/Tutorial": 1}
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_that_is_to_refresh_something_else_does_not_take_the_old_load_for_it(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH, tables=["ytd_day"])
+    mstr_sandbox.change(publish_seconds=0.2)
+
+    retry = retried(store, tables=["lu_store"])
+
+    assert [table["name"] for table in retry.result["tables"]] == ["lu_store"]
+    assert states(mstr_sandbox) == ["cancelled", "completed"]
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_publish_that_has_had_its_time_is_stopped_and_sent_anew(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    note = store.get("mstr_refresh")
+    note["handle"]["published_at"] -= 61
+    store.set("mstr_refresh", note)
+    mstr_sandbox.change(publish_seconds=0.2)
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert states(mstr_sandbox) == ["cancelled", "completed"]
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_load_whose_session_was_lost_since_is_found_by_the_cube(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    mstr_sandbox.finish_publishes()
+    mstr_sandbox.advance(mstr_sandbox.settings.session_idle_seconds + 1)
+
+    retry = retried(store)
+
+    assert (retry.result["state"], retry.result["proven"]) == ("finished", False)
+    assert states(mstr_sandbox) == ["completed"]
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_publish_of_which_nothing_can_be_seen_any_more_is_sent_anew(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH, evidence=False)
+    mstr_sandbox.add_fault("publish_status", "session_lost")
+    mstr_sandbox.change(publish_seconds=0.2)
+
+    retry = retried(store, evidence=False)
+
+    assert retry.result["state"] == "finished"
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_an_attempt_that_could_neither_ask_nor_close_leaves_its_publish_to_the_retry(
+    mstr_sandbox: Sandbox, store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_mstr import watch
+    from airflow_provider_mstr.rest import workflow
+
+    monkeypatch.setattr(watch, "PATIENCE", 1.0)
+    monkeypatch.setattr(workflow, "CLEANUP_PATIENCE", 0.5)
+    mstr_sandbox.add_fault("publish_status", "garbled", times=None)
+    for call in ("delete_instance", "logout"):
+        mstr_sandbox.add_fault(call, "status", status=503, times=None)
+
+    first = retried(store, timeout=3600)
+    mstr_sandbox.clear_faults()
+    mstr_sandbox.finish_publishes()
+    second = retried(store, timeout=3600)
+
+    assert type(first.error).__name__ == "NotUnderstood"
+    assert second.result["state"] == "finished"
+    assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_refresh_that_failed_is_not_taken_up_again_where_only_its_closing_was_refused(
+    mstr_sandbox: Sandbox, store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_mstr.rest import workflow
+
+    monkeypatch.setattr(workflow, "CLEANUP_PATIENCE", 0.5)
+    mstr_sandbox.add_fault("logout", "status", status=503, times=None)
+
+    first = retried(store, timeout=1)
+    mstr_sandbox.clear_faults()
+    mstr_sandbox.change(publish_seconds=0.2)
+    second = retried(store, timeout=1)
+
+    assert type(first.error).__name__ == "PublishTimedOut"
+    assert second.result["state"] == "finished"
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=2)
+def test_a_retry_reports_the_end_that_the_trigger_saw_and_no_worker_took_up(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    deferred = perform(
+        lambda: MstrRefreshDataModelOperator(**REFRESH | {"deferrable": True}),
+        triggerer=False,
+        task_state_store=store,
+        dag_run=DagRun(),
+    )
+    assert deferred.deferral is not None
+    fire(deferred.deferral.trigger)
+    assert mstr_sandbox.report().open_sessions == 0
+
+    retry = retried(store, deferrable=True)
+
+    assert retry.result["state"] == "finished"
+    assert states(mstr_sandbox) == ["completed"]
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.parametrize("collision", ["accept", "refuse"])
+def test_the_load_of_another_job_is_not_taken_for_that_of_an_attempt_killed_while_it_waited(
+    collision: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.change(publish_seconds=600, concurrent_publish=collision)
+    hook = MstrHook()
+    other = hook.publish(hook.open(None, RETAIL), TableChoice.of(None, "replace"))
+    mstr_sandbox.change(publish_seconds=0.2)
+    killed(mstr_sandbox, store, asked("cubes", 3), **REFRESH)
+    mstr_sandbox.finish_publishes()
+    hook.close(other)
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert [state for state in states(mstr_sandbox) if state == "completed"] == ["completed"] * 2
+    assert nothing_left(mstr_sandbox, store)
+
+
+def test_a_note_that_another_password_sealed_is_left_alone_in_words(
+    mstr_sandbox: Sandbox,
+    store: StateStore,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mstr_sandbox.change(publish_seconds=600)
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+    mstr_sandbox.finish_publishes()
+    mstr_sandbox.change(publish_seconds=0.2)
+    note = store.get("mstr_refresh")
+    store.set("mstr_refresh", note | {"handle": note["handle"] | {"session": "tampered"}})
+
+    retry = retried(store)
+
+    assert retry.result["state"] == "finished"
+    assert "idle out" in caplog.text
+
+
+@deferred_or_not
+def test_a_refresh_that_is_over_leaves_no_note(
+    deferrable: bool, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.change(publish_seconds=1.5)
+
+    performed = retried(store, deferrable=deferrable)
+
+    assert performed.error is None
+    assert store.file.exists()
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_no_secret_is_in_a_note(mstr_sandbox: Sandbox, store: StateStore) -> None:
+    killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
+
+    noted = json.dumps(store.notes())
+
+    assert RETAIL in noted
+    assert [secret for secret in mstr_sandbox.secrets() if secret in noted] == []
+
+
+class BrokenStore:
+    """A store whose Airflow is away."""
+
+    def get(self, key: str) -> Any:
+        raise RuntimeError("no answer")
+
+    set = delete = get
+
+
+def test_a_store_that_does_not_answer_is_no_reason_to_fail(
+    mstr_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    performed = perform(
+        lambda: MstrRefreshDataModelOperator(**REFRESH), task_state_store=BrokenStore(), dag_run=DagRun()
+    )
+
+    assert performed.result["state"] == "finished"
+    assert mstr_sandbox.report().open_sessions == 0
+    assert "task_state_store could not be used: no answer" in caplog.text
+
+
+# In steps
+
+
+def created(store: StateStore, **context: Any) -> Performed:
+    return perform(
+        lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL),
+        task_state_store=store,
+        dag_run=DagRun(),
+    )
+
+
+def published(handle: Any, store: StateStore, clear_number: int = 0) -> Performed:
+    return perform(
+        lambda: MstrPublishDataModelOperator(task_id="publish", instance=handle),
+        task_state_store=store,
+        dag_run=DagRun(clear_number),
+    )
+
+
+def test_a_retry_of_create_closes_the_session_of_a_killed_attempt(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.add_fault("create_instance", "slow_after", seconds=20)
+    killed(
+        mstr_sandbox,
+        store,
+        asked("create_instance"),
+        MstrCreateDataModelInstanceOperator,
+        task_id="create",
+        data_model_id=RETAIL,
+    )
+
+    retry = created(store)
+
+    assert retry.result["data_model_id"] == RETAIL
+    assert (mstr_sandbox.report().logins, mstr_sandbox.report().open_sessions) == (2, 1)
+
+
+@pytest.mark.parametrize(("fault", "publishes"), [("slow_before", 0), ("slow_after", 1)])
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_of_publish_sends_it_only_where_the_killed_attempt_had_not(
+    fault: str, publishes: int, mstr_sandbox: Sandbox, store: StateStore, tmp_path: Path
+) -> None:
+    handle = created(StateStore(tmp_path / "create.json")).result
+    mstr_sandbox.add_fault("publish", fault, seconds=20)
+    killed(
+        mstr_sandbox,
+        store,
+        lambda report: report.requests.get("publish", 0) == 1 and len(report.publishes) == publishes,
+        MstrPublishDataModelOperator,
+        task_id="publish",
+        instance=handle,
+    )
+
+    retry = published(handle, store)
+
+    assert retry.error is None
+    assert states(mstr_sandbox) == ["running"]
+    assert retry.result["published_at"] is not None
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=0.2)
+def test_a_publish_that_a_user_clears_is_sent_again(
+    mstr_sandbox: Sandbox, store: StateStore, tmp_path: Path
+) -> None:
+    handle = created(StateStore(tmp_path / "create.json")).result
+    published(handle, store)
+    mstr_sandbox.finish_publishes()
+
+    published(handle, store, clear_number=1)
+
+    assert len(states(mstr_sandbox)) == 2
