@@ -166,13 +166,13 @@ def is_waited_for(earlier: Earlier, watcher: Watcher) -> Procedure[bool]:
     try:
         if not (yield from is_taken(earlier)):
             return False
+        watcher.tell("An earlier attempt of this task has published already: going on with its publish")
         ending = yield from watcher.end_within(0)
         if ending is not None and ending.error is not None:
             raise ending.error
     except (PublishFailed, PublishTimedOut, OutcomeUnknown) as error:
         watcher.tell(f"The publish of an earlier attempt has come to nothing: {error.what}")
         return False
-    watcher.tell("An earlier attempt of this task has published already: going on with its publish")
     return True
 
 
