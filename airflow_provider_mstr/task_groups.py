@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import TaskGroup, XComArg, conf
 
 from airflow_provider_mstr.connection import DEFAULT_CONN_ID
+from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
@@ -88,7 +89,7 @@ def refresh_data_model(
             instance=publish.output,
             mstr_conn_id=mstr_conn_id,
             deferrable=deferrable,
-            poke_interval=poll_interval,
+            poke_interval=positive_seconds("poll_interval", poll_interval),
             timeout=timeout,
         )
         delete = MstrDeleteDataModelInstanceOperator(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_mstr.durations import positive_seconds
+from airflow_provider_mstr.durations import MOST, positive_seconds
 from airflow_provider_mstr.rest.errors import InvalidInput
 
 
@@ -74,6 +74,16 @@ def test_a_number_too_large_for_a_span_is_refused() -> None:
         positive_seconds("timeout", 10**400)
 
 
+@pytest.mark.parametrize("typed", [1e20, "1e9", timedelta(days=367), timedelta.max], ids=repr)
+def test_a_span_of_more_than_a_year_is_refused(typed: Any) -> None:
+    with pytest.raises(InvalidInput, match="more than a year"):
+        positive_seconds("timeout", typed)
+
+
+def test_a_year_is_a_span() -> None:
+    assert positive_seconds("timeout", timedelta(days=365)) == 365 * 86400.0
+
+
 @given(
     typed=st.none()
     | st.booleans()
@@ -86,10 +96,10 @@ def test_a_number_too_large_for_a_span_is_refused() -> None:
     | st.lists(st.integers())
 )
 @example(typed=Decimal("sNaN"))
-def test_anything_is_a_positive_finite_float_or_refused(typed: Any) -> None:
+def test_anything_is_a_positive_span_of_a_year_at_most_or_refused(typed: Any) -> None:
     try:
         seconds = positive_seconds("timeout", typed)
     except InvalidInput:
         return
     assert type(seconds) is float
-    assert 0 < seconds < math.inf
+    assert 0 < seconds <= MOST.total_seconds()
