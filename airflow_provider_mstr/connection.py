@@ -55,6 +55,8 @@ class LibraryServer:
         :param extra: its extra fields; one that is null or empty counts as absent
         :raises InvalidInput: where a field makes no sense
         """
+        if not isinstance(extra, Mapping):
+            raise InvalidInput("the connection's extra is no JSON object")
         given = {name: value for name, value in extra.items() if value not in (None, "")}
         return cls(
             url=library_url(connection.host or "", connection.port),

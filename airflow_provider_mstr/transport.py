@@ -360,7 +360,7 @@ def _ca_file(verify: bool | str) -> str | bool:
     path = verify if isinstance(verify, str) else from_environment or DEFAULT_CA_BUNDLE_PATH
     try:
         _ssl_context(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         why = (
             "does not exist on this machine"
             if isinstance(error, FileNotFoundError)

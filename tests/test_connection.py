@@ -136,6 +136,13 @@ def test_a_timeout_may_be_a_timedelta() -> None:
     assert server({"timeout": timedelta(minutes=1)}).timeout == 60.0
 
 
+@pytest.mark.parametrize("extra", [[], ["ldap"], "ldap", 16, True, None], ids=repr)
+def test_an_extra_that_is_no_object_is_refused_without_being_told(extra: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        LibraryServer.of(Fields(), extra)
+    assert str(caught.value) == "the connection's extra is no JSON object"
+
+
 @pytest.mark.parametrize(
     ("schema", "project"), [(None, None), ("", None), ("  ", None), (" My Project ", "My Project")]
 )
