@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ os.environ.update(
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "example_dags"),
     AIRFLOW__CORE__FERNET_KEY="bXN0ci10ZXN0cy1vbmx5LW5vdC1hLXNlY3JldC1rZXk=",
 )
+
+
+@pytest.fixture(autouse=True)
+def forgetful() -> Iterator[None]:
+    """Let Airflow forget each test's secrets, or it looks for thousands of them in every line of the last."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if name.endswith("secrets_masker") and hasattr(module, "_secrets_masker"):
+            # Airflow 2 has none where nothing has configured its logging.
+            with suppress(RuntimeError):
+                masker = module._secrets_masker()
+                masker.patterns, masker.replacer = set(), None
 
 
 @pytest.fixture(scope="session")
