@@ -19,6 +19,7 @@ from airflow_provider_mstr.publishing import Publisher, WhenBusy
 from airflow_provider_mstr.refresh import Note, Refresh, RefreshHandle, unnoted
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
+from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.rest.session import Session
@@ -37,6 +38,7 @@ class MstrHook(BaseHook):
     """Talks to the Strategy Library server that an Airflow connection describes.
 
     :param mstr_conn_id: the Airflow connection
+    :raises InvalidInput: where that is no text, or the template of it rendered to nothing
     """
 
     conn_name_attr = "mstr_conn_id"
@@ -46,6 +48,8 @@ class MstrHook(BaseHook):
 
     def __init__(self, mstr_conn_id: str = DEFAULT_CONN_ID) -> None:
         super().__init__()
+        if is_nothing(mstr_conn_id) or not isinstance(mstr_conn_id, str):
+            raise InvalidInput(f"mstr_conn_id is {mstr_conn_id!r}, which is no connection's id")
         self.mstr_conn_id = mstr_conn_id
 
     @classmethod
@@ -106,10 +110,28 @@ class MstrHook(BaseHook):
         :param project_id: the id or name that a task names, if it does
         :raises InvalidInput: where neither names one
         """
-        project = (project_id or "").strip() or self.server.project
+        if is_nothing(project_id):
+            project = self.server.project
+        elif isinstance(project_id, str):
+            project = project_id.strip()
+        else:
+            raise InvalidInput(f"project_id is {project_id!r}, which is no project's id or name")
         if not project:
             raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
         return project
+
+    def data_model(self, data_model_id: str) -> str:
+        """Return the data model's id, without the blanks that a template may leave around it.
+
+        :param data_model_id: the id that a task names
+        :raises InvalidInput: where it is none
+        """
+        if not isinstance(data_model_id, str) or not is_id(data_model_id.strip()):
+            raise InvalidInput(
+                f"data_model_id is {data_model_id!r}, which is not an id: 32 hexadecimal digits, "
+                "without braces or dashes"
+            )
+        return data_model_id.strip()
 
     def open(self, project_id: str | None, data_model_id: str, note: Note = unnoted) -> Refresh:
         """Log in and create a data model instance, which is where a refresh begins.
@@ -118,9 +140,7 @@ class MstrHook(BaseHook):
         :param data_model_id: the data model's id
         :param note: takes down what has been opened
         """
-        if not is_id(data_model_id):
-            raise InvalidInput(f"data_model_id {data_model_id!r} is not an id of 32 hexadecimal digits")
-        project = self.project(project_id)
+        data_model_id, project = self.data_model(data_model_id), self.project(project_id)
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
 

@@ -18,6 +18,7 @@ from airflow_provider_mstr.failures import TaskKilledError, handle_failures, tas
 from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.refresh import Ending, Refresh
 from airflow_provider_mstr.rest.errors import MstrError, NotUnderstood, ServerUnavailable
+from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
 from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
@@ -91,6 +92,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         self.data_model_id = data_model_id
         self.project_id = project_id
         self.tables = tables
+        self._every_table = tables is None
         self.refresh_policy = refresh_policy
         self.deferrable = deferrable
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
@@ -105,7 +107,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         :param context: the task's context
         """
         with task_failures(), self._closing(context):
-            self.link(context, self.data_model_id, self.hook.project(self.project_id))
+            self.link(context, self.hook.data_model(self.data_model_id), self.hook.project(self.project_id))
             return self._wait(context, self._adopted(context) or self._begun(context))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -152,7 +154,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
 
     def _begun(self, context: Context) -> Watcher:
         """Return the watcher of a publish of this attempt's own."""
-        choice = TableChoice.of(self.tables, self.refresh_policy)
+        choice = TableChoice.of(self.tables, self.refresh_policy, none_is_every=self._every_table)
         ledger = self._ledger(context)
 
         def note(refresh: Refresh, taken: bool = False) -> None:
@@ -242,7 +244,7 @@ class MstrCreateDataModelInstanceOperator(_MstrOperator):
         :param context: the task's context
         """
         with task_failures(), self.breakable():
-            self.link(context, self.data_model_id, self.hook.project(self.project_id))
+            self.link(context, self.hook.data_model(self.data_model_id), self.hook.project(self.project_id))
             ledger = Ledger.of(context, self.hook)
             earlier = ledger.earlier()
             if earlier is not None:
@@ -281,6 +283,7 @@ class MstrPublishDataModelOperator(_MstrOperator):
         super().__init__(**kwargs)
         self.instance = instance
         self.tables = tables
+        self._every_table = tables is None
         self.refresh_policy = refresh_policy
         self.when_busy = WhenBusy.of(when_busy)
         self.timeout = positive_seconds("timeout", timeout)
@@ -292,7 +295,7 @@ class MstrPublishDataModelOperator(_MstrOperator):
         :param context: the task's context
         """
         with handle_failures():
-            choice = TableChoice.of(self.tables, self.refresh_policy)
+            choice = TableChoice.of(self.tables, self.refresh_policy, none_is_every=self._every_table)
             opened = self.given(context, self.instance)
             ledger = Ledger.of(context, self.hook, self.tables, self.refresh_policy)
             published = self._adopted(ledger, opened) or self.hook.publish(
@@ -336,7 +339,7 @@ class MstrDeleteDataModelInstanceOperator(_MstrOperator):
 
         :param context: the task's context
         """
-        if not self.instance:
+        if is_nothing(self.instance):
             self.log.info("No instance was created, so there is none to delete")
             return
         with task_failures():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,7 +126,8 @@ class RefreshHandle:
         :raises HandleRefused: where it is nothing of the kind
         """
         data = value_of(said) if isinstance(said, str) else said
-        with _refused_unless_whole("instance is not a whole handle of a data model instance"):
+        refusal = f"instance is {reprlib.repr(said)}, not a whole handle of a data model instance"
+        with _refused_unless_whole(refusal):
             return cls(
                 **{
                     key: _text(data[key]) for key in ("project_id", "data_model_id", "instance_id", "session")

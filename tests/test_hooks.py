@@ -366,15 +366,6 @@ def test_without_any_project_nothing_is_sent(mstr_sandbox: Sandbox, connect: Con
     assert mstr_sandbox.requests == ()
 
 
-@pytest.mark.parametrize("model", ["Retail", "", "../../etc", "9F4772B8"])
-def test_a_data_model_that_is_no_id_is_refused_before_anything_is_sent(
-    mstr_sandbox: Sandbox, connect: Connect, model: str
-) -> None:
-    with pytest.raises(InvalidInput, match="32 hexadecimal digits"):
-        connect().open(None, model)
-    assert mstr_sandbox.requests == ()
-
-
 @pytest.mark.parametrize(
     ("model", "project", "error"), [("0" * 32, None, NotFound), (RETAIL.id, "Nowhere", NotFound)]
 )

@@ -72,7 +72,7 @@ def test_the_published_tables_ids_are_told_in_order() -> None:
     [None, "", "None", "null", "[]", "not a handle", 7, [], b"x", "{" * 100_000, "-" * 100_000 + "1", "\0"],
 )
 def test_what_is_no_handle_at_all_is_refused(said: Any) -> None:
-    with pytest.raises(HandleRefused, match="instance is not a whole handle"):
+    with pytest.raises(HandleRefused, match="not a whole handle"):
         RefreshHandle.from_json(said)
 
 

@@ -71,7 +71,7 @@ class MstrError(Exception):
 
 
 class InvalidInput(MstrError, ValueError):
-    """An argument or a connection field makes no sense; nothing was sent."""
+    """An argument or a connection field makes no sense; nothing was published."""
 
 
 class CertificateRefused(MstrError):

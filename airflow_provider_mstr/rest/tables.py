@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
-from airflow_provider_mstr.rest.literals import value_of
+from airflow_provider_mstr.rest.literals import is_nothing, value_of
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -23,17 +23,17 @@ class RefreshPolicy(StrEnum):
     UPSERT = "upsert"
 
     @classmethod
-    def of(cls, typed: Any) -> RefreshPolicy:
+    def of(cls, typed: Any, name: str = "refresh_policy") -> RefreshPolicy:
         """Return the policy that was typed.
 
         :param typed: a policy's name in any casing
+        :param name: how the error calls it
         :raises InvalidInput: where there is no such policy
         """
         try:
             return cls(str(typed).strip().lower())
         except ValueError:
-            there_is = ", ".join(cls)
-            raise InvalidInput(f"refresh policy {typed!r} does not exist; there is {there_is}") from None
+            raise InvalidInput(f"{name} is {typed!r}; there is {', '.join(cls)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,32 @@ class TableChoice:
     default: RefreshPolicy
 
     @classmethod
-    def of(cls, tables: Any, refresh_policy: Any) -> TableChoice:
+    def of(cls, tables: Any, refresh_policy: Any, *, none_is_every: bool = True) -> TableChoice:
         """Return the choice that was typed.
 
         :param tables: None for every table; a list of names or ids; a mapping of name or id to policy; or
             either of these as the text that a template renders to
         :param refresh_policy: the policy of the tables that name none
+        :param none_is_every: whether None was typed, and is not what came of a template
         :raises InvalidInput: where this names no table, one twice, or a policy that does not exist
         """
         default = RefreshPolicy.of(refresh_policy)
-        if tables is None:
+        if tables is None and none_is_every:
             return cls({}, default)
+        if is_nothing(tables):
+            raise InvalidInput(
+                f"tables is {tables!r}, which a template or a task made of nothing; "
+                "leave tables out to publish every table"
+            )
         typed = _parsed(tables) if isinstance(tables, str) else tables
         if isinstance(typed, Mapping):
             pairs = [
-                (name, default if policy is None else RefreshPolicy.of(policy))
+                (
+                    name,
+                    default
+                    if policy is None
+                    else RefreshPolicy.of(policy, f"the policy of {name!r} in tables"),
+                )
                 for name, policy in typed.items()
             ]
         elif isinstance(typed, Sequence) and not isinstance(typed, (str, bytes)):
@@ -122,17 +133,13 @@ def is_id(text: str) -> bool:
 
 def _parsed(text: str) -> Any:
     said = value_of(text, _once)
-    if isinstance(said, (Mapping, list, tuple)):
+    if isinstance(said, (Mapping, list, tuple, set)):
         return said
-    if text.strip().lower() in ("", "none", "null"):
-        raise InvalidInput(
-            "tables is a template that rendered to nothing; leave tables out to publish every table"
-        )
-    return [text]
+    return [said if isinstance(said, str) else text]
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, which must name nothing twice."""
+    """Return a mapping, which must name nothing twice."""
     _refuse_twice(name for name, _ in pairs)
     return dict(pairs)
 

@@ -52,6 +52,10 @@ def resolved(tables: Any, policy: Any = "replace") -> list[tuple[str, RefreshPol
         (" ytd_day ", {"ytd_day": REPLACE}),
         ("a, b", {"a, b": REPLACE}),
         ("2024", {"2024": REPLACE}),
+        ('"ytd_day"', {"ytd_day": REPLACE}),
+        ("'ytd_day'", {"ytd_day": REPLACE}),
+        ("{'a': 'add', 'b': None}\n", {"a": ADD, "b": REPLACE}),
+        ("{**{'a': 'add'}}", {"{**{'a': 'add'}}": REPLACE}),
         ("[not a list", {"[not a list": REPLACE}),
         ("table\0name", {"table\0name": REPLACE}),
     ],
@@ -96,9 +100,15 @@ def test_what_names_no_table_or_one_twice_is_refused(typed: Any) -> None:
         TableChoice.of(typed, "replace")
 
 
-def test_a_json_text_that_names_a_table_twice_is_refused() -> None:
-    with pytest.raises(InvalidInput):
-        TableChoice.of('{"a": "add", "a": "replace"}', "replace")
+@pytest.mark.parametrize("text", ['{"a": "add", "a": "replace"}', "{'a': 'add', 'a': 'replace'}"])
+def test_a_text_that_names_a_table_twice_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="names the table a twice"):
+        TableChoice.of(text, "replace")
+
+
+def test_none_is_not_every_table_where_it_was_not_typed() -> None:
+    with pytest.raises(InvalidInput, match="tables is None"):
+        TableChoice.of(None, "replace", none_is_every=False)
 
 
 @pytest.mark.parametrize(
