@@ -375,7 +375,9 @@ def _projects(response: Response) -> tuple[Project, ...]:
     said = response.json()
     if not isinstance(said, list):
         raise NotUnderstood("the projects came in an unknown form")
-    named = (entry for entry in said if isinstance(entry, dict) and entry.keys() >= {"id", "name"})
+    named = [entry for entry in said if isinstance(entry, dict) and entry.keys() >= {"id", "name"}]
+    if said and not named:
+        raise NotUnderstood("the projects came in an unknown form")
     return tuple(Project(str(entry["id"]), str(entry["name"])) for entry in named)
 
 

@@ -350,7 +350,7 @@ def test_where_no_project_is_to_be_seen_that_is_said() -> None:
     assert "the user may see none" in str(error)
 
 
-@pytest.mark.parametrize("said", [{}, {"projects": []}, None, 7])
+@pytest.mark.parametrize("said", [{}, {"projects": []}, None, 7, ["odd", {"else": True}]])
 def test_projects_of_another_form_are_not_understood(said: Any) -> None:
     assert type(play(procedures.list_projects(a_session()), answer(said)).error) is errors.NotUnderstood
 
