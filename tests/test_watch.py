@@ -22,7 +22,7 @@ from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, Respo
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
-from airflow_provider_mstr.rest.workflow import CONFIRMING_PAUSE
+from airflow_provider_mstr.rest.workflow import CONFIRMATIONS, CONFIRMING_PAUSE
 from airflow_provider_mstr.watch import JITTER, PATIENCE, SHARE_OF_ELAPSED, SHORTEST_PAUSE, Watcher
 
 TOKEN = "token-nobody-may-see"
@@ -358,7 +358,7 @@ def test_a_failure_of_which_nothing_is_known_tells_its_number() -> None:
 
 
 def test_a_failure_that_comes_as_an_error_of_the_server_fails_the_refresh() -> None:
-    ending = watching(refused(500, -2147205488)).ending()
+    ending = watching(*[refused(500, -2147205488)] * CONFIRMATIONS).ending()
     assert type(ending.error) is errors.PublishFailed
     assert ending.outcome.state is State.FAILED
     assert ending.error.reply.iserver_code == -2147205488

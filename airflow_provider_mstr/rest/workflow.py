@@ -15,6 +15,7 @@ from airflow_provider_mstr.rest.errors import (
     NotUnderstood,
     OutcomeUnknown,
     PublishFailed,
+    RequestFailed,
     ServerUnavailable,
     SessionLost,
 )
@@ -36,6 +37,8 @@ LOST_ANSWER_PAUSE = 2.5
 # Seconds for which cleaning up asks a server that is away; the session idles out by itself later.
 CLEANUP_PATIENCE = 20.0
 
+# Seconds after which a logout that the server has failed at is tried again, once.
+LOGOUT_PAUSE = 2.0
 
 # Seconds after which a publish whose answer was lost may well have come to its end unseen.
 LONG_WAIT = 1.0
@@ -187,7 +190,8 @@ def look(
     """Ask once how the publish goes, again only to confirm a finish that the tables do not prove.
 
     Such a finish counts at once where the cube has been loaded since, and not while the cube shows
-    anything else; where the cube cannot be read, it counts once it was seen often enough.
+    anything else; where the cube cannot be read, it counts once it was seen often enough. So does an
+    error of the server that stands for the failure.
 
     :param instance: the instance that was published with
     :param published: the ids of the published tables
@@ -195,9 +199,17 @@ def look(
     :param baseline: what the cube showed before; None where it is not to be asked
     :raises PublishFailed: where the server answers with the failure instead of a status
     """
-    confirmed = 0
+    confirmed = refused = 0
     while True:
-        seen = yield from _glance(instance, published, patience)
+        try:
+            seen = yield from _glance(instance, published, patience)
+        except PublishFailed:
+            # A server may fail at the question as well as at the load; but a failed load stays failed.
+            refused += 1
+            if refused == CONFIRMATIONS:
+                raise
+            yield Pause(CONFIRMING_PAUSE)
+            continue
         if seen.state is not State.FINISHED or seen.proof is Proof.TABLES:
             return seen
         cube = None if baseline is None else (yield from cube_of(instance))
@@ -238,7 +250,7 @@ def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
             return None
         return (yield from attempt(procedures.delete_instance(instance, CLEANUP_PATIENCE)))
     finally:
-        yield from procedures.logout(instance.session, CLEANUP_PATIENCE)
+        yield from _log_out(instance.session)
 
 
 def attempt(procedure: Procedure[None]) -> Procedure[MstrError | None]:
@@ -251,6 +263,15 @@ def attempt(procedure: Procedure[None]) -> Procedure[MstrError | None]:
     except MstrError as error:
         return error
     return None
+
+
+def _log_out(session: Session) -> Procedure[None]:
+    """Log out; once more where the server has failed at it, as nothing else may close the session later."""
+    try:
+        yield from procedures.logout(session, CLEANUP_PATIENCE)
+    except RequestFailed:
+        yield Pause(LOGOUT_PAUSE)
+        yield from procedures.logout(session, CLEANUP_PATIENCE)
 
 
 def _publish_surely(

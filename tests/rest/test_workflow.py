@@ -42,7 +42,13 @@ from airflow_provider_mstr.rest.protocol import Procedure, Request, Response
 from airflow_provider_mstr.rest.publication import PublishStatus, State
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
-from airflow_provider_mstr.rest.workflow import CLEANUP_PATIENCE, CONFIRMING_PAUSE, LOST_ANSWER_LOOKS, Proof
+from airflow_provider_mstr.rest.workflow import (
+    CLEANUP_PATIENCE,
+    CONFIRMATIONS,
+    CONFIRMING_PAUSE,
+    LOST_ANSWER_LOOKS,
+    Proof,
+)
 
 WHO = Credentials(login="administrator", password="correct horse")
 BOTH = (YTD_DAY, CITY)
@@ -409,7 +415,6 @@ def test_a_model_that_another_job_publishes_is_running() -> None:
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (PUBLISH_FAILED, errors.PublishFailed),
         (INSTANCE_LOST, errors.InstanceLost),
         (SESSION_OVER, errors.SessionLost),
         (GATEWAY_GONE, errors.ServerUnavailable),
@@ -418,6 +423,16 @@ def test_a_model_that_another_job_publishes_is_running() -> None:
 )
 def test_a_look_that_shows_nothing_says_why(reply: Response, kind: type[errors.MstrError]) -> None:
     assert type(look(reply).error) is kind
+
+
+def test_a_failure_that_comes_as_an_error_of_the_server_counts_once_it_was_seen_often_enough() -> None:
+    played = look(*[PUBLISH_FAILED] * CONFIRMATIONS)
+    assert type(played.error) is errors.PublishFailed
+    assert played.pauses == [CONFIRMING_PAUSE] * (CONFIRMATIONS - 1)
+
+
+def test_an_error_of_the_server_that_passes_is_no_failure_of_the_publish() -> None:
+    assert look(PUBLISH_FAILED, PUBLISH_FAILED, published(6)).result.state is State.RUNNING
 
 
 @pytest.mark.parametrize("patience", [None, 7.0])
@@ -462,9 +477,15 @@ def test_an_instance_that_cannot_be_deleted_goes_with_its_session(
     assert type(played.result) is kind
 
 
-@pytest.mark.parametrize("reply", [GATEWAY_GONE, refusal(500), HTML])
-def test_a_session_that_may_still_be_open_is_an_error(reply: Response) -> None:
-    assert isinstance(play(workflow.close(an_instance()), empty(), reply).error, errors.MstrError)
+@pytest.mark.parametrize("replies", [[GATEWAY_GONE], [refusal(500)] * 2, [HTML]])
+def test_a_session_that_may_still_be_open_is_an_error(replies: list[Response]) -> None:
+    assert isinstance(play(workflow.close(an_instance()), empty(), *replies).error, errors.MstrError)
+
+
+def test_a_logout_that_the_server_fails_at_is_tried_once_more() -> None:
+    played = play(workflow.close(an_instance()), empty(), refusal(500), empty())
+    assert played.calls == [DELETE, LOGOUT, LOGOUT]
+    assert played.error is None
 
 
 def test_a_kill_while_the_instance_is_deleted_still_closes_the_session() -> None:
