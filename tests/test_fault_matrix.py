@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every cell of the fault matrix, held against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import fault_matrix
+import pytest
+import tenacity
+from airflow.providers.common.compat.sdk import AirflowFailException
+from fault_matrix import ASKED, CELLS, NO_LOAD, REQUESTS, SUCCESS, TIMEOUT, Cell, Expectation
+from workers import WAYS, Refreshed
+
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.sandbox import Fault, Report, Request, Sandbox, Settings
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+PAGE = Path(__file__).parent.parent / "docs" / "fault-matrix.md"
+
+# The looks that a load takes; a fault of the wait happens to the third, which every way to refresh comes to.
+LOOKS = 4
+LOADED = next(request for request in REQUESTS if request.name == "publish status, loaded")
+
+FOREVER = 1e6
+
+
+class Paced(Sandbox):
+    """A sandbox whose loads end after so many looks instead of seconds, and which knows when it is idle."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings(publish_seconds=FOREVER))
+        self.loaded_before_fault = False
+        self.looks = self.asked = self.working = 0
+
+    def prepare(self, *, loaded_before_fault: bool) -> None:
+        self.reset()
+        self.loaded_before_fault = loaded_before_fault
+        self.looks = self.asked = 0
+
+    def receive(self, request: Request) -> Fault | None:
+        with self._changed:
+            fault = super().receive(request)
+            self.working += fault is None or not (fault.kind == "lost_before" or fault.instead())
+            self._pace(request, fault)
+            return fault
+
+    def act(self, request: Request) -> object:
+        with self._changed:
+            self.working -= 1
+            return super().act(request)
+
+    def idle_report(self) -> Report:
+        """Return the report once all is done that clients may have given up."""
+        return self.wait_for(lambda _: self.working == 0)
+
+    def _pace(self, request: Request, fault: Fault | None) -> None:
+        if request.call not in ("publish_status", "cubes") or not self.report().publishes:
+            return
+        self.asked += 1
+        self.looks += fault is None
+        if self.looks == LOOKS or (self.loaded_before_fault and self.asked > LOADED.after):
+            self.finish_publishes()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Paced]:
+    with Paced() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[socket.socket]:
+    """A port of another host, where nobody is to call."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def was_called(listener: socket.socket) -> bool:
+    try:
+        caller, _ = listener.accept()
+    except BlockingIOError:
+        return False
+    caller.close()
+    return True
+
+
+@pytest.fixture(autouse=True)
+def swift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no pause be long, and patience end by the number of attempts, however busy this machine is."""
+    from airflow_provider_mstr import operators, publishing, transport, triggers, watch
+    from airflow_provider_mstr.hooks import MstrHook
+    from airflow_provider_mstr.rest import workflow
+
+    soon, never = tenacity.wait_fixed(0.01), tenacity.wait_fixed(FOREVER)
+    monkeypatch.setattr(transport, "_backoff", tenacity.wait_chain(*[soon] * (ASKED - 1), never))
+    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
+    monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
+    monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
+    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
+    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
+    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
+    monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
+    # Airflow's masker grows with every secret of the process, and slows down every line of the log.
+    monkeypatch.setattr(MstrHook, "_mask", staticmethod(lambda session: None))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_a_refresh_that_meets_a_fault_ends_as_stated(
+    cell: Cell, server: Paced, elsewhere: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.prepare(loaded_before_fault=cell.request is LOADED)
+    order(cell, server, elsewhere)
+    connect(cell, server, monkeypatch)
+
+    refreshed = WAYS[cell.way](RETAIL, poll=0.02, timeout=3600.0)
+
+    report = server.idle_report()
+    assert report.requests.get(cell.request.call, 0) > cell.request.after, "the fault never happened"
+    assert seen(refreshed, report) == cell.expected
+    assert report.instances_open == 0
+    assert report.rejected_calls_without_cookies == 0
+    assert not was_called(elsewhere)
+    assert not [secret for secret in server.secrets() if secret in told(refreshed)]
+    assert ended_for_good(refreshed) == no_retry_mends(refreshed)
+
+
+def order(cell: Cell, server: Paced, elsewhere: socket.socket) -> None:
+    fault, details = cell.fault, dict(cell.fault.details)
+    if fault.kind == "redirect":
+        details["location"] = f"http://localhost:{elsewhere.getsockname()[1]}/login"
+    times = 1 if cell.when == fault_matrix.ONCE else None
+    server.add_fault(cell.request.call, fault.kind, times=times, after=cell.request.after, **details)
+
+
+def connect(cell: Cell, server: Paced, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_mstr.rest import workflow
+
+    connection = json.loads(server.airflow_connection())
+    if cell.fault.slow:
+        connection["extra"] = {"timeout": TIMEOUT}
+        monkeypatch.setattr(workflow, "LONG_WAIT", TIMEOUT / 2)
+        monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", TIMEOUT / 2)
+    monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
+
+
+def seen(refreshed: Refreshed, report: Report) -> Expectation:
+    """Return what came of a refresh, in the words of the matrix."""
+    failure, teardown = failures(refreshed)
+    if failure is None:
+        assert refreshed.outcome["state"] == "finished"
+    return Expectation(
+        ends=SUCCESS if failure is None else kind(failure).__name__,
+        teardown="" if teardown is None else kind(teardown).__name__,
+        load=", ".join(publish.state for publish in report.publishes) or NO_LOAD,
+        logins=report.logins,
+        left=report.open_sessions,
+    )
+
+
+def failures(refreshed: Refreshed) -> tuple[BaseException | None, BaseException | None]:
+    """Return the error of the refresh, and that of its teardown."""
+    raised = {name: task.error for name, task in refreshed.tasks.items()}
+    teardown = raised.pop("delete", None)
+    return next(filter(None, raised.values()), None), teardown
+
+
+def kind(error: BaseException) -> type[errors.MstrError]:
+    """Return what an error means, whatever Airflow makes of it."""
+    while not isinstance(error, errors.MstrError):
+        assert error.__cause__ is not None, f"an error without a meaning: {error!r}"
+        error = error.__cause__
+    return type(error)
+
+
+def told(refreshed: Refreshed) -> str:
+    return "\n".join(f"{task.error} {task.xcoms} {task.result}" for task in refreshed.tasks.values())
+
+
+def ended_for_good(refreshed: Refreshed) -> list[bool]:
+    return [isinstance(task.error, AirflowFailException) for task in refreshed.tasks.values() if task.error]
+
+
+def no_retry_mends(refreshed: Refreshed) -> list[bool]:
+    """Return of each error whether a retry of its task is of no use, as the README states it."""
+    of_no_use = {"publish": (errors.OutcomeUnknown,), "wait": (errors.OutcomeUnknown, errors.PublishFailed)}
+    kinds = {name: kind(task.error) for name, task in refreshed.tasks.items() if task.error}
+    return [not it.mended_by_time or it in of_no_use.get(name, ()) for name, it in kinds.items()]
+
+
+def test_the_listener_notices_a_call(elsewhere: socket.socket) -> None:
+    assert not was_called(elsewhere)
+    with socket.create_connection(elsewhere.getsockname()):
+        assert was_called(elsewhere)
+
+
+def test_the_matrix_has_every_way_and_names_each_exception_rightly() -> None:
+    assert set(fault_matrix.WAYS) == set(WAYS)
+    requests = {request.name for request in REQUESTS}
+    for exception in fault_matrix.EXCEPTIONS:
+        assert {*exception.requests} <= requests
+        assert {*exception.faults} <= {*fault_matrix.EVERY_FAULT}
+        assert any(cell.falls_under(exception) for cell in CELLS)
+
+
+def test_the_page_is_what_the_matrix_renders() -> None:
+    assert PAGE.read_text() == fault_matrix.markdown(), "python tests/fault_matrix.py > docs/fault-matrix.md"
