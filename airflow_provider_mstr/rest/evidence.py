@@ -89,7 +89,11 @@ class Baseline:
 
         :param said: what :meth:`to_json` returned
         """
-        return cls(said["readable"] is True, said["updated"] and datetime.fromisoformat(said["updated"]))
+        updated = said["updated"]
+        if updated is not None:
+            # Update times have no zone, and one with a zone could not be compared with them.
+            updated = datetime.fromisoformat(updated).replace(tzinfo=None)
+        return cls(said["readable"] is True, updated)
 
 
 def _time(text: Any) -> datetime | None:

@@ -125,19 +125,24 @@ class Seal:
         from cryptography.fernet import InvalidToken
 
         try:
-            plain = self._fernet().decrypt(sealed.encode(), ttl=SEAL_LIFETIME)
-        except (InvalidToken, ValueError):
+            return _session(json.loads(self._fernet().decrypt(sealed.encode(), ttl=SEAL_LIFETIME)))
+        except (InvalidToken, ValueError, TypeError, KeyError, RecursionError):
             raise HandleRefused(
                 "the handle's session cannot be opened with this connection: it was sealed under another "
                 "connection or password, is older than a week, or was altered"
             ) from None
-        said = json.loads(plain)
-        return Session(said["token"], said["cookies"])
 
     def _fernet(self) -> Any:
         from cryptography.fernet import Fernet
 
         return Fernet(_key(self.secret, self.scope))
+
+
+def _session(said: Any) -> Session:
+    session = Session(said["token"], dict(said["cookies"]))
+    if not all(isinstance(part, str) for part in (session.token, *session.cookies.values())):
+        raise TypeError
+    return session
 
 
 @lru_cache(maxsize=64)
