@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from examples import usual
+from hypothesis import settings
 
 from airflow_provider_mstr.sandbox import Sandbox
 
@@ -24,6 +26,10 @@ os.environ.update(
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "example_dags"),
     AIRFLOW__CORE__FERNET_KEY="bXN0ci10ZXN0cy1vbmx5LW5vdC1hLXNlY3JldC1rZXk=",
 )
+
+
+settings.register_profile("usual", usual)
+settings.load_profile("usual")
 
 
 @pytest.fixture(autouse=True)

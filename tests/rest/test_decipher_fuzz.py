@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from examples import JSON, ODD, holding, thorough
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted import MODEL, PROJECT, PUBLISHED, TOKEN, a_session, an_instance
@@ -14,7 +15,7 @@ from scripted import MODEL, PROJECT, PUBLISHED, TOKEN, a_session, an_instance
 from airflow_provider_mstr.rest import errors, procedures
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, Run, decipher
-from airflow_provider_mstr.rest.publication import PublishStatus
+from airflow_provider_mstr.rest.publication import PublishStatus, Verdict, verdict
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import Table
 
@@ -42,31 +43,21 @@ def procedures_by_name() -> dict[str, Procedure[Any]]:
         "list_tables": procedures.list_tables(instance),
         "publish": procedures.publish(instance, PUBLISHED),
         "publish_status": procedures.publish_status(instance),
+        "cube": procedures.cube(session, PROJECT, MODEL),
         "delete_instance": procedures.delete_instance(instance),
     }
 
 
 REQUESTS = {name: first_request(procedure) for name, procedure in procedures_by_name().items()}
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=12,
-)
-SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
-ODD = SCALAR | st.lists(SCALAR, max_size=2) | st.dictionaries(st.text(max_size=3), SCALAR, max_size=2)
-
-
-def holding(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects that hold any of these fields, each with a likely or an odd value."""
-    return st.fixed_dictionaries({}, optional={name: values | ODD for name, values in fields.items()})
-
-
 CODES = st.sampled_from(["ERR001", "ERR004", "ERR006", "ERR009", "ERR0014", "8004cb0a", "ERR", "zz"])
 NUMBERS = st.sampled_from([-2147072194, -2147468986, -2147212544, "-2147072486", 0, 1])
 ERROR = holding(code=CODES, iServerCode=NUMBERS, message=st.just(f"no {TOKEN}, {COOKIE}"), ticketId=st.text())
 ENTRY = holding(id=st.text(), status=st.text(), state=st.text(), errorCode=NUMBERS, errorMessage=st.text())
 ROW = holding(information=holding(objectId=st.text(), name=st.text()))
+UPDATES = st.sampled_from(
+    ["01/02/2026 03:04:05", "2026-01-02T03:04:05", "12/31/9999 23:59:59", "01/01/0001 00:00:00", "0"]
+)
 LIKELY_JSON = st.one_of(
     JSON,
     ERROR,
@@ -75,6 +66,7 @@ LIKELY_JSON = st.one_of(
     holding(total=st.integers(-2, 9), tables=st.lists(ROW | ODD, max_size=4), offset=st.integers()),
     holding(information=holding(objectId=st.text(), name=st.text()), dataServeMode=st.text()),
     st.lists(holding(id=st.text(), name=st.text()) | ODD, max_size=4),
+    holding(cubesInfos=st.lists(holding(status=st.integers(), lastUpdateTime=UPDATES), max_size=2)),
 )
 BODIES = st.binary(max_size=200) | LIKELY_JSON.map(lambda said: json.dumps(said).encode())
 HEADER_NAMES = st.sampled_from(
@@ -109,8 +101,8 @@ def outcome(name: str, response: Response) -> Answer[Any] | MstrError:
         return error
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-@given(response=RESPONSES)
+@thorough
+@given(name=st.sampled_from(sorted(REQUESTS)), response=RESPONSES)
 def test_any_response_is_a_value_or_an_mstr_error(name: str, response: Response) -> None:
     made = outcome(name, response)
     if isinstance(made, MstrError):
@@ -151,19 +143,36 @@ def test_any_answers_drive_a_whole_procedure_to_a_value_or_an_mstr_error(
         pass
 
 
+ANSWERS_OF_PUBLISH_STATUS = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from([0, 1, 6, "1"]) | ODD,
+        "tables": st.lists(
+            holding(id=st.sampled_from(["A", "b"]), status=st.sampled_from(["loaded", "error"])), max_size=3
+        ),
+    }
+)
+
+
 def read(name: str, said: Any) -> Any:
     return decipher(REQUESTS[name], Response(200, (), json.dumps(said).encode())).value
 
 
-@given(said=LIKELY_JSON)
-def test_publish_status_is_read_to_a_typed_status_or_refused(said: Any) -> None:
+@thorough
+@given(
+    body=BODIES | ANSWERS_OF_PUBLISH_STATUS.map(json.dumps).map(str.encode),
+    published=st.lists(st.sampled_from(["A", "B"]) | st.text(), max_size=3),
+)
+def test_any_answer_of_publish_status_comes_to_a_verdict_or_is_not_understood(
+    body: bytes, published: list[str]
+) -> None:
     try:
-        status = read("publish_status", said)
+        status = decipher(REQUESTS["publish_status"], Response(200, (), body)).value
     except errors.NotUnderstood:
         return
     assert isinstance(status, PublishStatus)
     assert type(status.status) is int
     assert all(type(table.id) is type(table.word) is type(table.error) is str for table in status.tables)
+    assert isinstance(verdict(status, published), Verdict)
 
 
 @given(said=LIKELY_JSON)

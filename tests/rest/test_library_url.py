@@ -6,7 +6,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import assume, example, given
+from examples import thorough
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.rest.errors import InvalidInput
@@ -160,16 +161,26 @@ URL_LIKE = st.builds(
 PATHS = st.lists(st.text(max_size=8), max_size=4).map("/".join)
 
 
-@given(pasted=st.text() | URL_LIKE | st.builds("https://host/{}".format, PATHS))
-@example("https://İ.example.com")
-@example("https://ẞ.example.com")
-@example("https://h/%2541/%2f/%00")
-@example("https://[v1.a:b]/")
-def test_any_text_gives_a_plain_url_or_is_refused(pasted: str) -> None:
+PASTED = st.one_of(
+    st.text(max_size=30),
+    st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+    URL_LIKE,
+    st.builds("https://host/{}".format, PATHS),
+)
+
+
+@thorough
+@given(pasted=PASTED, port=st.none() | st.integers(-1, 70000))
+@example("https://İ.example.com", None)
+@example("https://ẞ.example.com", None)
+@example("https://h/%2541/%2f/%00", None)
+@example("https://[v1.a:b]/", None)
+def test_any_text_gives_a_plain_url_or_is_refused(pasted: str, port: int | None) -> None:
     try:
-        url = library_url(pasted)
+        url = library_url(pasted, port)
     except InvalidInput:
         return
+    assert library_url(url) == library_url(url, port) == url
     parts = urlsplit(url)
     assert parts.scheme in ("http", "https")
     assert parts.hostname
@@ -177,19 +188,6 @@ def test_any_text_gives_a_plain_url_or_is_refused(pasted: str) -> None:
     assert not url.endswith("/")
     assert not any(character.isspace() for character in url)
     assert url.isprintable()
-
-
-@given(
-    pasted=st.text() | URL_LIKE | st.builds("https://host/{}".format, PATHS),
-    port=st.none() | st.integers(1, 65535),
-)
-def test_a_plain_url_stays_as_it_is(pasted: str, port: int | None) -> None:
-    try:
-        url = library_url(pasted, port)
-    except InvalidInput:
-        assume(False)
-    assert library_url(url) == url
-    assert library_url(url, port) == url
 
 
 @pytest.mark.parametrize(

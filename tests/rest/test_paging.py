@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from examples import JSON, ODD, thorough
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import Played, an_instance, answer, play, serve, table_row
@@ -205,3 +206,36 @@ def test_a_server_that_lists_tables_twice_yields_every_table_or_is_not_understoo
         assert set(names(played)) == set(tables)
     else:
         assert type(played.error) is errors.NotUnderstood
+
+
+ROWS = st.sampled_from([table_row(name, name) for name in ids(4)])
+ODD_ROWS = st.sampled_from([None, {}, [], table_row("", ""), {"information": {"objectId": 7}}]) | ODD
+ANSWERS = st.one_of(
+    st.builds(lambda rows: answer({"tables": rows}), st.lists(ROWS, max_size=3)),
+    st.builds(lambda rows, total: answer({"tables": rows, "total": total}), st.lists(ROWS, max_size=3), ODD),
+    st.builds(lambda rows: answer({"tables": rows}), st.lists(ROWS | ODD_ROWS, max_size=3)),
+    st.builds(answer, JSON),
+    st.builds(Response, st.sampled_from([200, 302, 404, 503]), st.just(()), st.binary(max_size=9)),
+)
+
+
+@thorough
+@given(answers=st.lists(ANSWERS, min_size=1, max_size=4))
+def test_any_answers_end_the_list_with_just_the_tables_they_held(answers: list[Response]) -> None:
+    served: list[Response] = []
+
+    def next_answer(request: Request[Any]) -> Response:
+        served.append(answers[min(len(served), len(answers) - 1)])
+        return served[-1]
+
+    played = serve(procedures.list_tables(an_instance()), next_answer)
+
+    # The last answer goes on for ever, and holds nothing new the second time.
+    assert len(served) <= len(answers) + 2
+    if played.error is None:
+        held = [row["information"]["objectId"] for page in served for row in page.json()["tables"]]
+        assert names(played) == list(dict.fromkeys(held))
+        total = served[-1].json().get("total")
+        assert type(total) is not int or len(held) >= total
+    else:
+        assert isinstance(played.error, errors.MstrError)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from examples import thorough
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.rest.errors import NotUnderstood
@@ -206,36 +207,50 @@ STATUSES = st.builds(PublishStatus, NUMBERS, TABLES)
 PUBLISHED = st.lists(IDS, min_size=1, max_size=4, unique_by=str.upper)
 
 
-@given(status=STATUSES, published=PUBLISHED)
-def test_any_failed_table_or_negative_number_is_a_failure(
-    status: PublishStatus, published: list[str]
-) -> None:
-    bad = status.status < 0 or status.status in (2, 3)
-    bad = bad or any(table.state is State.FAILED for table in status.tables)
-    assert (verdict(status, published).state is State.FAILED) is bad
+ANY_STATUSES = st.builds(
+    PublishStatus,
+    NUMBERS,
+    st.lists(st.builds(TableStatus, IDS | st.text(max_size=2), WORDS | st.text(max_size=9)), max_size=4).map(
+        tuple
+    ),
+)
+ANY_PUBLISHED = st.lists(IDS | st.text(max_size=2), max_size=3)
 
 
-@given(status=STATUSES, published=PUBLISHED)
-def test_a_proven_finish_lists_every_published_table_as_good(
-    status: PublishStatus, published: list[str]
-) -> None:
-    if verdict(status, published) != FINISHED:
-        return
-    good = {table.id.upper() for table in status.tables if table.state is State.FINISHED}
-    assert {table_id.upper() for table_id in published} <= good
-
-
-@given(status=STATUSES, published=PUBLISHED)
-def test_a_finish_is_said_only_by_zero_or_one_and_without_proof_by_zero_only_of_other_ids(
-    status: PublishStatus, published: list[str]
-) -> None:
+@thorough
+@given(status=ANY_STATUSES, published=ANY_PUBLISHED)
+def test_a_verdict_says_no_more_than_the_server_did(status: PublishStatus, published: list[str]) -> None:
     found = verdict(status, published)
+
+    listed = [(table.id.upper(), table.state) for table in status.tables]
+    ours = {table_id.upper() for table_id in published}
+    bad = status.status < 0 or status.status in (2, 3) or State.FAILED in [state for _, state in listed]
+    assert (found.state is State.FAILED) is bad
     if found.state is State.FINISHED:
         assert status.status in (0, 1)
-        ours = {table.upper() for table in published}
-        assert found.proven or status.status == 1 or not ours & {table.id.upper() for table in status.tables}
+        assert State.RUNNING not in [state for table_id, state in listed if table_id in ours]
+        every = bool(listed) and ours <= {table_id for table_id, _ in listed}
+        assert found.proven is every
+        # Zero alone is no finish: only a list that may be of every table, under other ids, makes it one.
+        assert every or status.status == 1 or not ours & {table_id for table_id, _ in listed}
     else:
         assert found.proven
+
+
+@given(status=ANY_STATUSES, published=ANY_PUBLISHED, which=st.integers(0, 4))
+def test_a_table_that_gets_further_takes_nothing_back(
+    status: PublishStatus, published: list[str], which: int
+) -> None:
+    assume(status.tables)
+    which %= len(status.tables)
+    further = TableStatus(status.tables[which].id, "loaded")
+    tables = (*status.tables[:which], further, *status.tables[which + 1 :])
+    before, after = verdict(status, published), verdict(PublishStatus(status.status, tables), published)
+
+    if before.state is State.FINISHED:
+        assert after == before
+    if before.state is State.RUNNING:
+        assert after.state is not State.FAILED
 
 
 BAD = st.builds(

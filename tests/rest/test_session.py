@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from examples import JSON
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import INSTANCE, MODEL, PROJECT, TOKEN, an_instance
@@ -119,6 +120,26 @@ def test_a_session_altered_in_one_character_does_not_open(place: int, bit: int) 
 def test_any_text_that_was_not_sealed_here_is_refused(sealed: str) -> None:
     with pytest.raises(HandleRefused):
         SEAL.open(sealed)
+
+
+@given(plain=JSON.map(json.dumps).map(str.encode) | st.binary())
+def test_anything_else_that_was_sealed_here_is_refused(plain: bytes) -> None:
+    with pytest.raises(HandleRefused):
+        SEAL.open(SEAL._fernet().encrypt(plain).decode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"token": TOKEN},
+        {"token": 7, "cookies": {}},
+        {"token": TOKEN, "cookies": ["a"]},
+        {"token": TOKEN, "cookies": {"a": 1}},
+    ],
+)
+def test_a_session_of_another_form_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(HandleRefused):
+        SEAL.open(SEAL._fernet().encrypt(json.dumps(said).encode()).decode())
 
 
 @pytest.mark.parametrize(
