@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,8 +45,10 @@ class Standalone:
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
+        self._triggerers: dict[int, psutil.Process] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
         self.home = Path(environment["AIRFLOW_HOME"])
         self.url = f"http://127.0.0.1:{environment['AIRFLOW__API__PORT']}"
         self.log = self.home / "standalone.log"
@@ -53,10 +58,11 @@ class Standalone:
         command = [sys.executable, "-m", "airflow", "standalone"]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         try:
             self._wait_until_healthy()
+            self._note_the_first_triggerer()
             self.api("POST", "pools", POOL)
         except BaseException:
             self.stop()
@@ -134,20 +140,95 @@ class Standalone:
         task: dict[str, Any] = self._until(timeout)(self._task_in, path, state, has_trigger)
         return task
 
+    def log_of(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return the log of a task's first attempt, its errors' tracebacks with it, as JSON text.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task, with ``/`` and the map index if it is mapped
+        """
+        task, _, map_index = task_id.partition("/")
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/1?map_index={map_index or -1}"
+        return json.dumps(self.api("GET", path)["content"], ensure_ascii=False)
+
+    def wait_until(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
+        """Return once something is so.
+
+        :param predicate: whether it is
+        :param timeout: seconds to wait
+        """
+        self._until(timeout)(self._so, predicate)
+
+    @property
+    def triggerers(self) -> tuple[int, ...]:
+        """The triggerers that run, by the number of their job, oldest first."""
+        return tuple(job for job, process in self._triggerers.items() if _lives(process))
+
+    def start_triggerer(self, timeout: float = 90.0) -> int:
+        """Start one more triggerer, and return the number of its job once it is alive.
+
+        :param timeout: seconds to wait
+        """
+        port = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port())}
+        command = [sys.executable, "-m", "airflow", "triggerer"]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command, env=self.environment | port, stdout=log, stderr=log, start_new_session=True
+            )
+        self._started.append(process)
+        job = self._until(timeout)(self._new_triggerer)
+        self._triggerers[job] = psutil.Process(process.pid)
+        return job
+
+    def signal_triggerer(self, job: int, number: signal.Signals) -> None:
+        """Send a signal to a triggerer: SIGTERM to itself, any other to all of its processes.
+
+        :param job: the number of its job
+        :param number: the signal
+        """
+        process = self._triggerers[job]
+        whole = [process, *process.children(recursive=True)]
+        for each in whole[:1] if number is signal.SIGTERM else whole:
+            each.send_signal(number)
+        if number in (signal.SIGTERM, signal.SIGKILL):
+            _wait_for_the_end_of(whole, timeout=30)
+
     def stop(self) -> None:
         """End Airflow: its parts first, as it hands on no signal but one from a terminal."""
         if self._process is None or self._process.poll() is not None:
             return
-        parts = psutil.Process(self._process.pid).children()
-        everything = psutil.Process(self._process.pid).children(recursive=True)
+        standalone = psutil.Process(self._process.pid)
+        others = [psutil.Process(each.pid) for each in self._started if each.poll() is None]
+        parts = [*standalone.children(), *others]
+        everything = [*parts, *(child for part in parts for child in part.children(recursive=True))]
         for part in parts:
             part.terminate()
-        psutil.wait_procs(parts, timeout=10)
+            part.resume()
+        _wait_for_the_end_of(parts, timeout=10)
         self._process.terminate()
-        _, alive = psutil.wait_procs(everything, timeout=10)
-        for process in alive:
+        for process in _wait_for_the_end_of(everything, timeout=10):
             process.kill()
-        self._process.wait(timeout=20)
+        for process in (self._process, *self._started):
+            process.wait(timeout=20)
+
+    def _note_the_first_triggerer(self) -> None:
+        if self._process is None:
+            return
+        parts = psutil.Process(self._process.pid).children()
+        (process,) = (part for part in parts if "triggerer" in " ".join(part.cmdline()))
+        self._triggerers[self._until(30.0)(self._new_triggerer)] = process
+
+    def _new_triggerer(self) -> int:
+        jobs = self.api("GET", "jobs?job_type=TriggererJob&is_alive=true")["jobs"]
+        for job in jobs:
+            if job["id"] not in self._triggerers:
+                return int(job["id"])
+        raise NotReadyError("no other triggerer is alive yet")
+
+    @staticmethod
+    def _so(predicate: Callable[[], bool]) -> None:
+        if not predicate():
+            raise NotReadyError("not so yet")
 
     def _wait_until_healthy(self) -> None:
         self._until(120.0)(self._healthy)
@@ -190,3 +271,20 @@ class Standalone:
             sleep=time.sleep,
             reraise=True,
         )
+
+
+def _lives(process: psutil.Process) -> bool:
+    # standalone does not collect its children, so what has ended remains as a zombie.
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _wait_for_the_end_of(processes: Iterable[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait until processes have ended, and return those that have not in time."""
+    deadline = time.monotonic() + timeout
+    left = list(processes)
+    while left and time.monotonic() < deadline:
+        left = [process for process in left if _lives(process)]
+        time.sleep(0.1)
+    return left

@@ -1,51 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left on the server where a user, or Airflow, ends a deferred refresh before its time."""
+"""What is left on the server where a user ends a refresh before its time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from airflow_home import EXAMPLE_DAGS, airflow_environment
-from standalone import Standalone, free_port
+from standalone import Standalone
+from watching import closed, deferred
 
-from airflow_provider_mstr.sandbox import Report, Sandbox, Settings
+from airflow_provider_mstr.sandbox import Report, Sandbox
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(600)
 
 IN_ONE_TASK = ("mstr_refresh_in_one_task", "refresh_retail")
-BLOCKING = ("mstr_refresh_in_its_worker", "refresh_retail")
 IN_STEPS = ("mstr_refresh_in_steps", "wait")
+BLOCKING = ("blocking_in_one_task", "refresh")
+BLOCKING_IN_STEPS = ("blocking_in_steps", "wait")
 
-every_form = pytest.mark.parametrize(
-    ("dag_id", "task_id"), [IN_ONE_TASK, IN_STEPS], ids=["one task", "in steps"]
-)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose publishes end only when they are told to."""
-    with Sandbox(Settings(publish_seconds=3600)) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    """A standalone Airflow with the example DAGs, and one whose refresh waits in its worker."""
-    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
-    for example in EXAMPLE_DAGS.glob("*.py"):
-        code = example.read_text()
-        (dags / example.name).write_text(code)
-        if IN_ONE_TASK[0] in code:
-            blocking = code.replace(IN_ONE_TASK[0], BLOCKING[0]).replace(
-                "deferrable=True", "deferrable=False"
-            )
-            (dags / "blocking.py").write_text(blocking)
-    connection = sandbox.airflow_connection()
-    with Standalone(airflow_environment(home, connection, dags=dags, port=free_port())) as airflow:
-        yield airflow
+ids = ["one task", "in steps"]
+every_form = pytest.mark.parametrize(("dag_id", "task_id"), [IN_ONE_TASK, IN_STEPS], ids=ids)
+every_blocking_form = pytest.mark.parametrize(("dag_id", "task_id"), [BLOCKING, BLOCKING_IN_STEPS], ids=ids)
+every_end = pytest.mark.parametrize("state", ["failed", "success"])
 
 
 @pytest.fixture(autouse=True)
@@ -55,15 +31,39 @@ def tidy(sandbox: Sandbox) -> Iterator[None]:
     sandbox.reset()
 
 
-def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
-    """Start a run, and return it once its refresh waits in the triggerer."""
+def running(airflow: Standalone, sandbox: Sandbox, dag_id: str) -> str:
+    """Start a run, and return it once its refresh is watched by a worker."""
     run_id = airflow.trigger(dag_id)
-    airflow.task_in(dag_id, run_id, task_id, "deferred", has_trigger=True)
+    sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 2, timeout=120)
     return run_id
 
 
-def closed(report: Report) -> bool:
-    return report.open_sessions == 0 and report.instances_open == 0
+def mark(airflow: Standalone, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
+
+
+def clear(airflow: Standalone, dag_id: str, run_id: str, *task_ids: str) -> None:
+    what = {"dry_run": False, "task_ids": task_ids, "dag_run_id": run_id, "only_failed": False}
+    airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", what)
+
+
+def assert_load_is_stopped(sandbox: Sandbox) -> None:
+    report = sandbox.wait_for(closed, timeout=120)
+    assert [publish.state for publish in report.publishes] == ["cancelled"]
+    assert report.logins == 1
+
+
+def assert_only_the_new_load_ends_well(
+    airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str
+) -> None:
+    # Where the new attempt comes before the old load is stopped, its publish is refused and sent anew.
+    report = sandbox.wait_for(begun_afresh, timeout=120)
+    assert (report.open_sessions, report.logins) == (1, 2)
+    sandbox.finish_publishes()
+    assert airflow.ended(dag_id, run_id)["state"] == "success"
+    report = sandbox.wait_for(closed, timeout=60)
+    states = [publish.state for publish in report.publishes]
+    assert (states[0], states[-1], states.count("completed")) == ("cancelled", "completed", 1)
 
 
 def begun_afresh(report: Report) -> bool:
@@ -71,73 +71,90 @@ def begun_afresh(report: Report) -> bool:
 
 
 @every_form
-@pytest.mark.parametrize("state", ["failed", "success"])
+@every_end
 def test_marking_a_deferred_refresh_stops_its_load(
     state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
 ) -> None:
     run_id = deferred(airflow, dag_id, task_id)
 
-    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
+    mark(airflow, dag_id, run_id, task_id, state)
 
-    report = sandbox.wait_for(closed, timeout=60)
-    assert [publish.state for publish in report.publishes] == ["cancelled"]
+    assert_load_is_stopped(sandbox)
     assert airflow.ended(dag_id, run_id)["state"] == state
 
 
 @every_form
-def test_marking_the_run_failed_stops_the_load(
-    dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
+@every_end
+def test_marking_the_run_of_a_deferred_refresh_stops_its_load(
+    state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
 ) -> None:
     run_id = deferred(airflow, dag_id, task_id)
 
-    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
+    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": state})
 
-    report = sandbox.wait_for(closed, timeout=60)
-    assert [publish.state for publish in report.publishes] == ["cancelled"]
+    assert_load_is_stopped(sandbox)
+    assert airflow.ended(dag_id, run_id)["state"] == state
+
+
+@every_blocking_form
+def test_marking_a_running_refresh_failed_stops_its_load(
+    dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    run_id = running(airflow, sandbox, dag_id)
+
+    mark(airflow, dag_id, run_id, task_id, "failed")
+
+    assert_load_is_stopped(sandbox)
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
 
 
-def test_marking_a_running_refresh_failed_stops_its_load(airflow: Standalone, sandbox: Sandbox) -> None:
-    dag_id, task_id = BLOCKING
-    run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 2, timeout=90)
+@every_blocking_form
+def test_marking_the_run_of_a_running_refresh_failed_stops_its_load(
+    dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    run_id = running(airflow, sandbox, dag_id)
 
-    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": "failed"})
+    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
 
-    report = sandbox.wait_for(closed, timeout=60)
-    assert [publish.state for publish in report.publishes] == ["cancelled"]
-    assert report.logins == 1
+    assert_load_is_stopped(sandbox)
+    assert airflow.ended(dag_id, run_id)["state"] == "failed"
 
 
-def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
+def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
     airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    dag_id, task_id = IN_ONE_TASK
+    dag_id = "deferred_in_steps"
+    sandbox.add_fault("publish", "slow_after", seconds=25)
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=120)
+
+    mark(airflow, dag_id, run_id, "publish", "failed")
+
+    assert_load_is_stopped(sandbox)
+    assert airflow.ended(dag_id, run_id)["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "task_ids"),
+    [(*IN_ONE_TASK, ["refresh_retail"]), (*IN_STEPS, ["create", "publish", "wait", "delete"])],
+    ids=ids,
+)
+def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
+    dag_id: str, task_id: str, task_ids: list[str], airflow: Standalone, sandbox: Sandbox
+) -> None:
     run_id = deferred(airflow, dag_id, task_id)
 
-    clear: dict[str, Any] = {
-        "dry_run": False,
-        "task_ids": [task_id],
-        "dag_run_id": run_id,
-        "only_failed": False,
-    }
-    airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", clear)
+    clear(airflow, dag_id, run_id, *task_ids)
 
-    # Where the new attempt comes before the old load is stopped, its publish is refused and sent anew.
-    report = sandbox.wait_for(begun_afresh, timeout=90)
-    assert report.open_sessions == 1
-    sandbox.finish_publishes()
-    assert airflow.ended(dag_id, run_id)["state"] == "success"
-    states = [publish.state for publish in sandbox.report().publishes]
-    assert (states[0], states[-1], states.count("completed")) == ("cancelled", "completed", 1)
-    assert closed(sandbox.report())
+    assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)
 
 
-def test_no_secret_is_in_the_database_or_the_logs_after_kills(airflow: Standalone, sandbox: Sandbox) -> None:
-    secrets = {secret.encode() for secret in sandbox.secrets()}
+def test_a_refresh_cleared_while_it_runs_starts_afresh_and_the_old_load_is_stopped(
+    airflow: Standalone, sandbox: Sandbox
+) -> None:
+    dag_id, task_id = BLOCKING
+    run_id = running(airflow, sandbox, dag_id)
 
-    files = [path for path in Path(airflow.home).rglob("*") if path.is_file()]
-    found = {path.name for path in files for secret in secrets if secret in path.read_bytes()}
+    clear(airflow, dag_id, run_id, task_id)
 
-    assert len(secrets) > 4
-    assert found == set()
+    assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Airflow whose refreshes go on until they are ended; shared by the tests that end them early."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from airflow_home import EXAMPLE_DAGS, airflow_environment
+from models import world
+from standalone import Standalone, free_port
+
+from airflow_provider_mstr.sandbox import Sandbox, Settings
+
+HERE = Path(__file__).parent
+
+# Airflow's defaults, shortened: what they make happen stays the same, only sooner.
+SOONER = {
+    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look for secrets when all else has left its traces."""
+    places = [place for place, item in enumerate(items) if item.path.parent == HERE]
+    ours = sorted((items[place] for place in places), key=lambda item: item.path.name == "test_secrets.py")
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
+
+
+@pytest.fixture(scope="package")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose publishes end only when they are told to."""
+    with Sandbox(Settings(publish_seconds=3600, session_cap=20), world()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="package")
+def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    """A standalone Airflow with the example DAGs and those of ``dags``."""
+    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    for folder in (EXAMPLE_DAGS, HERE / "dags"):
+        shutil.copytree(folder, dags, dirs_exist_ok=True)
+    environment = airflow_environment(home, sandbox.airflow_connection(), dags=dags, port=free_port())
+    environment |= {f"AIRFLOW__{name}": value for name, value in SOONER.items()}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    with Standalone(environment) as airflow:
+        yield airflow

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data model for each DAG that has to refresh one of its own, so that runs can go on side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, DataModel, Table, World
+from airflow_provider_mstr.sandbox.world import TUTORIAL
+
+FORMS = ("in_one_task", "in_steps")
+
+# Seconds that a refresh takes which execution_timeout would end, if it counted while deferred.
+LONG_REFRESH = 25.0
+
+
+def model_of(dag_id: str) -> str:
+    """Return the id of a DAG's own data model, which is named as the DAG is."""
+    return hashlib.md5(dag_id.encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def of_both_forms(name: str) -> tuple[str, ...]:
+    """Return the ids of the two DAGs that do a thing in one task, and in steps."""
+    return tuple(f"{name}_{form}" for form in FORMS)
+
+
+def world() -> World:
+    """Return the sandbox's usual world, and the data models of the DAGs."""
+    names = ["deferred_mapped", "deferred_with_an_api_token"]
+    for name in ("deferred", "blocking", "dagrun_timeout", "timeout_deferred", "timeout_blocking"):
+        names += of_both_forms(name)
+    for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):
+        names += of_both_forms(name)
+    long = _model("execution_timeout_deferred", LONG_REFRESH)
+    models = (*DEFAULT_WORLD.data_models, *map(_model, names), long)
+    return replace(DEFAULT_WORLD, data_models=models)
+
+
+def _model(dag_id: str, publish_seconds: float | None = None) -> DataModel:
+    tables = tuple(Table(model_of(f"{dag_id}/{name}"), name) for name in ("stores", "sales"))
+    return DataModel(model_of(dag_id), dag_id, TUTORIAL.id, tables, publish_seconds=publish_seconds)

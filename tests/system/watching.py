@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests that end refreshes early ask of Airflow and of the server."""
+
+from __future__ import annotations
+
+from standalone import Standalone
+
+from airflow_provider_mstr.sandbox import PublishReport, Report, Sandbox
+
+
+def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
+    """Start a run, and return it once its refresh waits in the triggerer."""
+    run_id = airflow.trigger(dag_id)
+    airflow.task_in(dag_id, run_id, task_id, "deferred", has_trigger=True)
+    return run_id
+
+
+def closed(report: Report) -> bool:
+    return report.open_sessions == 0 and report.instances_open == 0
+
+
+def publish_of(dag_id: str, sandbox: Sandbox) -> PublishReport:
+    """Return the one publish of a DAG that refreshes a data model of its own."""
+    (publish,) = (each for each in sandbox.report().publishes if each.data_model == dag_id)
+    return publish
+
+
+def logouts_of(publish: PublishReport, sandbox: Sandbox) -> int:
+    """Return how often the session that a publish was sent in has been logged out."""
+    token = "x-mstr-authtoken"
+    sent = [request for request in sandbox.requests if request.call == "publish"]
+    (session,) = (
+        request.headers[token]
+        for request in sent
+        if request.headers["x-mstr-datamodelinstanceid"] == publish.instance_id
+    )
+    return sum(each.call == "logout" and each.headers[token] == session for each in sandbox.requests)
