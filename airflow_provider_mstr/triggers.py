@@ -77,9 +77,9 @@ class MstrPublishStatusTrigger(BaseTrigger):
             refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
         )
         ending = await hook.arun(watcher.end(FIRST_PAUSE))
+        closed = self.closes and await self._closed(hook, refresh)
         # A trigger may be cancelled as soon as it has fired, and must have nothing left to do then.
         self._settled = True
-        closed = self.closes and await self._closed(hook, refresh)
         yield TriggerEvent(  # type: ignore[no-untyped-call]
             {"handle": None if closed else self.handle, **ending.to_json()}
         )

@@ -159,9 +159,10 @@ def test_no_secret_is_in_an_xcom_or_an_event(refresh: Way, mstr_sandbox: Sandbox
     assert [secret for secret in mstr_sandbox.secrets() if secret in seen] == []
 
 
-def test_the_refresh_is_closed_where_airflow_resumes_only_to_fail_the_task(mstr_sandbox: Sandbox) -> None:
-    from airflow.exceptions import TaskDeferralError
-
+@pytest.mark.parametrize("why", ["Trigger failure", "Trigger timeout"])
+def test_the_refresh_is_closed_where_airflow_resumes_only_to_fail_the_task(
+    why: str, mstr_sandbox: Sandbox
+) -> None:
     mstr_sandbox.change(publish_seconds=600.0)
     make = lambda: MstrRefreshDataModelOperator(  # noqa: E731
         task_id="refresh", data_model_id=RETAIL, deferrable=True
@@ -169,11 +170,25 @@ def test_the_refresh_is_closed_where_airflow_resumes_only_to_fail_the_task(mstr_
     deferred = perform(make, triggerer=False)
     assert not nothing_left(mstr_sandbox)
 
-    with pytest.raises(TaskDeferralError):
-        make().resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": deferred.ti})
+    with pytest.raises(Exception, match=why):
+        make().resume_execution("__fail__", {"error": why}, {"ti": deferred.ti})
 
     assert nothing_left(mstr_sandbox)
     assert mstr_sandbox.report().publishes[0].state == "cancelled"
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_airflow_gives_a_silent_trigger_up_only_after_the_timeout(mstr_sandbox: Sandbox) -> None:
+    task = perform(
+        lambda: MstrRefreshDataModelOperator(
+            task_id="refresh", data_model_id=RETAIL, deferrable=True, timeout=100
+        ),
+        triggerer=False,
+    )
+
+    assert task.deferral is not None
+    assert 100 < task.deferral.timeout.total_seconds() < 300
+    assert not nothing_left(mstr_sandbox)
 
 
 def test_the_trigger_closes_the_refresh_even_if_no_worker_follows(mstr_sandbox: Sandbox) -> None:

@@ -6,13 +6,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import XCom
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import TriggerEvent
 from workers import rebuild
 
+from airflow_provider_mstr import triggers
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.refresh import Ending
 from airflow_provider_mstr.rest.errors import (
@@ -196,15 +201,149 @@ async def test_a_cancelled_trigger_stops_and_leaves_the_publish_to_others(mstr_s
     assert (report.publishes[0].state, report.open_sessions) == ("running", 1)
 
 
+async def killed(trigger: MstrPublishStatusTrigger) -> None:
+    """Do to a trigger what Airflow does where a user ends its task."""
+    await asyncio.wait_for(trigger.on_kill(), 20)
+
+
+def still_deferred(trigger: MstrPublishStatusTrigger, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    """Let Airflow say that the trigger's task is deferred, and waits with an instance."""
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **_: {"run": {"wait": "deferred"}})
+    monkeypatch.setattr(XCom, "get_one", lambda **_: to)
+    ids = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1}
+    trigger.task_instance = SimpleNamespace(**ids)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_users_kill_stops_the_load_and_closes_the_session(mstr_sandbox: Sandbox) -> None:
+    await killed(await opened())
+    report = mstr_sandbox.report()
+    assert (report.publishes[0].state, report.open_sessions) == ("cancelled", 0)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_kill_after_the_event_does_nothing(mstr_sandbox: Sandbox, closes: bool) -> None:
+    trigger = await opened()
+    trigger.closes = closes
+    events = trigger.run()
+    await anext(events)
+    before = mstr_sandbox.report()
+
+    await killed(trigger)
+
+    assert mstr_sandbox.report() == before
+    assert (before.publishes[0].state, before.open_sessions) == ("completed", 0 if closes else 1)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_kill_of_a_trigger_whose_task_still_waits_for_it_does_nothing(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = await opened()
+    still_deferred(trigger, monkeypatch, to=trigger.handle["instance_id"])
+    before = mstr_sandbox.report()
+
+    await killed(trigger)
+
+    assert mstr_sandbox.report() == before
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_kill_that_comes_after_the_next_attempt_has_begun_closes_its_own_session_only(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, hook = await opened(), MstrHook()
+    new = await asyncio.to_thread(hook.open, None, RETAIL.id)
+    still_deferred(old, monkeypatch, to=new.instance.instance_id)
+
+    await killed(old)
+
+    report = mstr_sandbox.report()
+    assert (report.publishes[0].state, report.open_sessions, report.instances_open) == ("cancelled", 1, 1)
+    await asyncio.to_thread(hook.close, new)
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_kill_that_is_itself_cancelled_still_closes_the_session(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = await opened()
+    still_deferred(trigger, monkeypatch, to="nothing any more")
+    asked, answered = threading.Event(), threading.Event()
+    monkeypatch.setattr(XCom, "get_one", lambda **_: asked.set() or answered.wait(10))
+    kill = asyncio.create_task(trigger.on_kill())
+    await asyncio.to_thread(asked.wait, 10)
+
+    kill.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await kill
+    answered.set()
+
+    report = await asyncio.to_thread(mstr_sandbox.wait_for, lambda report: report.open_sessions == 0)
+    assert report.publishes[0].state == "cancelled"
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=0.5)
+@pytest.mark.parametrize("call", ["delete_instance", "logout"])
+async def test_a_kill_in_the_midst_of_closing_leaves_no_session(mstr_sandbox: Sandbox, call: str) -> None:
+    trigger = await opened()
+    trigger.closes = True
+    mstr_sandbox.add_fault(call, "status", status=503, times=2)
+    wait = asyncio.create_task(fired(trigger))
+    await asyncio.to_thread(mstr_sandbox.wait_for, lambda report: report.requests.get(call, 0) > 0)
+
+    wait.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wait
+    await killed(trigger)
+
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+async def test_a_trigger_whose_event_was_lost_ends_as_well_when_it_is_run_again(
+    mstr_sandbox: Sandbox,
+) -> None:
+    trigger = await opened()
+    trigger.closes = True
+    await fired(rebuild(trigger))
+
+    ending = await ending_of_closed(trigger)
+
+    assert (ending.error, ending.outcome.state) == (None, State.FINISHED)
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+async def ending_of_closed(trigger: MstrPublishStatusTrigger) -> Ending:
+    (event,) = await fired(trigger)
+    assert event.payload["handle"] is None
+    return Ending.from_json(event.payload)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=0)
+async def test_no_event_comes_before_the_scheduler_has_noted_the_deferral(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trigger = await opened()
+    monkeypatch.setattr(triggers, "FIRST_PAUSE", 1.5)
+    begun = time.monotonic()
+
+    await ending_of(trigger)
+
+    assert time.monotonic() - begun >= 1.5
+
+
 @pytest.mark.mstr_sandbox(publish_seconds=1.0)
 def test_many_triggers_share_a_loop_without_blocking_it(
     mstr_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    triggers = [published()] * 8
+    eight = [published()] * 8
 
     async def all_of_them() -> list[Ending]:
         asyncio.get_running_loop().slow_callback_duration = 0.25
-        return await asyncio.gather(*(ending_of(trigger) for trigger in triggers))
+        return await asyncio.gather(*(ending_of(trigger) for trigger in eight))
 
     with caplog.at_level(logging.WARNING, logger="asyncio"):
         endings = asyncio.run(all_of_them(), debug=True)
