@@ -140,16 +140,18 @@ class Standalone:
         task: dict[str, Any] = self._until(timeout)(self._task_in, path, state, has_trigger)
         return task
 
-    def log_of(self, dag_id: str, run_id: str, task_id: str) -> str:
-        """Return the log of a task's first attempt, its errors' tracebacks with it, as JSON text.
+    def log_of(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        """Return the log of an attempt of a task, its errors' tracebacks with it, as JSON text.
 
         :param dag_id: the DAG
         :param run_id: the run
         :param task_id: the task, with ``/`` and the map index if it is mapped
+        :param attempt: which attempt
         """
         task, _, map_index = task_id.partition("/")
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/1?map_index={map_index or -1}"
-        return json.dumps(self.api("GET", path)["content"], ensure_ascii=False)
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
+        content = self.api("GET", f"{path}?map_index={map_index or -1}")["content"]
+        return json.dumps(content, ensure_ascii=False)
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
         """Return once something is so.
@@ -158,6 +160,23 @@ class Standalone:
         :param timeout: seconds to wait
         """
         self._until(timeout)(self._so, predicate)
+
+    def kill_worker(self, dag_id: str, run_id: str, task_id: str, *, with_supervisor: bool = False) -> None:
+        """Kill the process in which a task runs.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param with_supervisor: whether to kill what watches over it too, so that nobody tells Airflow
+        """
+        if self._process is None:
+            raise RuntimeError("Airflow is not running")
+        attempt = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["id"]
+        processes = psutil.Process(self._process.pid).children(recursive=True)
+        ours = [process for process in processes if attempt in _command(process)]
+        (task,) = (process for process in ours if "LocalExecutor" not in _command(process))
+        for process in ours if with_supervisor else [task]:
+            process.kill()
 
     @property
     def triggerers(self) -> tuple[int, ...]:
@@ -288,3 +307,10 @@ def _wait_for_the_end_of(processes: Iterable[psutil.Process], timeout: float) ->
         left = [process for process in left if _lives(process)]
         time.sleep(0.1)
     return left
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""

@@ -11,6 +11,9 @@ from airflow_provider_mstr.sandbox.world import TUTORIAL
 
 FORMS = ("in_one_task", "in_steps")
 
+# What is tried again where its worker was killed.
+RETRIED = ("retried_blocking", "retried_deferrable", "retried_in_steps")
+
 # Seconds that a refresh takes which execution_timeout would end, if it counted while deferred.
 LONG_REFRESH = 25.0
 
@@ -27,7 +30,7 @@ def of_both_forms(name: str) -> tuple[str, ...]:
 
 def world() -> World:
     """Return the sandbox's usual world, and the data models of the DAGs."""
-    names = ["deferred_mapped", "deferred_with_an_api_token"]
+    names = ["deferred_mapped", "deferred_with_an_api_token", "killed", *RETRIED]
     for name in ("deferred", "blocking", "dagrun_timeout", "timeout_deferred", "timeout_blocking"):
         names += of_both_forms(name)
     for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):

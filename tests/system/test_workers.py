@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a refresh whose worker is killed, where Airflow tries it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from standalone import Standalone
+from watching import closed
+
+from airflow_provider_mstr.sandbox import Report, Sandbox
+
+pytestmark = pytest.mark.timeout(600)
+
+IN_ONE_TASK = ("retried_blocking", "refresh")
+DEFERRABLE = ("retried_deferrable", "refresh")
+IN_STEPS = ("retried_in_steps", "refresh_data_model.publish")
+
+every_form = pytest.mark.parametrize(
+    ("dag_id", "task_id"), [IN_ONE_TASK, DEFERRABLE, IN_STEPS], ids=["blocking", "deferrable", "in steps"]
+)
+
+
+@pytest.fixture(autouse=True)
+def tidy(sandbox: Sandbox) -> Iterator[None]:
+    """Leave nothing to the next test, not even of a test that failed."""
+    yield
+    sandbox.reset()
+
+
+def asked(call: str, times: int = 1) -> Callable[[Report], bool]:
+    return lambda report: report.requests.get(call, 0) >= times
+
+
+def assert_ends_well(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, logins: int) -> None:
+    """Check that one publish was sent in all, and that it is the one which the run reports."""
+    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=120)
+    sandbox.finish_publishes()
+    assert airflow.ended(dag_id, run_id)["state"] == "success"
+    report = sandbox.wait_for(closed, timeout=60)
+    assert [publish.state for publish in report.publishes] == ["completed"]
+    assert report.logins == logins
+    assert max(task["try_number"] for task in airflow.tasks(dag_id, run_id).values()) == 2
+
+
+def await_the_retrys_looks(sandbox: Sandbox) -> None:
+    # One more may be the last of the worker that was killed.
+    looks = sandbox.report().requests["publish_status"] + 2
+    sandbox.wait_for(asked("publish_status", looks), timeout=120)
+
+
+def test_a_worker_killed_before_the_publish_leaves_no_session(airflow: Standalone, sandbox: Sandbox) -> None:
+    dag_id, task_id = IN_ONE_TASK
+    sandbox.add_fault("list_tables", "slow_before", seconds=60)
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(asked("list_tables"), timeout=120)
+
+    airflow.kill_worker(dag_id, run_id, task_id)
+
+    assert_ends_well(airflow, sandbox, dag_id, run_id, logins=2)
+
+
+@every_form
+@pytest.mark.parametrize("fault", ["slow_before", "slow_after"])
+def test_a_worker_killed_during_the_publish_leaves_one_publish(
+    fault: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    sandbox.add_fault("publish", fault, seconds=60)
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(asked("publish"), timeout=120)
+    sandbox.wait_for(lambda report: len(report.publishes) == (fault == "slow_after"), timeout=30)
+
+    airflow.kill_worker(dag_id, run_id, task_id)
+
+    adopts = fault == "slow_after" or dag_id == IN_STEPS[0]
+    assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1 if adopts else 2)
+
+
+def test_a_worker_killed_after_the_publish_leaves_it_to_the_retry(
+    airflow: Standalone, sandbox: Sandbox
+) -> None:
+    dag_id, task_id = IN_ONE_TASK
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+
+    airflow.kill_worker(dag_id, run_id, task_id)
+
+    await_the_retrys_looks(sandbox)
+    assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1)
+
+
+def test_a_worker_killed_with_its_supervisor_leaves_its_publish_to_the_retry_too(
+    airflow: Standalone, sandbox: Sandbox
+) -> None:
+    dag_id, task_id = IN_ONE_TASK
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+
+    airflow.kill_worker(dag_id, run_id, task_id, with_supervisor=True)
+
+    # Airflow itself misses the worker only when its heartbeat has been missing for a while.
+    await_the_retrys_looks(sandbox)
+    assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1)
+    assert "going on with its publish" in airflow.log_of(dag_id, run_id, task_id, attempt=2)
+
+
+def test_a_killed_refresh_that_a_user_clears_starts_afresh(airflow: Standalone, sandbox: Sandbox) -> None:
+    dag_id, task_id = "killed", "refresh"
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+    airflow.kill_worker(dag_id, run_id, task_id)
+    assert airflow.ended(dag_id, run_id)["state"] == "failed"
+    assert [publish.state for publish in sandbox.report().publishes] == ["running"]
+
+    clear = {"dry_run": False, "task_ids": [task_id], "dag_run_id": run_id, "only_failed": False}
+    airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", clear)
+
+    report = sandbox.wait_for(lambda report: len(report.publishes) == 2, timeout=120)
+    assert [publish.state for publish in report.publishes] == ["cancelled", "running"]
+    sandbox.finish_publishes()
+    assert airflow.ended(dag_id, run_id)["state"] == "success"
+    report = sandbox.wait_for(closed, timeout=60)
+    assert (report.logins, [publish.state for publish in report.publishes]) == (2, ["cancelled", "completed"])
