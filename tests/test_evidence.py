@@ -85,6 +85,12 @@ def test_a_baseline_travels_as_json(baseline: Baseline) -> None:
     assert Baseline.from_json(json.loads(json.dumps(baseline.to_json()))) == baseline
 
 
+def test_a_baseline_that_comes_with_a_zone_can_be_compared_all_the_same() -> None:
+    before = Baseline.from_json({"readable": True, "updated": "2026-01-02T03:04:05+00:00"})
+
+    assert before.outdated_by(a_cube(updated="01/02/2026 03:04:06"))
+
+
 def finish_at_the_third_look(sandbox: Sandbox) -> None:
     sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) >= 3)
     sandbox.finish_publishes()

@@ -107,6 +107,11 @@ def test_a_handle_that_lacks_a_part_is_refused(key: str) -> None:
         {"tables": [{"id": "A", "name": "a", "policy": []}]},
         {"published_at": "soon"},
         {"published_at": []},
+        {"baseline": {}},
+        {"baseline": {"readable": True}},
+        {"baseline": {"readable": True, "updated": False}},
+        {"baseline": {"readable": True, "updated": ""}},
+        {"baseline": {"readable": True, "updated": "yesterday"}},
     ],
     ids=repr,
 )

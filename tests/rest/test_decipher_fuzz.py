@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ LIKELY_JSON = st.one_of(
     holding(total=st.integers(-2, 9), tables=st.lists(ROW | ODD, max_size=4), offset=st.integers()),
     holding(information=holding(objectId=st.text(), name=st.text()), dataServeMode=st.text()),
     st.lists(holding(id=st.text(), name=st.text()) | ODD, max_size=4),
-    holding(cubesInfos=st.lists(holding(status=st.integers(), lastUpdateTime=UPDATES), max_size=2)),
+    holding(cubesInfos=st.lists(holding(status=st.integers(), lastUpdateTime=UPDATES) | ODD, max_size=2)),
 )
 BODIES = st.binary(max_size=200) | LIKELY_JSON.map(lambda said: json.dumps(said).encode())
 HEADER_NAMES = st.sampled_from(
@@ -195,6 +196,19 @@ def test_projects_are_read_to_ids_and_names_or_refused(said: Any) -> None:
         return
     assert not said or projects
     assert all(type(project.id) is type(project.name) is str for project in projects)
+
+
+CUBES = st.lists(holding(status=st.integers(), lastUpdateTime=UPDATES) | ODD, min_size=1, max_size=1)
+
+
+@given(said=holding(cubesInfos=CUBES))
+def test_a_cube_is_read_to_a_time_or_refused(said: Any) -> None:
+    try:
+        cube = read("cube", said)
+    except errors.NotUnderstood:
+        return
+    assert cube.updated is None or (isinstance(cube.updated, datetime) and cube.updated.tzinfo is None)
+    assert type(cube.processing) is bool
 
 
 COOKIE_LINES = st.lists(st.text(max_size=30) | st.sampled_from(["a=1", "a=; Max-Age=0", "=", ""]), max_size=5)
