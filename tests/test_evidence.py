@@ -313,3 +313,34 @@ def test_a_publish_that_may_have_ended_behind_a_silent_server_is_not_sent_again(
         assert publish.error is None
     else:
         assert "was begun is unknown" in str(publish.error)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=0.2)
+def test_a_publish_that_the_server_begins_late_does_not_load_beside_the_one_sent_again(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_mstr.rest import workflow
+
+    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
+    connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 0.3}}
+    monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
+    mstr_sandbox.add_fault("publish", "slow_before", seconds=2.0)
+    late = threading.Event()
+    act = mstr_sandbox.act
+
+    def acts(request: Any) -> Any:
+        first = request.call == "publish" and not mstr_sandbox.report().publishes
+        answer = act(request)
+        if request.call == "publish" and not first:
+            late.set()
+        return answer
+
+    monkeypatch.setattr(mstr_sandbox, "act", acts)
+    create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
+
+    publish = perform(lambda: MstrPublishDataModelOperator(task_id="publish", instance=create.result))
+
+    assert publish.error is None
+    mstr_sandbox.wait_for(lambda report: report.publishes[0].state == "completed")
+    assert late.wait(10)
+    assert len(mstr_sandbox.report().publishes) == 1

@@ -105,7 +105,8 @@ def publish_once(
     """Start the publish exactly once, and return the instance it runs in.
 
     An idle instance may have been reaped: then another is made in the same session. An answer may have
-    been lost: then the server is asked, and publish sent again only where nothing was begun.
+    been lost: then the server is asked, and publish sent again only where nothing was begun; and with
+    another instance, so that the first one, if it is only late, finds its own gone.
 
     :param instance: the instance to publish with
     :param tables: the tables, each with its policy
@@ -113,11 +114,10 @@ def publish_once(
     :raises OutcomeUnknown: where it cannot be told whether the publish was begun
     """
     try:
-        yield from _publish_surely(instance, tables, baseline)
+        return (yield from _publish_surely(instance, tables, baseline))
     except InstanceLost:
         instance = yield from another(instance)
-        yield from _publish_surely(instance, tables, baseline)
-    return instance
+        return (yield from _publish_surely(instance, tables, baseline))
 
 
 def was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline | None) -> Procedure[bool]:
@@ -276,14 +276,17 @@ def _log_out(session: Session) -> Procedure[None]:
 
 def _publish_surely(
     instance: DataModelInstance, tables: Sequence[TableRefresh], baseline: Baseline | None
-) -> Procedure[None]:
+) -> Procedure[DataModelInstance]:
     try:
         yield from procedures.publish(instance, tables)
     except (ServerUnavailable, NotUnderstood) as lost:
         if isinstance(lost, ServerUnavailable) and lost.nothing_done:
             raise
         if not (yield from was_taken(instance, lost, baseline)):
+            yield from procedures.delete_instance(instance, CLEANUP_PATIENCE)
+            instance = yield from another(instance)
             yield from procedures.publish(instance, tables)
+    return instance
 
 
 def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:

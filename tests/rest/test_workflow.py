@@ -249,7 +249,8 @@ def test_a_lost_answer_is_taken_for_good_where_the_status_shows_work(lost: Reply
 @pytest.mark.parametrize("idle", [published(0), published(1), published(1, message="result ready")])
 def test_a_publish_that_was_not_taken_is_sent_once_more(idle: Response) -> None:
     looks = [idle] * LOST_ANSWER_LOOKS
-    played = publish(GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *looks, empty())
+    again = [empty(), created("SECOND"), empty()]
+    played = publish(GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *looks, *again)
     assert played.calls == [
         PUBLISH,
         STATUS,
@@ -257,12 +258,20 @@ def test_a_publish_that_was_not_taken_is_sent_once_more(idle: Response) -> None:
         STATUS,
         DELETE_SPARE,
         *[STATUS] * LOST_ANSWER_LOOKS,
+        DELETE,
+        CREATE,
         PUBLISH,
     ]
     asked = [instance_of(request) for request in played.requests if request.path.endswith("publishStatus")]
     assert asked == [INSTANCE, "SPARE", *[INSTANCE] * LOST_ANSWER_LOOKS]
     assert played.pauses == [workflow.LOST_ANSWER_PAUSE] * LOST_ANSWER_LOOKS
-    assert played.result == an_instance()
+    assert instance_of(played.requests[-1]) == played.result.instance_id == "SECOND"
+
+
+def test_a_publish_whose_instance_cannot_be_deleted_may_still_come_and_is_not_sent_again() -> None:
+    played = publish(GATEWAY_GONE, HTML, created("SPARE"), HTML, empty(), GATEWAY_GONE)
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, DELETE]
+    assert type(played.error) is errors.ServerUnavailable
 
 
 @pytest.mark.parametrize("late", range(LOST_ANSWER_LOOKS))
@@ -300,8 +309,9 @@ def test_a_status_that_differs_from_the_untouched_instances_is_the_publish(
 
 @pytest.mark.parametrize("nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001"), HTML])
 def test_where_neither_instance_has_a_status_the_publish_was_not_taken(nothing: Response) -> None:
-    played = publish(GATEWAY_GONE, nothing, created("SPARE"), nothing, empty(), empty())
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, PUBLISH]
+    again = [empty(), created("SECOND"), empty()]
+    played = publish(GATEWAY_GONE, nothing, created("SPARE"), nothing, empty(), *again)
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, DELETE, CREATE, PUBLISH]
     assert played.pauses == []
 
 
@@ -344,7 +354,7 @@ def test_an_untouched_instance_that_cannot_be_deleted_is_left_to_the_session() -
 @pytest.mark.parametrize("again", LOST)
 def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Reply) -> None:
     lost = INSTANCE_LOST
-    played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), again)
+    played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), lost, created("SECOND"), again)
     assert played.calls.count(PUBLISH) == 2
     assert isinstance(played.error, errors.ServerUnavailable | errors.NotUnderstood)
 
@@ -352,7 +362,7 @@ def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Re
 def test_an_instance_reaped_before_the_lost_answer_is_replaced_before_publishing_again() -> None:
     lost = INSTANCE_LOST
     played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), lost, created("SECOND"), empty())
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, PUBLISH, CREATE, PUBLISH]
+    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, DELETE, CREATE, PUBLISH]
     assert played.result.instance_id == "SECOND"
 
 
