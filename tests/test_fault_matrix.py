@@ -94,7 +94,6 @@ def was_called(listener: socket.socket) -> bool:
 def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no pause be long, and patience end by the number of attempts, however busy this machine is."""
     from airflow_provider_mstr import operators, publishing, transport, triggers, watch
-    from airflow_provider_mstr.hooks import MstrHook
     from airflow_provider_mstr.rest import workflow
 
     soon, never = tenacity.wait_fixed(0.01), tenacity.wait_fixed(FOREVER)
@@ -108,8 +107,6 @@ def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
     monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
     monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
-    # Airflow's masker grows with every secret of the process, and slows down every line of the log.
-    monkeypatch.setattr(MstrHook, "_mask", staticmethod(lambda session: None))
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
