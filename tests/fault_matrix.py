@@ -230,7 +230,8 @@ class Cell:
     when: str
 
     def __str__(self) -> str:
-        return f"{self.way} / {self.request.name} / {self.fault.name} / {self.when}"
+        case = f"{self.way}/{self.request.name}/{self.fault.name}/{self.when}"
+        return case.replace(",", "").replace(" ", "-")
 
     @property
     def expected(self) -> Expectation:
