@@ -18,8 +18,11 @@ from airflow_provider_mstr.rest.errors import (
 )
 
 
-class TaskKilledError(Exception):
-    """Airflow has told the task to stop; what it was doing is broken off, and cleaned up on the way out."""
+class TaskKilledError(BaseException):
+    """Airflow has told the task to stop; what it was doing is broken off, and cleaned up on the way out.
+
+    It may come wherever the task is, also where Airflow suppresses every ``Exception``.
+    """
 
 
 @contextmanager

@@ -306,6 +306,30 @@ def kill_after(sandbox: Sandbox, call: str) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def test_a_kill_is_not_lost_where_airflow_suppresses_exceptions(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.execution_time import task_runner
+
+    class Comms:
+        """Receives the secrets to mask, and brings the kill."""
+
+        def send(self, message: object) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    mstr_sandbox.change(publish_seconds=600.0)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Comms(), raising=False)
+    operator = MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, timeout=10)
+    signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+
+    task = perform(lambda: operator)
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert isinstance(task.error, TaskKilledError)
+    assert nothing_left(mstr_sandbox)
+    assert mstr_sandbox.report().publishes == ()
+
+
 def test_a_kill_of_a_task_that_does_nothing_breaks_nothing(mstr_sandbox: Sandbox) -> None:
     operator = MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL)
     perform(lambda: operator)

@@ -14,6 +14,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
@@ -123,7 +124,7 @@ def perform(make: Callable[[], Any], *, triggerer: bool = True, **context: Any) 
                 step = _resumed(make(), deferral, event, context)
             else:
                 break
-    except Exception as error:
+    except (Exception, TaskKilledError) as error:
         performed.error = error
     return performed
 
