@@ -68,7 +68,8 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         :param context: the task's context
         """
         if not self.deferrable:
-            return super().execute(context)
+            with self.breakable():
+                return super().execute(context)
         with self._failures():
             watcher = self._watcher(context)
             ending = self.hook.run(watcher.end_within(0, EARLY_PATIENCE))

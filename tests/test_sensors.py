@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from workers import Performed, perform
 
+from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
@@ -163,3 +167,30 @@ def test_a_server_that_stays_away_times_out_without_calling_it_a_failure(
     assert isinstance(task.error, AirflowSensorTimeout)
     assert "the last look failed" in str(task.error)
     assert "503" in str(task.error)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+@pytest.mark.parametrize("session", ["alive", "lost"])
+def test_a_kill_breaks_the_wait_off_at_once_and_leaves_no_session_but_the_given_one(
+    session: str, mstr_sandbox: Sandbox, published: Publish
+) -> None:
+    sensor = MstrPublishStatusSensor(task_id="wait", instance=published(), poke_interval=0.3)
+    if session == "lost":
+        mstr_sandbox.add_fault("publish_status", "session_lost", after=1)
+    signal.signal(signal.SIGTERM, lambda *_: sensor.on_kill())
+    call = "cubes" if session == "lost" else "publish_status"
+    asked = mstr_sandbox.report().requests.get(call, 0) + 1
+    killer = threading.Thread(target=kill_after, args=(mstr_sandbox, call, asked))
+    killer.start()
+
+    task = perform(lambda: sensor)
+
+    killer.join()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert isinstance(task.error, TaskKilledError)
+    assert mstr_sandbox.report().open_sessions == (session == "alive")
+
+
+def kill_after(sandbox: Sandbox, call: str, times: int) -> None:
+    sandbox.wait_for(lambda report: report.requests.get(call, 0) > times)
+    os.kill(os.getpid(), signal.SIGTERM)

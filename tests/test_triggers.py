@@ -302,6 +302,24 @@ async def test_a_kill_in_the_midst_of_closing_leaves_no_session(mstr_sandbox: Sa
     assert mstr_sandbox.report().open_sessions == 0
 
 
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_a_trigger_that_is_cancelled_while_it_looks_for_evidence_leaves_no_session(
+    mstr_sandbox: Sandbox,
+) -> None:
+    trigger = await opened()
+    asked = mstr_sandbox.report().requests["cubes"]
+    mstr_sandbox.add_fault("publish_status", "session_lost")
+    wait = asyncio.create_task(fired(trigger))
+    await asyncio.to_thread(mstr_sandbox.wait_for, lambda report: report.requests["cubes"] > asked + 1)
+    assert mstr_sandbox.report().open_sessions == 1
+
+    wait.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wait
+
+    assert mstr_sandbox.report().open_sessions == 0
+
+
 @pytest.mark.mstr_sandbox(publish_seconds=1.0)
 async def test_a_trigger_whose_event_was_lost_ends_as_well_when_it_is_run_again(
     mstr_sandbox: Sandbox,
