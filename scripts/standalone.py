@@ -81,7 +81,7 @@ class Standalone:
         :param path: what stands behind ``/api/v2/``
         :param body: what to send as JSON
         """
-        response = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=30)
+        response = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=60)
         response.raise_for_status()
         return response.json() if response.content else None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Airflow whose refreshes go on until they are ended; shared by the tests that end them early."""
+"""The one real Airflow that the tests here share, as it takes long to start; and its sandbox."""
 
 from __future__ import annotations
 
