@@ -16,7 +16,6 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.refresh import Refresh
 from airflow_provider_mstr.rest import workflow
@@ -181,7 +180,5 @@ def _tolerating_its_absence() -> Iterator[None]:
     """Go on where Airflow does not keep a note: that makes a crash costly, but no refresh wrong."""
     try:
         yield
-    except TaskKilledError:
-        raise
     except Exception as error:
         log.warning("Airflow's task_state_store could not be used: %s", error)
