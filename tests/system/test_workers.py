@@ -41,7 +41,7 @@ def assert_ends_well(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id:
     report = sandbox.wait_for(closed, timeout=60)
     assert [publish.state for publish in report.publishes] == ["completed"]
     assert report.logins == logins
-    assert max(task["try_number"] for task in airflow.tasks(dag_id, run_id).values()) == 2
+    assert max(task["try_number"] for task in airflow.tasks(dag_id, run_id).values()) > 1
 
 
 def await_the_retrys_looks(sandbox: Sandbox) -> None:
