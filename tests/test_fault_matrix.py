@@ -109,6 +109,7 @@ def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_a_refresh_that_meets_a_fault_ends_as_stated(
     cell: Cell, server: Paced, elsewhere: socket.socket, monkeypatch: pytest.MonkeyPatch
