@@ -19,7 +19,7 @@ from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.watch import Watcher
 
-# Airflow fails a task whose event comes before its scheduler has taken note of the deferral.
+# Airflow fails a task whose trigger ends before its scheduler has taken note of the deferral.
 FIRST_PAUSE = 5.0
 
 
@@ -70,8 +70,13 @@ class MstrPublishStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once: with the ending as ``Ending.to_json`` has it, and the handle unless that is closed."""
         hook = MstrHook(self.mstr_conn_id)
-        server = await hook.aserver()
-        refresh = await self._refresh(server)
+        try:
+            server = await hook.aserver()
+            refresh = await self._refresh(server)
+        except Exception:
+            # An error must not come too early either.
+            await asyncio.sleep(FIRST_PAUSE)
+            raise
         seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
         watcher = Watcher(
             refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen

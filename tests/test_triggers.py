@@ -174,6 +174,8 @@ async def test_a_handle_that_cannot_be_opened_is_an_error_of_the_trigger(
     mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     trigger = await opened()
+    monkeypatch.setattr(triggers, "FIRST_PAUSE", 1.0)
+    begun = time.monotonic()
     if change == "password":
         connection = json.loads(mstr_sandbox.airflow_connection()) | {"password": "another"}
         monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
@@ -183,6 +185,8 @@ async def test_a_handle_that_cannot_be_opened_is_an_error_of_the_trigger(
         monkeypatch.delenv("AIRFLOW_CONN_MSTR_DEFAULT")
         with pytest.raises(Exception, match="mstr_default"):
             await fired(trigger)
+    # Nor does an error come before the scheduler has noted the deferral.
+    assert time.monotonic() - begun >= 1.0
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=60)
