@@ -28,21 +28,18 @@ SOONER = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look for secrets when all else has left its traces."""
-    places = [place for place, item in enumerate(items) if item.path.parent == HERE]
-    ours = sorted((items[place] for place in places), key=lambda item: item.path.name == "test_secrets.py")
-    for place, item in zip(places, ours, strict=True):
-        items[place] = item
+    """Come after all quicker tests, and look for secrets when all else has left its traces."""
+    items.sort(key=lambda item: (item.path.parent == HERE, item.path.name == "test_secrets.py"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox whose publishes end only when they are told to."""
     with Sandbox(Settings(publish_seconds=3600, session_cap=20), world()) as sandbox:
         yield sandbox
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     """A standalone Airflow with the example DAGs and those of ``dags``."""
     home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")

@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_mstr.connection import LibraryServer
 from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
+from airflow_provider_mstr.refresh import Refresh
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 
@@ -18,9 +20,8 @@ from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 class RaisingTrigger(MstrPublishStatusTrigger):
     """Ends with an error that nobody has thought of."""
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def _refresh(self, server: LibraryServer) -> Refresh:
         raise RuntimeError("nobody has thought of this")
-        yield
 
 
 class SilentTrigger(MstrPublishStatusTrigger):

@@ -15,7 +15,7 @@ FORMS = ("in_one_task", "in_steps")
 RETRIED = ("retried_blocking", "retried_deferrable", "retried_in_steps")
 
 # Seconds that a refresh takes which execution_timeout would end, if it counted while deferred.
-LONG_REFRESH = 25.0
+LONG_REFRESH = 45.0
 
 
 def model_of(dag_id: str) -> str:
