@@ -247,10 +247,9 @@ class Watcher:
         return "; ".join(part for part in (number, status.message, *tables) if part)
 
     def _note(self, seen: Look) -> None:
-        busy = seen.status is None
-        if busy and not self._busy:
+        if seen.busy and not self._busy:
             self.tell("Another job is publishing this data model; waiting for it")
-        self._busy = busy
+        self._busy = seen.busy
         for line in self._changes(seen.status.tables if seen.status else ()):
             self.tell(line)
         if seen.state is State.FINISHED and seen.proof is Proof.CUBE:

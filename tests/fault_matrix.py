@@ -189,7 +189,7 @@ EXCEPTIONS = (
     Exceptional(["publish"], ["404 instance lost"], {"ends": "HandleRefused"}, [FOR_EVER], IN_STEPS),
     # A publish status that is the I-Server's failure is the publish's, unless it was not meant so.
     Exceptional(STATUS, ["500 of the API"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
-    Exceptional(STATUS, ["500 of the API"], {"ends": "PublishFailed"}, [FOR_EVER]),
+    Exceptional(STATUS, ["500 of the API"], {"ends": "OutcomeUnknown", "load": COMPLETED}, [FOR_EVER]),
     # The first look only asks after other jobs.
     Exceptional(
         ["publish status, first"], ["403 no privilege"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]
@@ -309,8 +309,8 @@ In every case
 - "-" is a fault that makes no sense for the request.
 - "For ever" is longer than a request is asked again: minutes on a real server, {ASKED} times in the tests.
 - A login whose answer is lost is sent again. What it may have opened takes none of a project's places.
-- A `PublishFailed` for a load that has ended well: servers tell of a failed publish by an error with an
-  `iServerCode`, and one that lasts is believed.
+- An `OutcomeUnknown` for a load that has ended well: servers tell of a failed publish by an error with an
+  `iServerCode`. One that lasts is believed, unless the model's last update speaks against it.
 """
 
 

@@ -60,13 +60,15 @@ class Look:
     """What one look at a running publish showed.
 
     :param state: running, finished or failed
-    :param status: the server's own words; None where another job keeps it from answering
+    :param status: the server's own words; None where it gave none
     :param proof: by what a finish is known
+    :param busy: whether another job keeps the server from answering
     """
 
     state: State
     status: PublishStatus | None
     proof: Proof = Proof.TABLES
+    busy: bool = False
 
 
 def open_instance(
@@ -191,23 +193,24 @@ def look(
 
     Such a finish counts at once where the cube has been loaded since, and not while the cube shows
     anything else; where the cube cannot be read, it counts once it was seen often enough. So does an
-    error of the server that stands for the failure.
+    error of the server that stands for the failure, unless the cube shows a load.
 
     :param instance: the instance that was published with
     :param published: the ids of the published tables
     :param patience: seconds of asking again where the server is away
     :param baseline: what the cube showed before; None where it is not to be asked
     :raises PublishFailed: where the server answers with the failure instead of a status
+    :raises OutcomeUnknown: where it does so although the model was loaded
     """
     confirmed = refused = 0
     while True:
         try:
             seen = yield from _glance(instance, published, patience)
-        except PublishFailed:
+        except PublishFailed as failed:
             # A server may fail at the question as well as at the load; but a failed load stays failed.
             refused += 1
             if refused == CONFIRMATIONS:
-                raise
+                return (yield from _weighed(instance, failed, baseline))
             yield Pause(CONFIRMING_PAUSE)
             continue
         if seen.state is not State.FINISHED or seen.proof is Proof.TABLES:
@@ -313,10 +316,24 @@ def _shows_work(seen: PublishStatus | type[MstrError]) -> bool:
     return issubclass(seen, (PublishFailed, ModelBusy))
 
 
+def _weighed(
+    instance: DataModelInstance, failed: PublishFailed, baseline: Baseline | None
+) -> Procedure[Look]:
+    """Return that the publish runs where the cube shows a load, whatever error the server answers with."""
+    cube = None if baseline is None else (yield from cube_of(instance))
+    if cube is None or baseline is None:
+        raise failed
+    if baseline.outdated_by(cube):
+        raise OutcomeUnknown(f"{failed.what}, but the data model was updated since it was sent", failed.reply)
+    if cube.processing:
+        return Look(State.RUNNING, status=None)
+    raise failed
+
+
 def _glance(instance: DataModelInstance, published: Sequence[str], patience: float | None) -> Procedure[Look]:
     try:
         status = yield from procedures.publish_status(instance, patience)
     except ModelBusy:
-        return Look(State.RUNNING, status=None)
+        return Look(State.RUNNING, status=None, busy=True)
     seen = verdict(status, published)
     return Look(seen.state, status, Proof.TABLES if seen.proven else Proof.NONE)

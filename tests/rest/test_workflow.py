@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from scripted import (
 )
 
 from airflow_provider_mstr.rest import errors, workflow
+from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure, Request, Response
 from airflow_provider_mstr.rest.publication import PublishStatus, State
@@ -419,7 +421,7 @@ def test_a_finish_without_proof_gives_way_to_whatever_comes_after_it(
 
 
 def test_a_model_that_another_job_publishes_is_running() -> None:
-    assert look(MODEL_BUSY).result == workflow.Look(State.RUNNING, None)
+    assert look(MODEL_BUSY).result == workflow.Look(State.RUNNING, None, busy=True)
 
 
 @pytest.mark.parametrize(
@@ -439,6 +441,32 @@ def test_a_failure_that_comes_as_an_error_of_the_server_counts_once_it_was_seen_
     played = look(*[PUBLISH_FAILED] * CONFIRMATIONS)
     assert type(played.error) is errors.PublishFailed
     assert played.pauses == [CONFIRMING_PAUSE] * (CONFIRMATIONS - 1)
+
+
+UPDATED = "01/02/2026 03:04:05"
+EARLIER = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 4))
+
+
+def cube(status: int, updated: str = UPDATED) -> Response:
+    return answer({"cubesInfos": [{"status": status, "lastUpdateTime": updated}]})
+
+
+def test_an_error_of_the_server_is_no_failure_while_the_cube_shows_the_load() -> None:
+    baseline = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 5))
+    played = look(*[PUBLISH_FAILED] * CONFIRMATIONS, cube(1), baseline=baseline)
+    assert played.result == workflow.Look(State.RUNNING, None)
+
+
+def test_an_error_of_the_server_about_a_model_that_was_loaded_leaves_the_outcome_unknown() -> None:
+    played = look(*[PUBLISH_FAILED] * CONFIRMATIONS, cube(2), baseline=EARLIER)
+    assert type(played.error) is errors.OutcomeUnknown
+    assert "updated since" in str(played.error)
+
+
+@pytest.mark.parametrize("shown", [cube(2, "01/02/2026 03:04:04"), refusal(403, "ERR014")])
+def test_an_error_of_the_server_that_nothing_speaks_against_is_the_failure(shown: Response) -> None:
+    played = look(*[PUBLISH_FAILED] * CONFIRMATIONS, shown, baseline=EARLIER)
+    assert type(played.error) is errors.PublishFailed
 
 
 def test_an_error_of_the_server_that_passes_is_no_failure_of_the_publish() -> None:
