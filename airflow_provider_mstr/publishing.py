@@ -73,7 +73,7 @@ class Publisher:
         queue = _Queue(self, self.clock() + self.timeout)
         while True:
             baseline = yield from self._baseline(refresh.instance)
-            refresh = replace(refresh, published_at=self.clock(), baseline=baseline)
+            refresh = replace(refresh, published_at=self.clock(), baseline=baseline, contested=False)
             self.note(refresh)
             try:
                 instance = yield from workflow.publish_once(refresh.instance, refresh.tables, baseline)
@@ -82,9 +82,10 @@ class Publisher:
                 yield from queue.wait(busy)
                 continue
             refresh = replace(refresh, instance=instance)
-            if not (yield from self._gives_way(instance, queue)):
-                self.note(refresh, taken=True)
-                return refresh
+            published = yield from self._unless_it_gives_way(refresh, queue)
+            if published is not None:
+                self.note(published, taken=True)
+                return published
             self.tell("The other job is over; publishing anew")
             refresh = replace(refresh, instance=(yield from workflow.another(instance)))
 
@@ -99,19 +100,20 @@ class Publisher:
             return None
         return Baseline.of((yield from workflow.cube_of(instance)))
 
-    def _gives_way(self, instance: DataModelInstance, queue: _Queue) -> Procedure[bool]:
-        """Return whether the publish gave way to another job, having waited for that to end."""
-        idle = 0
+    def _unless_it_gives_way(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
+        """Return what was published; None where it gave way to another job, which is over then."""
+        instance, idle = refresh.instance, 0
         while (yield from workflow.is_busy(instance)):
+            refresh = replace(refresh, contested=True)
             cube = (yield from workflow.cube_of(instance)) if self.evidence else None
             if cube is None and self.when_busy is WhenBusy.WAIT:
                 # Whether our publish waits for the other job or was refused for it is for the watch to see.
                 break
             idle = idle + 1 if cube is not None and not cube.processing else 0
             if idle == IDLE_LOOKS:
-                return True
+                return None
             yield from queue.wait(ModelBusy(f"another job is publishing {instance.model_name}"))
-        return False
+        return refresh
 
 
 @dataclass

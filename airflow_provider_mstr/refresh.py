@@ -27,12 +27,14 @@ class Refresh:
     :param tables: the published tables; empty before the publish
     :param published_at: when the publish was sent, in seconds since the epoch; None before it
     :param baseline: what the model's cube showed before the publish; None where it is not to be asked
+    :param contested: whether another job published the model meanwhile, whose load might pass for ours
     """
 
     instance: DataModelInstance
     tables: tuple[TableRefresh, ...] = ()
     published_at: float | None = None
     baseline: Baseline | None = None
+    contested: bool = False
 
     @property
     def table_ids(self) -> tuple[str, ...]:
@@ -67,6 +69,7 @@ class RefreshHandle:
     :param tables: the published tables; empty before the publish
     :param published_at: when the publish was sent, in seconds since the epoch; None before it
     :param baseline: what the model's cube showed before the publish; None where it is not to be asked
+    :param contested: whether another job published the model meanwhile, whose load might pass for ours
     """
 
     project_id: str
@@ -76,6 +79,7 @@ class RefreshHandle:
     tables: tuple[TableRefresh, ...] = ()
     published_at: float | None = None
     baseline: Baseline | None = None
+    contested: bool = False
 
     @classmethod
     def of(cls, refresh: Refresh, seal: Seal) -> RefreshHandle:
@@ -93,6 +97,7 @@ class RefreshHandle:
             tables=refresh.tables,
             published_at=refresh.published_at,
             baseline=refresh.baseline,
+            contested=refresh.contested,
         )
 
     def open(self, seal: Seal) -> Refresh:
@@ -104,7 +109,7 @@ class RefreshHandle:
         instance = DataModelInstance(
             seal.open(self.session), self.project_id, self.data_model_id, self.instance_id
         )
-        return Refresh(instance, self.tables, self.published_at, self.baseline)
+        return Refresh(instance, self.tables, self.published_at, self.baseline, self.contested)
 
     def to_json(self) -> dict[str, Any]:
         """Return the handle as plain JSON."""
@@ -116,6 +121,7 @@ class RefreshHandle:
             "tables": [_table_json(table) for table in self.tables],
             "published_at": self.published_at,
             "baseline": self.baseline and self.baseline.to_json(),
+            "contested": self.contested,
         }
 
     @classmethod
@@ -135,6 +141,7 @@ class RefreshHandle:
                 tables=tuple(_table(entry) for entry in data["tables"]),
                 published_at=None if data["published_at"] is None else _seconds(data["published_at"]),
                 baseline=None if data["baseline"] is None else Baseline.from_json(data["baseline"]),
+                contested=data["contested"] is True,
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome
 from airflow_provider_mstr.rest import procedures, workflow
@@ -116,7 +116,10 @@ class Watcher:
         refresh = self.refresh
         try:
             seen = yield from workflow.look(
-                refresh.instance, refresh.table_ids, min(patience, left), refresh.baseline
+                refresh.instance,
+                refresh.table_ids,
+                min(patience, left),
+                None if refresh.contested else refresh.baseline,
             )
         except (ServerUnavailable, NotUnderstood) as error:
             if patience < left:
@@ -136,6 +139,11 @@ class Watcher:
             reason = self._reason(seen.status)
             raise PublishFailed(f"the publish of {refresh.instance.model_name} failed: {reason}")
         proven = seen.proof is Proof.TABLES
+        if seen.state is State.FINISHED and not proven and self.refresh.contested:
+            raise OutcomeUnknown(
+                f"the publish of {refresh.instance.model_name} is done, says the server, but whether that "
+                "was this one or another job's, which ran beside it, cannot be told"
+            )
         return self.outcome(State.FINISHED, proven=proven) if seen.state is State.FINISHED else None
 
     @property
@@ -199,7 +207,7 @@ class Watcher:
         unknown = OutcomeUnknown(
             f"the publish of {instance.model_name} is out of sight: {lost.what}", lost.reply
         )
-        if baseline is None or not baseline.readable:
+        if baseline is None or not baseline.readable or self.refresh.contested:
             raise unknown
         self.tell(f"{lost.what}; looking for the data model's last update instead")
         session = instance.session
@@ -247,6 +255,8 @@ class Watcher:
         return "; ".join(part for part in (number, status.message, *tables) if part)
 
     def _note(self, seen: Look) -> None:
+        if seen.busy:
+            self.refresh = replace(self.refresh, contested=True)
         if seen.busy and not self._busy:
             self.tell("Another job is publishing this data model; waiting for it")
         self._busy = seen.busy

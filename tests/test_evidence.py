@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from datetime import datetime
 from typing import Any
@@ -236,6 +237,30 @@ def test_another_jobs_publish_fails_the_task_at_once_where_asked_for(
 
     assert isinstance(refreshed.error, errors.ModelBusy)
     assert mstr_sandbox.report().open_sessions == 1
+
+
+@every_way
+@pytest.mark.parametrize("reading", ["result", "plain"])
+def test_the_load_of_another_job_is_no_evidence_of_ours(
+    refresh: Way, reading: str, another_job: Any, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.change(concurrent_publish="accept", reading=reading)
+    mstr_sandbox.add_fault("publish_status", "session_lost", after=2)
+    finish = threading.Thread(target=finish_once_it_was_met, args=(mstr_sandbox,))
+    finish.start()
+
+    refreshed = refresh(RETAIL, tables=["lu_store"])
+
+    finish.join()
+    assert [publish.state for publish in mstr_sandbox.report().publishes].count("completed") == 1
+    assert refreshed.outcome is None
+    assert re.search("cannot be told|out of sight|session or instance .* is over", str(refreshed.error))
+
+
+def finish_once_it_was_met(sandbox: Sandbox) -> None:
+    # The cube is read before each of the two publishes, and then because of the other job.
+    sandbox.wait_for(lambda report: report.requests.get("cubes", 0) >= 3)
+    sandbox.finish_publishes()
 
 
 @every_way

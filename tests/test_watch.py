@@ -565,3 +565,14 @@ def test_no_story_ends_well_without_proof_or_three_looks_in_a_row_that_say_so(
         assert [json.loads(answer.body).get("status") for answer in served[-3:]] == [1, 1, 1]
     else:
         assert type(ending.error) is errors.PublishFailed
+
+
+def test_a_done_without_proof_is_no_success_where_another_job_was_seen() -> None:
+    ending = watching(BUSY, then=said(1)).ending()
+
+    assert isinstance(ending.error, errors.OutcomeUnknown)
+    assert "another job" in str(ending.error)
+
+
+def test_a_proven_finish_is_one_though_another_job_was_seen() -> None:
+    assert watching(BUSY, RUNNING, LOADED).ending().error is None
