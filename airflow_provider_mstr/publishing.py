@@ -11,7 +11,6 @@ from airflow_provider_mstr.refresh import Note, Refresh, unnoted
 from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, ModelBusy
 from airflow_provider_mstr.rest.evidence import Baseline
-from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.tables import TableChoice
 
@@ -72,11 +71,12 @@ class Publisher:
         self._announce(refresh)
         queue = _Queue(self, self.clock() + self.timeout)
         while True:
-            baseline = yield from self._baseline(refresh.instance)
-            refresh = replace(refresh, published_at=self.clock(), baseline=baseline, contested=False)
+            refresh = yield from self._compared(refresh)
             self.note(refresh)
             try:
-                instance = yield from workflow.publish_once(refresh.instance, refresh.tables, baseline)
+                instance = yield from workflow.publish_once(
+                    refresh.instance, refresh.tables, refresh.baseline
+                )
             except ModelBusy as busy:
                 self.note(replace(refresh, published_at=None))
                 yield from queue.wait(busy)
@@ -95,10 +95,15 @@ class Publisher:
         more = f" and {len(tables) - _MOST_NAMES} more" if len(tables) > _MOST_NAMES else ""
         self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}{more}")
 
-    def _baseline(self, instance: DataModelInstance) -> Procedure[Baseline | None]:
-        if not self.evidence:
-            return None
-        return Baseline.of((yield from workflow.cube_of(instance)))
+    def _compared(self, refresh: Refresh) -> Procedure[Refresh]:
+        """Return the refresh as it is to be published, with what its end is to be compared with."""
+        cube = (yield from workflow.cube_of(refresh.instance)) if self.evidence else None
+        return replace(
+            refresh,
+            published_at=self.clock(),
+            baseline=Baseline.of(cube) if self.evidence else None,
+            contested=cube is not None and cube.processing,
+        )
 
     def _unless_it_gives_way(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
         """Return what was published; None where it gave way to another job, which is over then."""

@@ -44,6 +44,8 @@ PATIENCE = 300.0
 EVIDENCE_PAUSE = 2.0
 LONGEST_IDLE = 60.0
 
+_UPDATED = "the data model was updated since the publish was sent, so that has ended well"
+
 
 @dataclass
 class Watcher:
@@ -109,7 +111,7 @@ class Watcher:
         :param patience: seconds of asking a server that is away, if so many are left; None for as long as
             is worth while
         :raises PublishFailed: where the publish failed
-        :raises PublishTimedOut: where the server was away until no time was left
+        :raises ServerUnavailable: where the server was away for too long
         """
         left = max(0.0, self.left)
         patience = PATIENCE if patience is None else patience
@@ -119,13 +121,14 @@ class Watcher:
                 refresh.instance,
                 refresh.table_ids,
                 min(patience, left),
-                None if refresh.contested else refresh.baseline,
+                # What another job has loaded proves nothing of ours; but a load that goes on may be ours.
+                Baseline(readable=False) if refresh.baseline and refresh.contested else refresh.baseline,
             )
-        except (ServerUnavailable, NotUnderstood) as error:
+        except (ServerUnavailable, NotUnderstood):
             if patience < left:
                 raise
             if self.left <= 0:
-                raise self.timed_out(error) from None
+                raise
             # The server asks for more patience than is left, so the last look is a single one.
             yield Pause(self.left)
             return (yield from self.look(patience))
@@ -168,19 +171,12 @@ class Watcher:
             instance.project_id, instance.data_model_id, state, proven, self.elapsed, tables
         )
 
-    def timed_out(self, last: MstrError | None = None) -> PublishTimedOut:
-        """Return the error of a publish that did not end in time.
-
-        :param last: why the last look showed nothing, if it did not
-        """
+    def timed_out(self) -> PublishTimedOut:
+        """Return the error of a publish that did not end in time."""
         waiting = [table.name for table in self.refresh.tables if self._state(table) is State.RUNNING]
         still = f"still waiting for {_some(waiting)}" if waiting else "every table was seen loaded"
-        unseen = f"; the last look failed: {last.what}" if last else ""
         model = self.refresh.instance.model_name
-        return PublishTimedOut(
-            f"the publish of {model} did not end within {self.timeout:g} s: {still}{unseen}",
-            last.reply if last else None,
-        )
+        return PublishTimedOut(f"the publish of {model} did not end within {self.timeout:g} s: {still}")
 
     def _end_within(self, seconds: float, patience: float | None) -> Procedure[Ending | None]:
         until = self.clock() + seconds
@@ -193,10 +189,27 @@ class Watcher:
                     return None
                 yield Pause(pause)
         except (ServerUnavailable, NotUnderstood) as error:
-            return self.ending(error) if patience is None else None
+            return None if patience is not None else (yield from self._unseen(error))
         except MstrError as error:
             return self.ending(error)
         return Ending(outcome)
+
+    def _unseen(self, error: MstrError) -> Procedure[Ending]:
+        """Return the ending of a publish that can be asked for no more, and may have ended well unseen."""
+        refresh = self.refresh
+        if refresh.baseline is not None and not refresh.contested:
+            try:
+                cube = yield from workflow.cube_of(refresh.instance)
+            except SessionLost:
+                cube = None
+            if refresh.baseline.outdated_by(cube):
+                self.tell(f"{error.what}; but {_UPDATED}")
+                return Ending(self.outcome(State.FINISHED, proven=False))
+        if self.left > 0:
+            return self.ending(error)
+        model, time = refresh.instance.model_name, f"{self.timeout:g} s"
+        unseen = f"the publish of {model} was out of sight when its {time} were over: {error.what}"
+        return self.ending(OutcomeUnknown(unseen, error.reply))
 
     def _by_evidence(self, lost: MstrError) -> Procedure[RefreshOutcome]:
         """Return the outcome that the model's cube shows, where publishStatus can be asked no more.
@@ -222,7 +235,7 @@ class Watcher:
         finally:
             if session is not instance.session:
                 yield from workflow.attempt(procedures.logout(session, workflow.CLEANUP_PATIENCE))
-        self.tell("The data model was updated since the publish was sent, so the publish has ended well")
+        self.tell(_UPDATED)
         return self.outcome(State.FINISHED, proven=False)
 
     def _until_updated(self, baseline: Baseline, session: Session, unknown: MstrError) -> Procedure[None]:

@@ -161,6 +161,8 @@ UNHEARD = ("reset after", "slow before", "slow after", "HTML", "truncated", "odd
 UNCLEAR = ("HTML", "truncated", "odd JSON")
 AWAY = ("429", "500", "502", "503", "504", "reset before")
 
+UNASKED = {*AWAY, *UNHEARD, "redirect"} - {"no header"}
+
 # Faults that make no sense for most requests.
 ONLY_FOR = {
     "no header": ("login", "create instance"),
@@ -198,6 +200,7 @@ EXCEPTIONS = (
     Exceptional(STATUS, ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}),
     Exceptional(STATUS, ["401 session lost"], {"ends": "OutcomeUnknown", "logins": 2}),
     Exceptional(["publish status, loaded"], ["401 session lost"], {"ends": SUCCESS}),
+    Exceptional(["publish status, loaded"], UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [FOR_EVER]),
     Exceptional(
         ["publish status, first"], ["401 session lost"], {"ends": "HandleRefused", "logins": 1}, ways=IN_STEPS
     ),

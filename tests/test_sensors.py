@@ -156,7 +156,8 @@ def test_a_server_that_is_away_for_a_moment_does_not_fail_the_wait(
 
 
 @both
-def test_a_server_that_stays_away_times_out_without_calling_it_a_failure(
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_server_that_stays_away_leaves_the_outcome_unknown(
     deferrable: bool, mstr_sandbox: Sandbox, published: Publish
 ) -> None:
     handle = published()
@@ -164,9 +165,21 @@ def test_a_server_that_stays_away_times_out_without_calling_it_a_failure(
 
     task = wait(handle, deferrable=deferrable, timeout=3)
 
-    assert isinstance(task.error, AirflowSensorTimeout)
-    assert "the last look failed" in str(task.error)
+    assert isinstance(task.error, AirflowFailException)
+    assert "was out of sight when its 3 s were over" in str(task.error)
     assert "503" in str(task.error)
+
+
+@both
+def test_a_load_is_found_by_the_cube_where_its_status_cannot_be_asked(
+    deferrable: bool, mstr_sandbox: Sandbox, published: Publish
+) -> None:
+    handle = published()
+    mstr_sandbox.add_fault("publish_status", "status", status=503, times=None)
+
+    task = wait(handle, deferrable=deferrable, timeout=3)
+
+    assert (task.result["state"], task.result["proven"]) == ("finished", False)
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=600)
