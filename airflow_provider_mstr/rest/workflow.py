@@ -324,7 +324,11 @@ def _weighed(
     if cube is None or baseline is None:
         raise failed
     if baseline.outdated_by(cube):
-        raise OutcomeUnknown(f"{failed.what}, but the data model was updated since it was sent", failed.reply)
+        raise OutcomeUnknown(
+            f"what became of the publish of {instance.model_name} is unknown: the server answers with an "
+            "error, but the data model was updated since the publish was sent",
+            failed.reply,
+        )
     if cube.processing:
         return Look(State.RUNNING, status=None)
     raise failed
