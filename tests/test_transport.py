@@ -154,8 +154,13 @@ def opened(session: Session | None = None) -> Procedure[DataModelInstance]:
     return (yield from procedures.create_instance(session, TUTORIAL.id, RETAIL.id))
 
 
+def opening(project: str, data_model_id: str) -> Procedure[DataModelInstance]:
+    """Log in and create an instance, while nobody takes the session down."""
+    return workflow.open_instance(CREDENTIALS, project, data_model_id, lambda _: None)
+
+
 def whole_refresh(data_model_id: str = RETAIL.id) -> Procedure[State]:
-    instance = yield from workflow.open_instance(CREDENTIALS, TUTORIAL.name, data_model_id)
+    instance = yield from opening(TUTORIAL.name, data_model_id)
     tables = yield from workflow.resolve_tables(instance, EVERY_TABLE)
     instance = yield from workflow.publish_once(instance, tables)
     for _ in range(100):
@@ -1051,7 +1056,7 @@ def test_an_interrupted_opening_logs_out_in_a_worker(sandbox: Sandbox) -> None:
     threading.Thread(target=_alarm_at, args=(sandbox, "create_instance"), daemon=True).start()
     try:
         with pytest.raises(Interruption):
-            _with_requests(at(sandbox.url), workflow.open_instance(CREDENTIALS, TUTORIAL.id, RETAIL.id))
+            _with_requests(at(sandbox.url), opening(TUTORIAL.id, RETAIL.id))
     finally:
         signal.signal(signal.SIGALRM, before)
     report = sandbox.report()
@@ -1070,8 +1075,8 @@ async def _until(sandbox: Sandbox, call: str) -> None:
 
 async def test_a_cancelled_opening_logs_out_on_the_event_loop(sandbox: Sandbox) -> None:
     sandbox.add_fault("create_instance", "slow_after", seconds=10)
-    opening = workflow.open_instance(CREDENTIALS, TUTORIAL.id, RETAIL.id)
-    task = asyncio.create_task(AsyncDriver(at(sandbox.url)).run(opening))
+    interrupted = opening(TUTORIAL.id, RETAIL.id)
+    task = asyncio.create_task(AsyncDriver(at(sandbox.url)).run(interrupted))
     await _until(sandbox, "create_instance")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
