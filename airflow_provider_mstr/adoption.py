@@ -78,12 +78,12 @@ class Ledger:
     """The notes of a task.
 
     :param store: Airflow's ``task_state_store``; None where there is none
-    :param series: the series that this attempt belongs to; None where there is no store
+    :param series: the series that this attempt belongs to
     :param hook: the hook that seals the noted sessions
     """
 
     store: Any
-    series: Series | None
+    series: Series
     hook: MstrHook
 
     @classmethod
@@ -94,8 +94,7 @@ class Ledger:
         :param hook: the task's hook
         :param asked: what the task is to refresh
         """
-        store = context.get("task_state_store")
-        return cls(store, None if store is None else Series.of(context, asked), hook)
+        return cls(context.get("task_state_store"), Series.of(context, asked), hook)
 
     def note(self, refresh: Refresh, taken: bool = False) -> None:
         """Note how far this attempt has come.
@@ -103,7 +102,7 @@ class Ledger:
         :param refresh: the refresh as it stands
         :param taken: whether the server is known to have taken its publish
         """
-        if self.store is None or self.series is None:
+        if self.store is None:
             return
         handle = self.hook.handle(refresh).to_json()
         with _tolerating_its_absence():
@@ -128,7 +127,7 @@ class Ledger:
         except MstrError as error:
             log.warning("The session of an earlier attempt cannot be closed and will idle out: %s", error)
             return None
-        if self.series is None or note.get("series") != asdict(self.series):
+        if note.get("series") != asdict(self.series):
             refresh = replace(refresh, published_at=None)
         return Earlier(refresh, note.get("taken") is True)
 

@@ -111,6 +111,7 @@ class Watcher:
         :param patience: seconds of asking a server that is away, if so many are left; None for as long as
             is worth while
         :raises PublishFailed: where the publish failed
+        :raises OutcomeUnknown: where it has ended, and how can no longer be told
         :raises ServerUnavailable: where the server was away for too long
         """
         left = max(0.0, self.left)
@@ -118,16 +119,10 @@ class Watcher:
         refresh = self.refresh
         try:
             seen = yield from workflow.look(
-                refresh.instance,
-                refresh.table_ids,
-                min(patience, left),
-                # What another job has loaded proves nothing of ours; but a load that goes on may be ours.
-                Baseline(readable=False) if refresh.baseline and refresh.contested else refresh.baseline,
+                refresh.instance, refresh.table_ids, min(patience, left), self._baseline
             )
         except (ServerUnavailable, NotUnderstood):
-            if patience < left:
-                raise
-            if self.left <= 0:
+            if patience < left or self.left <= 0:
                 raise
             # The server asks for more patience than is left, so the last look is a single one.
             yield Pause(self.left)
@@ -141,13 +136,15 @@ class Watcher:
         if seen.state is State.FAILED and seen.status is not None:
             reason = self._reason(seen.status)
             raise PublishFailed(f"the publish of {refresh.instance.model_name} failed: {reason}")
+        if seen.state is not State.FINISHED:
+            return None
         proven = seen.proof is Proof.TABLES
-        if seen.state is State.FINISHED and not proven and self.refresh.contested:
+        if self.refresh.contested and not proven:
             raise OutcomeUnknown(
                 f"the publish of {refresh.instance.model_name} is done, says the server, but whether that "
                 "was this one or another job's, which ran beside it, cannot be told"
             )
-        return self.outcome(State.FINISHED, proven=proven) if seen.state is State.FINISHED else None
+        return self.outcome(State.FINISHED, proven=proven)
 
     @property
     def elapsed(self) -> float:
@@ -196,19 +193,19 @@ class Watcher:
 
     def _unseen(self, error: MstrError) -> Procedure[Ending]:
         """Return the ending of a publish that can be asked for no more, and may have ended well unseen."""
-        refresh = self.refresh
-        if refresh.baseline is not None and not refresh.contested:
+        instance, baseline = self.refresh.instance, self._baseline
+        if baseline is not None and baseline.readable:
             try:
-                cube = yield from workflow.cube_of(refresh.instance)
+                cube = yield from workflow.cube_of(instance)
             except SessionLost:
                 cube = None
-            if refresh.baseline.outdated_by(cube):
+            if baseline.outdated_by(cube):
                 self.tell(f"{error.what}; but {_UPDATED}")
                 return Ending(self.outcome(State.FINISHED, proven=False))
         if self.left > 0:
             return self.ending(error)
-        model, time = refresh.instance.model_name, f"{self.timeout:g} s"
-        unseen = f"the publish of {model} was out of sight when its {time} were over: {error.what}"
+        name = instance.model_name
+        unseen = f"the publish of {name} was out of sight when its {self.timeout:g} s were over: {error.what}"
         return self.ending(OutcomeUnknown(unseen, error.reply))
 
     def _by_evidence(self, lost: MstrError) -> Procedure[RefreshOutcome]:
@@ -216,11 +213,11 @@ class Watcher:
 
         :raises OutcomeUnknown: where the cube does not show a load, or not in time
         """
-        baseline, instance = self.refresh.baseline, self.refresh.instance
+        baseline, instance = self._baseline, self.refresh.instance
         unknown = OutcomeUnknown(
             f"the publish of {instance.model_name} is out of sight: {lost.what}", lost.reply
         )
-        if baseline is None or not baseline.readable or self.refresh.contested:
+        if baseline is None or not baseline.readable:
             raise unknown
         self.tell(f"{lost.what}; looking for the data model's last update instead")
         session = instance.session
@@ -250,6 +247,12 @@ class Watcher:
                 raise unknown
             yield Pause(min(max(self._pause(), EVIDENCE_PAUSE), max(0.0, self.left)))
 
+    @property
+    def _baseline(self) -> Baseline | None:
+        """What to compare the cube with: another job's load proves nothing, but one that runs may be ours."""
+        refresh = self.refresh
+        return Baseline(readable=False) if refresh.baseline and refresh.contested else refresh.baseline
+
     def _pause(self) -> float:
         pause = max(SHORTEST_PAUSE, self.elapsed * SHARE_OF_ELAPSED)
         # Jitter spreads the polls of many refreshes; it needs no secrecy.
@@ -268,11 +271,11 @@ class Watcher:
         return "; ".join(part for part in (number, status.message, *tables) if part)
 
     def _note(self, seen: Look) -> None:
-        if seen.busy:
-            self.refresh = replace(self.refresh, contested=True)
         if seen.busy and not self._busy:
             self.tell("Another job is publishing this data model; waiting for it")
         self._busy = seen.busy
+        if seen.busy:
+            self.refresh = replace(self.refresh, contested=True)
         for line in self._changes(seen.status.tables if seen.status else ()):
             self.tell(line)
         if seen.state is State.FINISHED and seen.proof is Proof.CUBE:

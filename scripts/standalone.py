@@ -55,11 +55,8 @@ class Standalone:
 
     def __enter__(self) -> Standalone:
         self.home.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "airflow", "standalone"]
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self.log.write_bytes(b"")
+        self._process = self._airflow("standalone")
         try:
             self._wait_until_healthy()
             self._note_the_first_triggerer()
@@ -188,12 +185,7 @@ class Standalone:
 
         :param timeout: seconds to wait
         """
-        port = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port())}
-        command = [sys.executable, "-m", "airflow", "triggerer"]
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                command, env=self.environment | port, stdout=log, stderr=log, start_new_session=True
-            )
+        process = self._airflow("triggerer", AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=str(free_port()))
         self._started.append(process)
         job = self._until(timeout)(self._new_triggerer)
         self._triggerers[job] = psutil.Process(process.pid)
@@ -230,11 +222,21 @@ class Standalone:
         for process in (self._process, *self._started):
             process.wait(timeout=20)
 
+    def _airflow(self, part: str, **settings: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "airflow", part],
+                env=self.environment | settings,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
     def _note_the_first_triggerer(self) -> None:
         if self._process is None:
             return
         parts = psutil.Process(self._process.pid).children()
-        (process,) = (part for part in parts if "triggerer" in " ".join(part.cmdline()))
+        (process,) = (part for part in parts if "triggerer" in _command(part))
         self._triggerers[self._until(30.0)(self._new_triggerer)] = process
 
     def _new_triggerer(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moments import asked, finish_once_asked
 from workers import DagRun, Performed, StateStore, TaskInstance, fire, perform
 
 from airflow_provider_mstr.hooks import MstrHook
@@ -76,10 +77,6 @@ def retried(store: StateStore, *, clear_number: int = 0, max_tries: int = 2, **a
     )
 
 
-def asked(call: str, times: int = 1) -> Callable[[Report], bool]:
-    return lambda report: report.requests.get(call, 0) >= times
-
-
 def states(sandbox: Sandbox) -> list[str]:
     return [publish.state for publish in sandbox.report().publishes]
 
@@ -100,7 +97,7 @@ def test_a_retry_waits_for_the_publish_of_a_killed_attempt(
     deferrable: bool, mstr_sandbox: Sandbox, store: StateStore
 ) -> None:
     killed(mstr_sandbox, store, asked("publish_status", 3), **REFRESH)
-    threading.Thread(target=finish_at_look, args=(mstr_sandbox, 6)).start()
+    threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 6)).start()
 
     retry = retried(store, deferrable=deferrable)
 
@@ -109,11 +106,6 @@ def test_a_retry_waits_for_the_publish_of_a_killed_attempt(
     assert states(mstr_sandbox) == ["completed"]
     assert mstr_sandbox.report().logins == 1
     assert nothing_left(mstr_sandbox, store)
-
-
-def finish_at_look(sandbox: Sandbox, number: int) -> None:
-    sandbox.wait_for(asked("publish_status", number))
-    sandbox.finish_publishes()
 
 
 @deferred_or_not
@@ -172,7 +164,7 @@ def test_a_retry_finds_the_publish_whose_answer_the_killed_attempt_never_saw(
     if ended:
         mstr_sandbox.finish_publishes()
     else:
-        threading.Thread(target=finish_at_look, args=(mstr_sandbox, 4)).start()
+        threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 4)).start()
 
     retry = retried(store)
 
@@ -357,7 +349,7 @@ def test_the_load_of_another_job_is_not_taken_for_that_of_an_attempt_killed_whil
     assert nothing_left(mstr_sandbox, store)
 
 
-def test_a_note_that_another_password_sealed_is_left_alone_in_words(
+def test_a_note_that_cannot_be_opened_is_left_alone_in_words(
     mstr_sandbox: Sandbox,
     store: StateStore,
     caplog: pytest.LogCaptureFixture,
@@ -423,7 +415,7 @@ def test_a_store_that_does_not_answer_is_no_reason_to_fail(
 # In steps
 
 
-def created(store: StateStore, **context: Any) -> Performed:
+def created(store: StateStore) -> Performed:
     return perform(
         lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL),
         task_state_store=store,

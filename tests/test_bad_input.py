@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from workers import WAYS, Refreshed, Way, perform
+from workers import Refreshed, Way, every_way, perform
 
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -31,8 +31,6 @@ pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
 YTD_DAY = "B8A627B44A7A421C81741B868401E446"
 DASHED = "9F4772B8-3760-4551-B4D3-CC916ADC5598"
-
-every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())
 
 # The calls of the tasks that stand around the publish where it is a task of its own.
 AROUND_THE_PUBLISH = {"login", "projects", "create_instance", "delete_instance", "logout"}

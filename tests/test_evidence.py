@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from workers import WAYS, Way, perform
+from moments import finish_once_asked
+from workers import WAYS, Way, every_way, perform
 
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
@@ -25,8 +26,6 @@ from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.sandbox import Sandbox
 
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
-
-every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())
 
 
 @pytest.fixture(autouse=True)
@@ -92,11 +91,6 @@ def test_a_baseline_that_comes_with_a_zone_can_be_compared_all_the_same() -> Non
     assert before.outdated_by(a_cube(updated="01/02/2026 03:04:06"))
 
 
-def finish_at_the_third_look(sandbox: Sandbox) -> None:
-    sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) >= 3)
-    sandbox.finish_publishes()
-
-
 @every_way
 @pytest.mark.parametrize("lost", ["instance_lost", "session_lost"])
 @pytest.mark.mstr_sandbox(publish_seconds=600)
@@ -106,7 +100,7 @@ def test_a_load_that_the_cube_shows_is_a_success_though_its_session_or_instance_
     # The publish of a lost session is cancelled, so its load must be over before the session is.
     mstr_sandbox.add_fault("publish_status", "status", status=503, times=2, after=2)
     mstr_sandbox.add_fault("publish_status", lost, after=2)
-    load = threading.Thread(target=finish_at_the_third_look, args=(mstr_sandbox,))
+    load = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 3))
     load.start()
 
     refreshed = refresh(RETAIL, timeout=20)
@@ -126,7 +120,7 @@ def test_a_success_by_evidence_stays_one_where_the_session_that_found_it_cannot_
     mstr_sandbox.add_fault("publish_status", "status", status=503, times=2, after=2)
     mstr_sandbox.add_fault("publish_status", "session_lost", after=2)
     mstr_sandbox.add_fault("logout", "no_privilege")
-    load = threading.Thread(target=finish_at_the_third_look, args=(mstr_sandbox,))
+    load = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 3))
     load.start()
 
     refreshed = WAYS["one task, blocking"](RETAIL, timeout=20)
@@ -246,7 +240,8 @@ def test_the_load_of_another_job_is_no_evidence_of_ours(
 ) -> None:
     mstr_sandbox.change(concurrent_publish="accept", reading=reading)
     mstr_sandbox.add_fault("publish_status", "session_lost", after=2)
-    finish = threading.Thread(target=finish_once_it_was_met, args=(mstr_sandbox,))
+    # The cube is read before each of the two publishes, and then because of the other job.
+    finish = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "cubes", 3))
     finish.start()
 
     refreshed = refresh(RETAIL, tables=["lu_store"])
@@ -257,12 +252,6 @@ def test_the_load_of_another_job_is_no_evidence_of_ours(
     assert re.search("cannot be told|out of sight|session or instance .* is over", str(refreshed.error))
 
 
-def finish_once_it_was_met(sandbox: Sandbox) -> None:
-    # The cube is read before each of the two publishes, and then because of the other job.
-    sandbox.wait_for(lambda report: report.requests.get("cubes", 0) >= 3)
-    sandbox.finish_publishes()
-
-
 @every_way
 @pytest.mark.mstr_sandbox(concurrent_publish="refuse")
 def test_waiting_for_another_job_takes_one_instance_and_one_line_in_the_log(
@@ -270,7 +259,7 @@ def test_waiting_for_another_job_takes_one_instance_and_one_line_in_the_log(
 ) -> None:
     caplog.set_level("INFO")
     others = mstr_sandbox.report().instances_created
-    finish = threading.Thread(target=finish_at_the_third_publish, args=(mstr_sandbox,))
+    finish = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish", 3))
     finish.start()
 
     refreshed = refresh(RETAIL)
@@ -280,11 +269,6 @@ def test_waiting_for_another_job_takes_one_instance_and_one_line_in_the_log(
     assert mstr_sandbox.report().instances_created == others + 1
     assert caplog.text.count("Another job is publishing this data model; waiting for it") == 1
     assert "publishing anew" not in caplog.text
-
-
-def finish_at_the_third_publish(sandbox: Sandbox) -> None:
-    sandbox.wait_for(lambda report: report.requests.get("publish", 0) >= 3)
-    sandbox.finish_publishes()
 
 
 @every_way

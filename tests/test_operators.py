@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from workers import WAYS, Way, fire, perform
+from workers import Way, every_way, fire, perform
 
 from airflow_provider_mstr.assets import data_model_asset
 from airflow_provider_mstr.failures import TaskKilledError
@@ -25,8 +25,6 @@ pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
 
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
 LIVE = "8A1C6E3B5F9D4270B8C4E7A2D6F1093E"
-
-every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())
 
 
 def nothing_left(sandbox: Sandbox) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -234,3 +235,5 @@ WAYS: dict[str, Way] = {
     "in steps, blocking": in_steps(deferrable=False),
     "in steps, deferred": in_steps(deferrable=True),
 }
+
+every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())

@@ -39,6 +39,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture
+def tidy(sandbox: Sandbox) -> Iterator[None]:
+    """Leave nothing to the next test, not even of a test that failed."""
+    yield
+    sandbox.reset()
+
+
 @pytest.fixture(scope="session")
 def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     """A standalone Airflow with the example DAGs and those of ``dags``."""

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from standalone import Standalone
-from watching import closed, deferred
+from watching import clear, closed, deferred, running
 
 from airflow_provider_mstr.sandbox import Report, Sandbox
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
 
 IN_ONE_TASK = ("mstr_refresh_in_one_task", "refresh_retail")
 IN_STEPS = ("mstr_refresh_in_steps", "wait")
@@ -24,27 +22,8 @@ every_blocking_form = pytest.mark.parametrize(("dag_id", "task_id"), [BLOCKING, 
 every_end = pytest.mark.parametrize("state", ["failed", "success"])
 
 
-@pytest.fixture(autouse=True)
-def tidy(sandbox: Sandbox) -> Iterator[None]:
-    """Leave nothing to the next test, not even of a test that failed."""
-    yield
-    sandbox.reset()
-
-
-def running(airflow: Standalone, sandbox: Sandbox, dag_id: str) -> str:
-    """Start a run, and return it once its refresh is watched by a worker."""
-    run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 2, timeout=120)
-    return run_id
-
-
 def mark(airflow: Standalone, dag_id: str, run_id: str, task_id: str, state: str) -> None:
     airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
-
-
-def clear(airflow: Standalone, dag_id: str, run_id: str, *task_ids: str) -> None:
-    what = {"dry_run": False, "task_ids": task_ids, "dag_run_id": run_id, "only_failed": False}
-    airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", what)
 
 
 def assert_load_is_stopped(sandbox: Sandbox) -> None:

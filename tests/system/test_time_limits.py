@@ -44,6 +44,15 @@ def states(airflow: Standalone, dag_id: str, runs: Runs) -> tuple[str, dict[str,
     return run["state"], {name: task["state"] for name, task in airflow.tasks(dag_id, runs[dag_id]).items()}
 
 
+def log_of_the_failed(dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox) -> str:
+    """Check that a refresh has failed with its load cancelled and closed once; return its task's log."""
+    run, tasks = states(airflow, dag_id, runs)
+    assert (run, tasks[task_of(dag_id)], tasks.get("delete", "success")) == ("failed", "failed", "success")
+    publish = publish_of(dag_id, sandbox)
+    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
+    return airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
+
+
 @pytest.mark.parametrize("dag_id", of_both_forms("dagrun_timeout"))
 def test_dagrun_timeout_stops_a_deferred_load_though_no_teardown_runs(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
@@ -62,12 +71,8 @@ def test_dagrun_timeout_stops_a_deferred_load_though_no_teardown_runs(
 def test_a_publish_that_takes_longer_than_timeout_is_cancelled_and_the_task_says_what_to_do(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    run, tasks = states(airflow, dag_id, runs)
+    log = log_of_the_failed(dag_id, runs, airflow, sandbox)
 
-    assert (run, tasks[task_of(dag_id)], tasks.get("delete", "success")) == ("failed", "failed", "success")
-    publish = publish_of(dag_id, sandbox)
-    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
-    log = airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
     assert f"the publish of data model {model_of(dag_id)} did not end within 8 s: still waiting for" in log
     assert "Raise timeout if the data model needs longer" in log
 
@@ -76,12 +81,7 @@ def test_a_publish_that_takes_longer_than_timeout_is_cancelled_and_the_task_says
 def test_execution_timeout_in_the_worker_stops_the_load(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    run, tasks = states(airflow, dag_id, runs)
-
-    assert (run, tasks[task_of(dag_id)], tasks.get("delete", "success")) == ("failed", "failed", "success")
-    publish = publish_of(dag_id, sandbox)
-    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
-    assert "AirflowTaskTimeout" in airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
+    assert "AirflowTaskTimeout" in log_of_the_failed(dag_id, runs, airflow, sandbox)
 
 
 def test_execution_timeout_does_not_count_while_deferred(
@@ -100,12 +100,8 @@ def test_execution_timeout_does_not_count_while_deferred(
 def test_a_trigger_that_raises_leaves_no_load_behind(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    run, tasks = states(airflow, dag_id, runs)
+    log = log_of_the_failed(dag_id, runs, airflow, sandbox)
 
-    assert (run, tasks[task_of(dag_id)], tasks.get("delete", "success")) == ("failed", "failed", "success")
-    publish = publish_of(dag_id, sandbox)
-    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
-    log = airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
     assert "TaskDeferralError" in log
     assert "nobody has thought of this" in log
 
@@ -114,12 +110,7 @@ def test_a_trigger_that_raises_leaves_no_load_behind(
 def test_a_trigger_that_never_fires_is_given_up_and_leaves_no_load_behind(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    run, tasks = states(airflow, dag_id, runs)
-
-    assert (run, tasks[task_of(dag_id)], tasks.get("delete", "success")) == ("failed", "failed", "success")
-    publish = publish_of(dag_id, sandbox)
-    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
-    assert "Trigger timeout" in airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
+    assert "Trigger timeout" in log_of_the_failed(dag_id, runs, airflow, sandbox)
 
 
 def test_no_time_limit_leaves_a_session(runs: Runs, airflow: Standalone, sandbox: Sandbox) -> None:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
+from moments import asked
 from standalone import Standalone
-from watching import closed
+from watching import clear, closed, running
 
-from airflow_provider_mstr.sandbox import Report, Sandbox
+from airflow_provider_mstr.sandbox import Sandbox
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
 
 IN_ONE_TASK = ("retried_blocking", "refresh")
 DEFERRABLE = ("retried_deferrable", "refresh")
@@ -20,17 +19,6 @@ IN_STEPS = ("retried_in_steps", "refresh_data_model.publish")
 every_form = pytest.mark.parametrize(
     ("dag_id", "task_id"), [IN_ONE_TASK, DEFERRABLE, IN_STEPS], ids=["blocking", "deferrable", "in steps"]
 )
-
-
-@pytest.fixture(autouse=True)
-def tidy(sandbox: Sandbox) -> Iterator[None]:
-    """Leave nothing to the next test, not even of a test that failed."""
-    yield
-    sandbox.reset()
-
-
-def asked(call: str, times: int = 1) -> Callable[[Report], bool]:
-    return lambda report: report.requests.get(call, 0) >= times
 
 
 def assert_ends_well(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, logins: int) -> None:
@@ -77,29 +65,16 @@ def test_a_worker_killed_during_the_publish_leaves_one_publish(
     assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1 if adopts else 2)
 
 
+@pytest.mark.parametrize("with_supervisor", [False, True], ids=["task alone", "with its supervisor"])
 def test_a_worker_killed_after_the_publish_leaves_it_to_the_retry(
-    airflow: Standalone, sandbox: Sandbox
+    with_supervisor: bool, airflow: Standalone, sandbox: Sandbox
 ) -> None:
     dag_id, task_id = IN_ONE_TASK
-    run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+    run_id = running(airflow, sandbox, dag_id)
 
-    airflow.kill_worker(dag_id, run_id, task_id)
+    airflow.kill_worker(dag_id, run_id, task_id, with_supervisor=with_supervisor)
 
-    await_the_retrys_looks(sandbox)
-    assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1)
-
-
-def test_a_worker_killed_with_its_supervisor_leaves_its_publish_to_the_retry_too(
-    airflow: Standalone, sandbox: Sandbox
-) -> None:
-    dag_id, task_id = IN_ONE_TASK
-    run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(asked("publish_status", 3), timeout=120)
-
-    airflow.kill_worker(dag_id, run_id, task_id, with_supervisor=True)
-
-    # Airflow itself misses the worker only when its heartbeat has been missing for a while.
+    # Without a supervisor, Airflow misses the worker only when its heartbeat has been missing for a while.
     await_the_retrys_looks(sandbox)
     assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1)
     assert "going on with its publish" in airflow.log_of(dag_id, run_id, task_id, attempt=2)
@@ -107,14 +82,12 @@ def test_a_worker_killed_with_its_supervisor_leaves_its_publish_to_the_retry_too
 
 def test_a_killed_refresh_that_a_user_clears_starts_afresh(airflow: Standalone, sandbox: Sandbox) -> None:
     dag_id, task_id = "killed", "refresh"
-    run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+    run_id = running(airflow, sandbox, dag_id)
     airflow.kill_worker(dag_id, run_id, task_id)
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
     assert [publish.state for publish in sandbox.report().publishes] == ["running"]
 
-    clear = {"dry_run": False, "task_ids": [task_id], "dag_run_id": run_id, "only_failed": False}
-    airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", clear)
+    clear(airflow, dag_id, run_id, task_id)
 
     report = sandbox.wait_for(lambda report: len(report.publishes) == 2, timeout=120)
     assert [publish.state for publish in report.publishes] == ["cancelled", "running"]

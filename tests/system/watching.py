@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from moments import asked
 from standalone import Standalone
 
 from airflow_provider_mstr.sandbox import PublishReport, Report, Sandbox
@@ -13,6 +14,19 @@ def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
     run_id = airflow.trigger(dag_id)
     airflow.task_in(dag_id, run_id, task_id, "deferred", has_trigger=True)
     return run_id
+
+
+def running(airflow: Standalone, sandbox: Sandbox, dag_id: str) -> str:
+    """Start a run, and return it once its refresh is watched by a worker."""
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+    return run_id
+
+
+def clear(airflow: Standalone, dag_id: str, run_id: str, *task_ids: str) -> None:
+    """Clear tasks of a run, as a user does."""
+    what = {"dry_run": False, "task_ids": task_ids, "dag_run_id": run_id, "only_failed": False}
+    airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", what)
 
 
 def closed(report: Report) -> bool:
