@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +43,13 @@ def a_handle(**changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "refresh", [a_refresh(), a_refresh((), None), a_refresh(published_at=1.7e9 + 0.123456)]
+    "refresh",
+    [
+        a_refresh(),
+        a_refresh((), None),
+        a_refresh(published_at=1.7e9 + 0.123456),
+        replace(a_refresh(), baseline=Baseline(True, datetime(2026, 1, 2, 3, 4, 5)), contested=True),
+    ],
 )
 @pytest.mark.parametrize(
     "travel", [lambda said: said, lambda said: json.loads(json.dumps(said)), json.dumps, str]
