@@ -95,16 +95,19 @@ class MstrPublishStatusTrigger(BaseTrigger):
         Airflow 3.3 calls this, and up to 3.3.2 also where another triggerer has only taken over. It cancels
         this too, about a second later, so the work is done where that does not reach it.
         """
+        if self._settled:
+            return
+        # Told at once, as Airflow may have closed the task's log by the time that the work is done.
+        self.log.info("This wait was ended: its load is stopped, unless another triggerer has taken it over")
         self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        if self._settled or await self._still_waited_for():
+        if await self._still_waited_for():
             return
         self._settled = True
         hook = MstrHook(self.mstr_conn_id)
         refresh = await self._refresh(await hook.aserver())
-        self.log.info("The task was ended by a user: closing the refresh, which stops its load")
         await hook.arun(workflow.close(refresh.instance))
 
     async def _closed(self, hook: MstrHook, refresh: Refresh) -> bool:

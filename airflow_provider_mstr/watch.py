@@ -44,6 +44,9 @@ PATIENCE = 300.0
 EVIDENCE_PAUSE = 2.0
 LONGEST_IDLE = 60.0
 
+# Seconds that a kill may take to reach a task after a teardown has closed its session.
+KILL_GRACE = 10.0
+
 _UPDATED = "the data model was updated since the publish was sent, so that has ended well"
 
 
@@ -223,6 +226,7 @@ class Watcher:
         session = instance.session
         try:
             if isinstance(lost, SessionLost):
+                yield Pause(min(KILL_GRACE, max(0.0, self.left)))
                 session = yield from procedures.login(self.credentials)
             yield from self._until_updated(baseline, session, unknown)
         except OutcomeUnknown:

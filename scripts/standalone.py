@@ -166,14 +166,19 @@ class Standalone:
         :param task_id: the task
         :param with_supervisor: whether to kill what watches over it too, so that nobody tells Airflow
         """
-        if self._process is None:
-            raise RuntimeError("Airflow is not running")
-        attempt = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["id"]
-        processes = psutil.Process(self._process.pid).children(recursive=True)
-        ours = [process for process in processes if attempt in _command(process)]
+        ours = self._worker_of(dag_id, run_id, task_id)
         (task,) = (process for process in ours if "LocalExecutor" not in _command(process))
         for process in ours if with_supervisor else [task]:
             process.kill()
+
+    def await_the_end_of_the_worker(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Return once no process runs a task any more: one that is killed may go on for seconds.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        """
+        self.wait_until(lambda: not self._worker_of(dag_id, run_id, task_id))
 
     @property
     def triggerers(self) -> tuple[int, ...]:
@@ -231,6 +236,14 @@ class Standalone:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _worker_of(self, dag_id: str, run_id: str, task_id: str) -> list[psutil.Process]:
+        """Return the processes that run a task: its own, and those which watch over it."""
+        if self._process is None:
+            raise RuntimeError("Airflow is not running")
+        attempt = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["id"]
+        processes = psutil.Process(self._process.pid).children(recursive=True)
+        return [process for process in processes if attempt in _command(process)]
 
     def _note_the_first_triggerer(self) -> None:
         if self._process is None:

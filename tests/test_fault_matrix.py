@@ -101,6 +101,7 @@ def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
     monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
     monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
+    monkeypatch.setattr(watch, "KILL_GRACE", 0.01)
     monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
     monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)

@@ -26,8 +26,12 @@ def mark(airflow: Standalone, dag_id: str, run_id: str, task_id: str, state: str
     airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}", {"new_state": state})
 
 
-def assert_load_is_stopped(sandbox: Sandbox) -> None:
-    report = sandbox.wait_for(closed, timeout=120)
+def assert_load_is_stopped(
+    airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, task_id: str
+) -> None:
+    sandbox.wait_for(closed, timeout=120)
+    airflow.await_the_end_of_the_worker(dag_id, run_id, task_id)
+    report = sandbox.wait_for(closed)
     assert [publish.state for publish in report.publishes] == ["cancelled"]
     assert report.logins == 1
 
@@ -58,7 +62,7 @@ def test_marking_a_deferred_refresh_stops_its_load(
 
     mark(airflow, dag_id, run_id, task_id, state)
 
-    assert_load_is_stopped(sandbox)
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
     assert airflow.ended(dag_id, run_id)["state"] == state
 
 
@@ -71,7 +75,7 @@ def test_marking_the_run_of_a_deferred_refresh_stops_its_load(
 
     airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": state})
 
-    assert_load_is_stopped(sandbox)
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
     assert airflow.ended(dag_id, run_id)["state"] == state
 
 
@@ -83,7 +87,7 @@ def test_marking_a_running_refresh_failed_stops_its_load(
 
     mark(airflow, dag_id, run_id, task_id, "failed")
 
-    assert_load_is_stopped(sandbox)
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
 
 
@@ -95,21 +99,21 @@ def test_marking_the_run_of_a_running_refresh_failed_stops_its_load(
 
     airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
 
-    assert_load_is_stopped(sandbox)
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
 
 
 def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
     airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    dag_id = "deferred_in_steps"
+    dag_id, task_id = "deferred_in_steps", "publish"
     sandbox.add_fault("publish", "slow_after", seconds=25)
     run_id = airflow.trigger(dag_id)
     sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=120)
 
-    mark(airflow, dag_id, run_id, "publish", "failed")
+    mark(airflow, dag_id, run_id, task_id, "failed")
 
-    assert_load_is_stopped(sandbox)
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
 
 

@@ -64,7 +64,7 @@ def test_dagrun_timeout_stops_a_deferred_load_though_no_teardown_runs(
     assert publish_of(dag_id, sandbox).state == "cancelled"
     assert (run, tasks[task_of(dag_id)], tasks.get("delete", "skipped")) == ("failed", "skipped", "skipped")
     log = airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
-    assert "closing the refresh, which stops its load" in log
+    assert "This wait was ended: its load is stopped" in log
 
 
 @pytest.mark.parametrize("dag_id", [*of_both_forms("timeout_deferred"), *of_both_forms("timeout_blocking")])
