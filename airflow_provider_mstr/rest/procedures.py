@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from airflow_provider_mstr.rest.calls import Listing, within
 from airflow_provider_mstr.rest.codes import NO_SUCH_OBJECT
 from airflow_provider_mstr.rest.errors import (
     InstanceLost,
@@ -38,9 +39,6 @@ T = TypeVar("T")
 INSTANCE_HEADER = "X-MSTR-DataModelInstanceId"
 
 PROJECT_TYPE = "32"
-
-PAGE_SIZE = 1000
-MOST_PAGES = 1000
 
 CUBE_PATIENCE = 10.0
 
@@ -115,7 +113,7 @@ def logout(session: Session, patience: float | None = None) -> Procedure[None]:
     :param patience: seconds of asking again where the server is away
     """
     try:
-        yield from _within(session, "log out", "POST", "/api/auth/logout", nothing, patience=patience)
+        yield from within(session, "log out", "POST", "/api/auth/logout", nothing, patience=patience)
     except SessionLost:
         return
 
@@ -126,7 +124,7 @@ def session_status(session: Session) -> Procedure[dict[str, Any]]:
     :param session: the session to ask about
     :raises SessionLost: where it is over
     """
-    return (yield from _within(session, "ask about the session", "GET", "/api/sessions", json_object))
+    return (yield from within(session, "ask about the session", "GET", "/api/sessions", json_object))
 
 
 def list_projects(session: Session) -> Procedure[tuple[Project, ...]]:
@@ -134,7 +132,7 @@ def list_projects(session: Session) -> Procedure[tuple[Project, ...]]:
 
     :param session: the session to ask in
     """
-    return (yield from _within(session, "list the projects", "GET", "/api/projects", _projects))
+    return (yield from within(session, "list the projects", "GET", "/api/projects", _projects))
 
 
 def project_id(session: Session, project: str) -> Procedure[str]:
@@ -167,7 +165,7 @@ def enter_project(session: Session, project_id: str) -> Procedure[None]:
     """
     path = f"/api/objects/{quote(project_id, safe='')}"
     try:
-        yield from _within(
+        yield from within(
             session, "enter the project", "GET", path, json_object, project_id, query={"type": PROJECT_TYPE}
         )
     except NotUnderstood as error:
@@ -187,7 +185,7 @@ def data_model(session: Session, project_id: str, data_model_id: str) -> Procedu
     """
     path = f"/api/model/dataModels/{quote(data_model_id, safe='')}"
     return (
-        yield from _within(session, f"read data model {data_model_id}", "GET", path, _data_model, project_id)
+        yield from within(session, f"read data model {data_model_id}", "GET", path, _data_model, project_id)
     )
 
 
@@ -203,7 +201,7 @@ def create_instance(session: Session, project_id: str, data_model_id: str) -> Pr
     path = f"/api/dataModels/{quote(data_model_id, safe='')}/instances"
     purpose = f"create an instance of data model {data_model_id}"
     reads = required_header(INSTANCE_HEADER)
-    instance_id = yield from _within(session, purpose, "POST", path, reads, project_id)
+    instance_id = yield from within(session, purpose, "POST", path, reads, project_id)
     return DataModelInstance(session, project_id, data_model_id, instance_id)
 
 
@@ -215,19 +213,9 @@ def list_tables(instance: DataModelInstance) -> Procedure[tuple[Table, ...]]:
     :param instance: an instance of the data model
     :raises NotUnderstood: where the server holds some back
     """
-    found: dict[str, Table] = {}
-    rows, limit = 0, -1
-    for _ in range(MOST_PAGES):
-        page = yield from _table_page(instance, rows, limit)
-        rows += len(page.tables)
-        known = len(found)
-        found |= {table.id: table for table in page.tables}
-        if page.total is not None and len(found) >= page.total:
-            return tuple(found.values())
-        if len(found) == known and limit > 0:
-            return _all_or_error(instance, found, page.total)
-        limit = PAGE_SIZE
-    raise NotUnderstood(f"the tables of {instance.model_name} do not end")
+    path = f"/api/model/dataModels/{quote(instance.data_model_id, safe='')}/tables"
+    tables = Listing(instance.model_name, "tables", path, "tables", "total", _table)
+    return (yield from tables.every_row(instance.session, instance.project_id))
 
 
 def publish(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[None]:
@@ -270,7 +258,7 @@ def cube(session: Session, project_id: str, data_model_id: str) -> Procedure[Cub
     purpose = f"read the last update of data model {data_model_id}"
     query = {"id": data_model_id}
     return (
-        yield from _within(
+        yield from within(
             session,
             purpose,
             "GET",
@@ -301,31 +289,6 @@ def delete_instance(instance: DataModelInstance, patience: float | None = None) 
         return
 
 
-@dataclass(frozen=True, slots=True)
-class _TablePage:
-    total: int | None
-    tables: tuple[Table, ...]
-
-
-def _table_page(instance: DataModelInstance, offset: int, limit: int) -> Procedure[_TablePage]:
-    path = f"/api/model/dataModels/{quote(instance.data_model_id, safe='')}/tables"
-    query = {"offset": str(offset), "limit": str(limit)}
-    purpose = f"list the tables of {instance.model_name}"
-    return (
-        yield from _within(instance.session, purpose, "GET", path, _tables, instance.project_id, query=query)
-    )
-
-
-def _all_or_error(
-    instance: DataModelInstance, found: Mapping[str, Table], total: int | None
-) -> tuple[Table, ...]:
-    if total is not None and len(found) < total:
-        raise NotUnderstood(
-            f"{instance.model_name} has {total} tables, but the server lists only {len(found)} of them"
-        )
-    return tuple(found.values())
-
-
 def _of_instance(
     instance: DataModelInstance,
     verb: str,
@@ -339,36 +302,10 @@ def _of_instance(
     purpose = f"{verb} {instance.model_name}"
     headers = {INSTANCE_HEADER: instance.instance_id}
     return (
-        yield from _within(
+        yield from within(
             instance.session, purpose, method, path, reads, instance.project_id, headers=headers, **more
         )
     )
-
-
-def _within(
-    session: Session,
-    purpose: str,
-    method: str,
-    path: str,
-    reads: Callable[[Response], T],
-    project_id: str | None = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    **more: Any,
-) -> Procedure[T]:
-    """Make a call in a session, and keep the cookies its answer renews."""
-    answer: Answer[T] = yield Request(
-        purpose=purpose,
-        method=method,
-        path=path,
-        reads=reads,
-        headers=session.headers(project_id) | dict(headers or {}),
-        secrets=session.secrets,
-        has_session=True,
-        **more,
-    )
-    session.renew(answer.cookies)
-    return answer.value
 
 
 def _projects(response: Response) -> tuple[Project, ...]:
@@ -388,18 +325,6 @@ def _data_model(response: Response) -> DataModel:
         raise NotUnderstood("the data model came in an unknown form")
     return DataModel(
         str(information["objectId"]), str(information.get("name", "")), str(said.get("dataServeMode", ""))
-    )
-
-
-def _tables(response: Response) -> _TablePage:
-    said = json_object(response)
-    listed = said.get("tables")
-    if not isinstance(listed, list):
-        raise NotUnderstood("the tables came in an unknown form")
-    total = said.get("total")
-    return _TablePage(
-        total=total if isinstance(total, int) and not isinstance(total, bool) else None,
-        tables=tuple(_table(entry) for entry in listed),
     )
 
 

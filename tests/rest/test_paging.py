@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scripted import Played, an_instance, answer, play, serve, table_row
 
 from airflow_provider_mstr.rest import errors, procedures
-from airflow_provider_mstr.rest.procedures import MOST_PAGES, PAGE_SIZE
+from airflow_provider_mstr.rest.calls import MOST_PAGES, PAGE_SIZE
 from airflow_provider_mstr.rest.protocol import Request, Response
 from airflow_provider_mstr.rest.tables import Table
 
