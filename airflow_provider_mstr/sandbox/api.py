@@ -11,7 +11,7 @@ from datetime import UTC
 from functools import cached_property
 from urllib.parse import parse_qsl
 
-from airflow_provider_mstr.sandbox import answers
+from airflow_provider_mstr.sandbox import answers, monitor
 from airflow_provider_mstr.sandbox.answers import Answer, Refused, json_answer, text_answer
 from airflow_provider_mstr.sandbox.library import Library, Session
 from airflow_provider_mstr.sandbox.world import DataModel, Project, Table
@@ -25,6 +25,7 @@ _SMALLEST_WORKING_SET = 3
 _MAX_SEARCH = 3
 _DATASET_TYPE, _DATASET_SUBTYPE, _PROJECT_TYPE = 3, 779, 32
 _VIEW_MEDIA = {"in_memory": 0, "connect_live": 0x10000, "off_memory": 0x40000}
+_MODEL_FOLDER = ("Public Objects", "Data Models")
 _MODELED_AT = "2025-08-04T01:25:01.671Z"
 _ACG_ALL = 255
 
@@ -241,6 +242,22 @@ def _user_info(visit: Visit) -> Answer:
     return json_answer({"id": _id_of(name), "fullName": name, "initials": name[:1].upper()})
 
 
+def _nodes(visit: Visit) -> Answer:
+    return json_answer({"nodes": monitor.nodes(_monitored(visit))})
+
+
+def _user_connections(visit: Visit) -> Answer:
+    node = visit.request.query.get("clusterNode", "")
+    rows = monitor.user_connections(_monitored(visit), node)
+    return _part(visit, rows, "userConnections", "totalFiltered")
+
+
+def _monitored(visit: Visit) -> Library:
+    if not visit.session.user.can_monitor:
+        raise Refused(answers.NO_MONITOR_PRIVILEGE)
+    return visit.library
+
+
 # Projects and objects
 
 
@@ -276,11 +293,27 @@ def _object(visit: Visit) -> Answer:
 
 def _search(visit: Visit) -> Answer:
     query, project = visit.request.query, visit.project
-    hits = [model for model in visit.library.world.in_project(project.id) if _is_hit(model, query)]
+    ancestors = {"ancestors": _ancestors(project)} if query.get("getAncestors") == "true" else {}
+    models = visit.library.world.in_project(project.id)
+    hits = [_dataset(model) | ancestors for model in models if _is_hit(model, query)]
+    return _part(visit, hits, "result", "totalItems")
+
+
+def _part(visit: Visit, rows: list[dict[str, object]], key: str, total: str) -> Answer:
+    """Answer the part of a list that was asked for."""
     offset, limit = visit.request.number("offset", 0), visit.request.number("limit", -1)
-    page = hits[offset:] if limit < 0 else hits[offset : offset + limit]
-    body = {"totalItems": len(hits), "result": [_dataset(model) for model in page]}
-    return json_answer(body, headers=(("x-mstr-total-count", str(len(hits))),))
+    page = rows[offset:] if limit < 0 else rows[offset : offset + limit]
+    return json_answer(
+        {total: len(rows), key: page}, headers=(visit.header("X-MSTR-Total-Count", str(len(rows))),)
+    )
+
+
+def _ancestors(project: Project) -> list[dict[str, object]]:
+    names = (project.name, *_MODEL_FOLDER)
+    return [
+        {"name": name, "id": project.id if place == 0 else _id_of(name), "level": len(names) - place}
+        for place, name in enumerate(names)
+    ]
 
 
 def _is_hit(model: DataModel, query: Mapping[str, str]) -> bool:
@@ -323,7 +356,7 @@ def _cube(visit: Visit, model: DataModel) -> dict[str, object]:
         "name": model.name,
         "status": cube.status,
         "size": 4096 if cube.last_update_time else 0,
-        "path": f"{visit.project.name}/Public Objects/Data Models/{model.name}",
+        "path": "/".join((visit.project.name, *_MODEL_FOLDER, model.name)),
         "serverMode": 1,
     }
     if cube.last_update_time:
@@ -436,6 +469,8 @@ ROUTES = (
     _route("sessions", "GET", "/sessions", _session_info),
     _route("sessions", "PUT", "/sessions", _extend_session),
     _route("user_info", "GET", "/sessions/userInfo", _user_info),
+    _route("nodes", "GET", "/monitors/iServer/nodes", _nodes),
+    _route("user_connections", "GET", "/monitors/userConnections", _user_connections),
     _route("projects", "GET", "/projects", _projects),
     _route("projects", "GET", "/projects/{name}", _project_by_name),
     _route("object", "GET", "/objects/{id}", _object),

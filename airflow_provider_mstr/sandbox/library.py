@@ -48,18 +48,22 @@ class Session:
     :param cookies: every one of them must come back with every call.
     :param user: who logged in.
     :param working_set: instances it may have.
+    :param opened_at: seconds since the epoch.
     :param last_used: seconds since the epoch.
     :param projects: ids of the projects it takes a slot in.
     :param instances: by id, oldest first.
+    :param id: what the Intelligence Server calls it; good for no call.
     """
 
     token: str
     cookies: Mapping[str, str]
     user: User
     working_set: int
+    opened_at: float
     last_used: float
     projects: set[str] = field(default_factory=set)
     instances: OrderedDict[str, Instance] = field(default_factory=OrderedDict)
+    id: str = field(default_factory=lambda: secrets.token_hex(16).upper())
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class Library:
             "mstrRememberMe": secrets.token_hex(16),
             "library-ingress": secrets.token_hex(16),
         }
-        session = Session(token, cookies, user, working_set or self.settings.working_set, self.clock())
+        now = self.clock()
+        session = Session(token, cookies, user, working_set or self.settings.working_set, now, now)
         self.sessions[token] = session
         self.secrets.update(cookies.values())
         self.events["logins"] += 1
@@ -305,6 +310,15 @@ class Library:
         if self.settings.unpublished == "refused":
             raise Refused(answers.NOT_PUBLISHED)
         return {"status": 1} if self.settings.unpublished == "result" else {"status": 0, "tables": []}
+
+    def jobs_of(self, session: Session, project: Project) -> int:
+        """Return how many publishes run in a session and a project.
+
+        :param session: the session.
+        :param project: the project.
+        """
+        ours = (publish for publish in self._running() if publish.session_token == session.token)
+        return sum(publish.data_model.project_id == project.id for publish in ours)
 
     def finish_publishes(self) -> None:
         """Bring every running publish to its end now."""

@@ -45,12 +45,14 @@ class User:
     :param password: for standard and LDAP logins.
     :param api_token: for API token logins, where it is sent as ``username``.
     :param can_publish: whether the user has the privilege to publish.
+    :param can_monitor: whether the user has the privilege to see the sessions of all users.
     """
 
     name: str
     password: str = ""
     api_token: str | None = None
     can_publish: bool = True
+    can_monitor: bool = True
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ PUSHED_TARGETS = DataModel(
 DEFAULT_WORLD = World(
     users=(
         User("administrator", "sandbox-password", "sandbox-api-token-5f0c9d"),
-        User("analyst", "sandbox-analyst-password", can_publish=False),
+        User("analyst", "sandbox-analyst-password", can_publish=False, can_monitor=False),
     ),
     projects=(TUTORIAL, SALES),
     data_models=(RETAIL, FINANCE, SUPPLY_CHAIN, PIPELINE, LIVE_INVENTORY, PUSHED_TARGETS),
