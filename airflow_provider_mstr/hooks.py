@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -120,7 +120,7 @@ class MstrHook(BaseHook):
             raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
         return project
 
-    def data_model(self, data_model_id: str) -> str:
+    def data_model(self, data_model_id: str | None) -> str:
         """Return the data model's id, without the blanks that a template may leave around it.
 
         :param data_model_id: the id that a task names
@@ -129,27 +129,51 @@ class MstrHook(BaseHook):
         if not isinstance(data_model_id, str) or not is_id(data_model_id.strip()):
             raise InvalidInput(
                 f"data_model_id is {data_model_id!r}, which is not an id: 32 hexadecimal digits, "
-                "without braces or dashes"
+                "without braces or dashes; a name goes into data_model"
             )
         return data_model_id.strip()
 
-    def open(self, project_id: str | None, data_model_id: str, note: Note = unnoted) -> Refresh:
+    def data_model_name(self, data_model: str | None) -> str:
+        """Return the data model's name, without the blanks that a template may leave around it.
+
+        :param data_model: the name that a task gives
+        :raises InvalidInput: where it is none
+        """
+        if is_nothing(data_model) or not isinstance(data_model, str):
+            raise InvalidInput(f"data_model is {data_model!r}, which is no data model's name")
+        return data_model.strip()
+
+    def open(
+        self,
+        project_id: str | None,
+        data_model: str,
+        note: Note = unnoted,
+        found: Callable[[str], object] | None = None,
+    ) -> Refresh:
         """Log in and create a data model instance, which is where a refresh begins.
 
         :param project_id: the project's id or name; None for the connection's
-        :param data_model_id: the data model's id
+        :param data_model: the data model's id or name
         :param note: takes down what has been opened
+        :param found: takes the data model's id as soon as it is known
         """
-        data_model_id, project = self.data_model(data_model_id), self.project(project_id)
+        data_model, project = self.data_model_name(data_model), self.project(project_id)
+        known_id = data_model if is_id(data_model) else ""
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
 
         def logged_in(session: Session) -> None:
             self._mask(session)
-            note(Refresh(DataModelInstance(session, project, data_model_id)))
+            note(Refresh(DataModelInstance(session, project, known_id)))
+
+        def looked_up(data_model_id: str) -> None:
+            if not known_id:
+                log.info("Data model %r is %s", data_model, data_model_id)
+            if found is not None:
+                found(data_model_id)
 
         who = self.server.credentials
-        refresh = Refresh(self.run(workflow.open_instance(who, project, data_model_id, logged_in)))
+        refresh = Refresh(self.run(workflow.open_instance(who, project, data_model, logged_in, looked_up)))
         note(refresh)
         return refresh
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskDeferred, conf
@@ -16,8 +17,8 @@ from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
 from airflow_provider_mstr.publishing import WhenBusy
-from airflow_provider_mstr.refresh import Ending, Refresh
-from airflow_provider_mstr.rest.errors import MstrError, NotUnderstood, ServerUnavailable
+from airflow_provider_mstr.refresh import Ending, Note, Refresh
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotUnderstood, ServerUnavailable
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
@@ -54,10 +55,62 @@ class _MstrOperator(MstrTask, BaseOperator):
         return True
 
 
-class MstrRefreshDataModelOperator(_MstrOperator):
+class _ModelOperator(_MstrOperator):
+    """An operator that is told which data model to refresh, by its id or by its name.
+
+    :param data_model_id: the data model's id
+    :param data_model: the data model's name instead
+    :param project_id: the project's id or name; None for the connection's
+    :raises InvalidInput: where both id and name are given
+    """
+
+    def __init__(
+        self,
+        *,
+        data_model_id: str | None = None,
+        data_model: str | None = None,
+        project_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if data_model_id is not None and data_model is not None:
+            raise InvalidInput("give either data_model_id or data_model, not both")
+        self.data_model_id = data_model_id
+        self.data_model = data_model
+        self._by_name = data_model is not None
+        self.project_id = project_id
+
+    def chosen(self, context: Context) -> str:
+        """Return the data model's id or name, and put the link on the task where the id is known.
+
+        :param context: the task's context
+        :raises InvalidInput: where that, or the project, is none
+        """
+        project = self.hook.project(self.project_id)
+        if self._by_name:
+            return self.hook.data_model_name(self.data_model)
+        data_model_id = self.hook.data_model(self.data_model_id)
+        self.link(context, data_model_id, project)
+        return data_model_id
+
+    def opened(self, context: Context, data_model: str, note: Note) -> Refresh:
+        """Log in and create an instance; put the link on the task as soon as the model's id is known.
+
+        :param context: the task's context
+        :param data_model: the data model's id or name
+        :param note: takes down what has been opened
+        """
+        link = partial(self.link, context, project=self.hook.project(self.project_id))
+        return self.hook.open(self.project_id, data_model, note, link if self._by_name else None)
+
+
+class MstrRefreshDataModelOperator(_ModelOperator):
     """Refreshes a data model: the whole refresh in one task, with one session, closed on every path.
 
+    Either ``data_model_id`` or ``data_model`` is to be given.
+
     :param data_model_id: the data model's id (templated)
+    :param data_model: the data model's name, which only one in the project may have (templated)
     :param project_id: the project's id or name; None for the connection's (templated)
     :param tables: None for every table; a list of table names or ids; or a mapping of name or id to
         refresh policy (templated)
@@ -71,12 +124,20 @@ class MstrRefreshDataModelOperator(_MstrOperator):
     :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     """
 
-    template_fields = ("data_model_id", "project_id", "tables", "refresh_policy", "mstr_conn_id")
+    template_fields = (
+        "data_model_id",
+        "data_model",
+        "project_id",
+        "tables",
+        "refresh_policy",
+        "mstr_conn_id",
+    )
 
     def __init__(
         self,
         *,
-        data_model_id: str,
+        data_model_id: str | None = None,
+        data_model: str | None = None,
         project_id: str | None = None,
         tables: Tables | None = None,
         refresh_policy: str = RefreshPolicy.REPLACE.value,
@@ -88,9 +149,13 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         evidence: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(mstr_conn_id=mstr_conn_id, **kwargs)
-        self.data_model_id = data_model_id
-        self.project_id = project_id
+        super().__init__(
+            data_model_id=data_model_id,
+            data_model=data_model,
+            project_id=project_id,
+            mstr_conn_id=mstr_conn_id,
+            **kwargs,
+        )
         self.tables = tables
         self._every_table = tables is None
         self.refresh_policy = refresh_policy
@@ -107,8 +172,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         :param context: the task's context
         """
         with task_failures(), self._closing(context):
-            self.link(context, self.hook.data_model(self.data_model_id), self.hook.project(self.project_id))
-            return self._wait(context, self._adopted(context) or self._begun(context))
+            data_model = self.chosen(context)
+            return self._wait(context, self._adopted(context) or self._begun(context, data_model))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the outcome of the refresh that the trigger saw ending, and closed if it could.
@@ -137,7 +202,8 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
     def _ledger(self, context: Context) -> Ledger:
-        asked = (self.data_model_id, self.project_id, self.tables, self.refresh_policy)
+        model = (self.data_model_id, self.data_model)
+        asked = (*model, self.project_id, self.tables, self.refresh_policy)
         return Ledger.of(context, self.hook, *asked)
 
     def _adopted(self, context: Context) -> Watcher | None:
@@ -146,13 +212,14 @@ class MstrRefreshDataModelOperator(_MstrOperator):
         if earlier is None:
             return None
         self._under_way = earlier.refresh
+        self.link_to(context, earlier.refresh)
         watcher = self.watcher(earlier.refresh, self.timeout, self.poll_interval)
         if self.hook.run(is_waited_for(earlier, watcher)):
             return watcher
         self._close(context)
         return None
 
-    def _begun(self, context: Context) -> Watcher:
+    def _begun(self, context: Context, data_model: str) -> Watcher:
         """Return the watcher of a publish of this attempt's own."""
         choice = TableChoice.of(self.tables, self.refresh_policy, none_is_every=self._every_table)
         ledger = self._ledger(context)
@@ -162,7 +229,7 @@ class MstrRefreshDataModelOperator(_MstrOperator):
                 self._under_way = refresh
             ledger.note(refresh, taken)
 
-        opened = self.hook.open(self.project_id, self.data_model_id, note)
+        opened = self.opened(context, data_model, note)
         published = self.hook.publish(
             opened,
             choice,
@@ -221,22 +288,19 @@ class MstrRefreshDataModelOperator(_MstrOperator):
             self._ledger(context).note(replace(refresh, published_at=None))
 
 
-class MstrCreateDataModelInstanceOperator(_MstrOperator):
+class MstrCreateDataModelInstanceOperator(_ModelOperator):
     """Logs in and creates a data model instance; returns its handle, for the tasks that follow.
 
     To be the setup of a refresh, with :class:`MstrDeleteDataModelInstanceOperator` as its teardown.
+    Either ``data_model_id`` or ``data_model`` is to be given.
 
     :param data_model_id: the data model's id (templated)
+    :param data_model: the data model's name, which only one in the project may have (templated)
     :param project_id: the project's id or name; None for the connection's (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     """
 
-    template_fields = ("data_model_id", "project_id", "mstr_conn_id")
-
-    def __init__(self, *, data_model_id: str, project_id: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_model_id = data_model_id
-        self.project_id = project_id
+    template_fields = ("data_model_id", "data_model", "project_id", "mstr_conn_id")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the instance, and return its handle.
@@ -244,14 +308,12 @@ class MstrCreateDataModelInstanceOperator(_MstrOperator):
         :param context: the task's context
         """
         with task_failures(), self.breakable():
-            self.link(context, self.hook.data_model(self.data_model_id), self.hook.project(self.project_id))
+            data_model = self.chosen(context)
             ledger = Ledger.of(context, self.hook)
             earlier = ledger.earlier()
             if earlier is not None:
                 self.closed(earlier.refresh)
-            return self.hook.handle(
-                self.hook.open(self.project_id, self.data_model_id, ledger.note)
-            ).to_json()
+            return self.hook.handle(self.opened(context, data_model, ledger.note)).to_json()
 
 
 class MstrPublishDataModelOperator(_MstrOperator):

@@ -38,7 +38,8 @@ class DataModelRefresh(TaskGroup):
 def refresh_data_model(
     group_id: str = "refresh_data_model",
     *,
-    data_model_id: str,
+    data_model_id: str | None = None,
+    data_model: str | None = None,
     project_id: str | None = None,
     tables: Tables | None = None,
     refresh_policy: str = RefreshPolicy.REPLACE.value,
@@ -54,9 +55,11 @@ def refresh_data_model(
 
     ``create`` is the setup and ``delete`` its teardown, so that the session is closed whatever becomes
     of the tasks between them. Tasks after the group follow ``wait``, which returns the outcome.
+    Either ``data_model_id`` or ``data_model`` is to be given.
 
     :param group_id: the group's id, which the task ids begin with
     :param data_model_id: the data model's id (templated)
+    :param data_model: the data model's name, which only one in the project may have (templated)
     :param project_id: the project's id or name; None for the connection's (templated)
     :param tables: None for every table; a list of table names or ids; or a mapping of name or id to
         refresh policy (templated)
@@ -72,7 +75,11 @@ def refresh_data_model(
     refresh = DataModelRefresh(group_id=group_id, **group)
     with refresh:
         create = MstrCreateDataModelInstanceOperator(
-            task_id="create", data_model_id=data_model_id, project_id=project_id, mstr_conn_id=mstr_conn_id
+            task_id="create",
+            data_model_id=data_model_id,
+            data_model=data_model,
+            project_id=project_id,
+            mstr_conn_id=mstr_conn_id,
         )
         publish = MstrPublishDataModelOperator(
             task_id="publish",

@@ -73,6 +73,16 @@ class MstrTask(_Task):
         """
         push_link(context, self.hook.server, data_model_id, project)
 
+    def link_to(self, context: Context, refresh: Refresh) -> None:
+        """Put the link to a refresh's data model on the task; a name that was not looked up yet has none.
+
+        :param context: the task's context
+        :param refresh: the refresh
+        """
+        instance = refresh.instance
+        if instance.data_model_id:
+            self.link(context, instance.data_model_id, instance.project_id)
+
     def given(self, context: Context, handle: Any) -> Refresh:
         """Return the refresh whose handle the task was given, and put the link on the task.
 
@@ -80,7 +90,7 @@ class MstrTask(_Task):
         :param handle: the handle, as another task returned it
         """
         refresh = self.hook.refresh(handle)
-        self.link(context, refresh.instance.data_model_id, refresh.instance.project_id)
+        self.link_to(context, refresh)
         return refresh
 
     def watcher(self, refresh: Refresh, timeout: float, poll_interval: float) -> Watcher:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from airflow_provider_mstr.rest import procedures
+from airflow_provider_mstr.rest import finding, procedures
 from airflow_provider_mstr.rest.errors import (
     InstanceLost,
     ModelBusy,
@@ -72,19 +72,26 @@ class Look:
 
 
 def open_instance(
-    credentials: Credentials, project: str, data_model_id: str, logged_in: Callable[[Session], object]
+    credentials: Credentials,
+    project: str,
+    data_model: str,
+    logged_in: Callable[[Session], object],
+    found: Callable[[str], object],
 ) -> Procedure[DataModelInstance]:
     """Log in and create a data model instance; leave no session behind where that fails.
 
     :param credentials: who logs in
     :param project: the project's id or name
-    :param data_model_id: the data model's id
+    :param data_model: the data model's id or name
     :param logged_in: takes the session as soon as there is one
+    :param found: takes the data model's id as soon as it is known
     """
     session = yield from procedures.login(credentials)
     try:
         logged_in(session)
         project_id = yield from procedures.project_id(session, project)
+        data_model_id = yield from finding.data_model_id(session, project_id, data_model)
+        found(data_model_id)
         return (yield from procedures.create_instance(session, project_id, data_model_id))
     except BaseException:
         yield from attempt(procedures.logout(session, CLEANUP_PATIENCE))

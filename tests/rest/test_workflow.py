@@ -77,7 +77,7 @@ def instance_of(request: Request[Any]) -> str:
 def opening(
     project: str = PROJECT, logged_in: Callable[[Session], object] = repr
 ) -> Procedure[DataModelInstance]:
-    return workflow.open_instance(WHO, project, MODEL, logged_in)
+    return workflow.open_instance(WHO, project, MODEL, logged_in, repr)
 
 
 def test_an_instance_is_opened_in_one_new_session() -> None:
