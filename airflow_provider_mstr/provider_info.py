@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("sensors")],
         "triggers": [_modules("triggers")],
         "extra-links": ["airflow_provider_mstr.links.MstrDataModelLink"],
+        "cli": ["airflow_provider_mstr.cli.get_mstr_cli_commands"],
         "connection-types": [
             {
                 "hook-class-name": "airflow_provider_mstr.hooks.MstrHook",

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ``airflow mstr``: to look at a server, to refresh a data model, to prove a connection."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_mstr.console import load_bar, plain_log, show, show_json, show_table, tell
+from airflow_provider_mstr.durations import positive_seconds
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.publishing import Publisher, WhenBusy
+from airflow_provider_mstr.refresh import Ending, Refresh
+from airflow_provider_mstr.rest import finding, procedures, workflow
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NoPrivilege
+from airflow_provider_mstr.rest.finding import UserConnection
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.protocol import Procedure
+from airflow_provider_mstr.rest.publication import State
+from airflow_provider_mstr.rest.session import Session
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
+from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
+
+FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
+
+_NOT_SEEN = "not to be seen by this user, who lacks the privilege to monitor user connections"
+
+
+def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace], None]:
+    """Return a command that says in words what went wrong, and exits with the status of it.
+
+    :param act: does what the command is for
+    """
+
+    @functools.wraps(act)
+    def run(args: Namespace) -> None:
+        try:
+            with _interruptible(), plain_log():
+                act(args, _hook(args.conn_id))
+        except InvalidInput as error:
+            _leave(str(error), CALLED_WRONGLY)
+        except MstrError as error:
+            _leave(str(error), FAILED)
+        except KeyboardInterrupt:
+            _leave("interrupted", INTERRUPTED)
+
+    return run
+
+
+@command
+def projects(args: Namespace, hook: MstrHook) -> None:
+    """List the projects that the user sees."""
+    with hook.session() as session:
+        found = hook.run(procedures.list_projects(session))
+    show([{"name": project.name, "id": project.id} for project in found], args.output)
+
+
+@command
+def models(args: Namespace, hook: MstrHook) -> None:
+    """List the data models of a project."""
+    wanted = args.name or ""
+    with _in_project(hook, args.project) as (session, project_id):
+        found = hook.run(finding.list_data_models(session, project_id, wanted))
+    rows = [
+        {"name": model.name, "id": model.id, "mode": model.serve_mode, "folder": "/".join(model.folder)}
+        for model in sorted(found, key=lambda model: model.name)
+        if wanted.casefold() in model.name.casefold()
+    ]
+    show(rows, args.output)
+
+
+@command
+def tables(args: Namespace, hook: MstrHook) -> None:
+    """List the tables of a data model."""
+    data_model = hook.data_model_name(args.model)
+    with _in_project(hook, args.project) as (session, project_id):
+        data_model_id = hook.run(finding.data_model_id(session, project_id, data_model))
+        found = hook.run(procedures.list_tables(DataModelInstance(session, project_id, data_model_id)))
+    show([{"name": table.name, "id": table.id} for table in found], args.output)
+
+
+@command
+def refresh(args: Namespace, hook: MstrHook) -> None:
+    """Refresh a data model, wait until its load ends, and show how each table has fared."""
+    choice = TableChoice.of(_policies(args.tables), args.refresh_policy)
+    timeout = positive_seconds("--timeout", DEFAULT_TIMEOUT if args.timeout is None else args.timeout)
+    with load_bar() as move_bar:
+        ending = _refreshed(args, hook, choice, timeout, move_bar)
+    outcome = ending.outcome.to_json()
+    if args.output == "json":
+        show_json(outcome)
+    else:
+        show_table([{key: table[key] for key in _TABLE_OUTCOME} for table in outcome["tables"]])
+    if ending.error is not None:
+        raise ending.error
+    tell(f"Refreshed data model {outcome['data_model_id']} in {outcome['seconds']} s")
+
+
+@command
+def sessions(args: Namespace, hook: MstrHook) -> None:
+    """Log in, enter the project if there is one, and show which sessions of the user are open."""
+    project = args.project or hook.server.project
+    with hook.session() as session:
+        limits = hook.run(procedures.session_status(session))
+        user = hook.run(finding.full_name(session))
+        shut_out = hook.run(workflow.attempt(_entering(session, project)))
+        seen, unseen = _open_ones(hook, session, user)
+    proof = {
+        "server": hook.server.url,
+        "user": user,
+        "idle_seconds": limits.get("timeout"),
+        "instances": limits.get("workingSet"),
+        "project": project,
+        "in_project": None if project is None else shut_out is None,
+    }
+    rows = [{key: getattr(each, key) for key in _SESSION} for each in seen]
+    if args.output == "json":
+        show_json(proof | {"sessions": None if unseen else rows})
+    else:
+        place = f", project {project}" if proof["in_project"] else ""
+        print(f"Logged in to {proof['server']} as {user}{place}")
+        print(
+            f"A session ends when idle for {proof['idle_seconds']} s; instances: {proof['instances']} at most"
+        )
+        if not unseen:
+            show_table(rows)
+    if unseen:
+        tell(f"The user's open sessions are {unseen}")
+    if shut_out is not None:
+        raise shut_out
+
+
+_TABLE_OUTCOME = ("name", "policy", "state", "seconds")
+_SESSION = ("project", "client", "since", "seconds", "jobs")
+
+
+def _hook(conn_id: str) -> MstrHook:
+    """Return the hook of a connection, which is read as Airflow's own commands read theirs."""
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    hook = MstrHook(conn_id)
+    try:
+        hook.server  # noqa: B018 - reads the connection
+    except MstrError:
+        raise
+    except AirflowNotFoundException:
+        raise InvalidInput(f"there is no Airflow connection {conn_id!r}") from None
+    except Exception as error:
+        # What others say of a connection that they cannot read may quote its password.
+        raise InvalidInput(
+            f"the Airflow connection {conn_id!r} cannot be read: {type(error).__name__}"
+        ) from None
+    return hook
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, cleaning up on the way out."""
+    earlier = {number: signal.signal(number, signal.default_int_handler) for number in _INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _in_project(hook: MstrHook, project_id: str | None) -> Iterator[tuple[Session, str]]:
+    """Log in for as long as the block lasts, and look up the project."""
+    project = hook.project(project_id)
+    with hook.session() as session:
+        yield session, hook.run(procedures.project_id(session, project))
+
+
+def _refreshed(
+    args: Namespace,
+    hook: MstrHook,
+    choice: TableChoice,
+    timeout: float,
+    move_bar: Callable[[int, int], object],
+) -> Ending:
+    latest: Refresh | None = None
+
+    def note(refresh: Refresh, taken: bool = False) -> None:
+        nonlocal latest
+        latest = refresh
+
+    def tell_and_move(line: str) -> None:
+        tell(line)
+        so_far = watcher.outcome(State.RUNNING, proven=False).tables
+        move_bar(sum(table.state is State.FINISHED for table in so_far), len(so_far))
+
+    when_busy, who = WhenBusy.of(args.when_busy), hook.server.credentials
+    publisher = Publisher(choice, True, when_busy, timeout, time.time, tell, note)
+    try:
+        published = hook.run(publisher.publish(hook.open(args.project, args.model, note)))
+        move_bar(0, len(published.tables))
+        watcher = Watcher(published, timeout, DEFAULT_POLL_INTERVAL, who, time.time, tell_and_move)
+        return hook.run(watcher.end())
+    except KeyboardInterrupt:
+        tell("Stopping the load and closing the session")
+        raise
+    finally:
+        if latest is not None and latest.instance.instance_id:
+            _close(hook, latest)
+
+
+def _close(hook: MstrHook, refresh: Refresh) -> None:
+    try:
+        hook.close(refresh)
+    except MstrError as error:
+        tell(f"The session could not be closed and will idle out: {error}")
+
+
+def _policies(typed: Sequence[str] | None) -> dict[str, str | None] | None:
+    """Return the policies of the tables that were typed, each with ``=POLICY`` or without."""
+    if typed is None:
+        return None
+    policies: dict[str, str | None] = {}
+    for text in typed:
+        name, _, policy = text.rpartition("=")
+        # A name may hold a "=" itself.
+        table, policy_of_it = (name, policy) if name and policy in set(RefreshPolicy) else (text, None)
+        if table in policies:
+            raise InvalidInput(f"--tables names the table {table} twice")
+        policies[table] = policy_of_it
+    return policies
+
+
+def _entering(session: Session, project: str | None) -> Procedure[None]:
+    if project is not None:
+        project_id = yield from procedures.project_id(session, project)
+        yield from procedures.enter_project(session, project_id)
+
+
+def _open_ones(hook: MstrHook, session: Session, user: str) -> tuple[Sequence[UserConnection], str]:
+    """Return the user's open sessions; or none, and why they are not to be seen."""
+    login = hook.server.credentials.login.casefold()
+    try:
+        everyone = hook.run(finding.user_connections(session))
+    except NoPrivilege:
+        return (), _NOT_SEEN
+    except MstrError as error:
+        return (), f"unknown: {error}"
+    return [each for each in everyone if each.full_name == user or each.login.casefold() == login], ""
+
+
+def _leave(words: str, status: int) -> None:
+    tell(f"airflow mstr: {words}")
+    sys.exit(status)
