@@ -484,3 +484,33 @@ def test_a_publish_that_a_user_clears_is_sent_again(
     published(handle, store, clear_number=1)
 
     assert len(states(mstr_sandbox)) == 2
+
+
+@deferred_or_not
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_goes_on_with_a_named_data_model_without_looking_it_up_again(
+    deferrable: bool, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    named = REFRESH | {"data_model_id": None, "data_model": "Retail"}
+    killed(mstr_sandbox, store, asked("publish_status", 3), **named)
+    threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 6)).start()
+
+    retry = retried(store, deferrable=deferrable, data_model_id=None, data_model="Retail")
+
+    assert (retry.result["state"], retry.result["data_model_id"]) == ("finished", RETAIL)
+    assert retry.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+    assert mstr_sandbox.report().requests["search"] == 1
+    assert nothing_left(mstr_sandbox, store)
+
+
+def test_a_retry_closes_a_session_that_was_left_before_the_name_was_looked_up(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.add_fault("search", "slow_before", seconds=60)
+    named = REFRESH | {"data_model_id": None, "data_model": "Retail"}
+    killed(mstr_sandbox, store, asked("search", 1), **named)
+
+    retry = retried(store, data_model_id=None, data_model="Retail")
+
+    assert retry.result["data_model_id"] == RETAIL
+    assert nothing_left(mstr_sandbox, store)

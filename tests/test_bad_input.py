@@ -105,6 +105,19 @@ def test_a_data_model_id_that_is_none_is_refused(refresh: Way, typed: Any, mstr_
 
 
 @every_way
+@pytest.mark.parametrize("typed", ["", "  ", "None", "null", 7, True, ["Retail"], {}, b"Retail"], ids=repr)
+def test_a_data_model_name_that_is_none_is_refused(refresh: Way, typed: Any, mstr_sandbox: Sandbox) -> None:
+    refused(refresh(None, data_model=typed).error, f"data_model is {typed!r}, which is no data model's name")
+    unasked(mstr_sandbox)
+
+
+@every_way
+def test_neither_an_id_nor_a_name_is_refused(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    refused(refresh(None).error, "data_model_id is None", "a name goes into data_model")
+    unasked(mstr_sandbox)
+
+
+@every_way
 def test_blanks_around_a_data_model_id_do_no_harm(refresh: Way, mstr_sandbox: Sandbox) -> None:
     refreshed = refresh(f" {RETAIL}\n")
 

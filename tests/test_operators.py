@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -335,3 +336,66 @@ def test_a_kill_of_a_task_that_does_nothing_breaks_nothing(mstr_sandbox: Sandbox
     operator.on_kill()
 
     assert nothing_left(mstr_sandbox)
+
+
+# The data model by its name.
+
+
+@every_way
+@pytest.mark.parametrize("name", ["Retail", " retail\n"], ids=repr)
+def test_a_data_model_may_be_named(refresh: Way, name: str, mstr_sandbox: Sandbox) -> None:
+    refreshed = refresh(None, data_model=name)
+
+    assert refreshed.error is None
+    assert refreshed.outcome["data_model_id"] == RETAIL
+    for task in refreshed.tasks.values():
+        assert task.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+    report = mstr_sandbox.report()
+    assert (report.logins, report.requests["search"], report.requests["list_tables"]) == (1, 1, 1)
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
+def test_a_data_model_given_by_its_id_is_not_searched_for(refresh: Way, mstr_sandbox: Sandbox) -> None:
+    assert refresh(RETAIL).error is None
+    assert "search" not in mstr_sandbox.report().requests
+
+
+@every_way
+@pytest.mark.parametrize("name", ["Retial", "Pipeline", "Pushed Targets"])
+def test_a_name_that_no_data_model_of_the_project_bears_fails_for_good(
+    refresh: Way, name: str, mstr_sandbox: Sandbox
+) -> None:
+    refreshed = refresh(None, data_model=name)
+
+    assert isinstance(refreshed.error, AirflowFailException)
+    assert isinstance(refreshed.error.__cause__, errors.NotFound)
+    assert f"no data model called '{name}'; it has Finance (" in str(refreshed.error)
+    assert nothing_left(mstr_sandbox)
+    assert "mstr_data_model_link" not in next(iter(refreshed.tasks.values())).xcoms
+
+
+def test_the_link_is_there_as_soon_as_the_name_was_looked_up(mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault("create_instance", "no_privilege")
+
+    task = perform(
+        lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model="Retail", retries=0)
+    )
+
+    assert isinstance(task.error, AirflowFailException)
+    assert task.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+
+
+def test_the_id_of_a_named_data_model_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    task = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model="Retail"))
+
+    assert task.result["data_model_id"] == RETAIL
+    assert f"Data model 'Retail' is {RETAIL}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [MstrRefreshDataModelOperator, MstrCreateDataModelInstanceOperator])
+def test_an_id_and_a_name_at_once_are_refused_when_the_dag_is_read(kind: type[Any]) -> None:
+    with pytest.raises(errors.InvalidInput, match="either data_model_id or data_model"):
+        kind(task_id="t", data_model_id=RETAIL, data_model="Retail")

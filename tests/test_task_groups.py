@@ -64,3 +64,11 @@ def test_each_argument_reaches_the_task_it_is_for(dag: DAG) -> None:
     assert (publish.when_busy, publish.timeout, publish.evidence) == ("fail", 60.0, False)
     assert (wait.deferrable, wait.poke_interval, wait.timeout) == (True, 5.0, 60.0)
     assert {each.mstr_conn_id for each in (create, publish, wait, delete)} == {"other"}
+
+
+def test_a_data_model_may_be_named() -> None:
+    with DAG("dag", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")) as dag:
+        refresh_data_model(data_model="Sales")
+
+    create = dag.get_task("refresh_data_model.create")
+    assert (create.data_model_id, create.data_model) == (None, "Sales")

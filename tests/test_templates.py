@@ -169,6 +169,30 @@ def test_every_other_argument_may_come_out_of_a_template_too(native: bool, mstr_
 
 
 @either
+@pytest.mark.parametrize("kind", [MstrRefreshDataModelOperator, MstrCreateDataModelInstanceOperator])
+def test_the_name_of_a_data_model_may_come_out_of_a_template(
+    kind: Any, native: bool, mstr_sandbox: Sandbox
+) -> None:
+    make = lambda: kind(task_id="t", data_model="{{ params.name }}")  # noqa: E731
+
+    assert perform(rendered(make, native, name="Retail")).result["data_model_id"] == RETAIL
+
+
+@either
+@pytest.mark.parametrize("nothing", ["", None])
+def test_a_name_that_a_template_made_of_nothing_is_refused(
+    nothing: str | None, native: bool, mstr_sandbox: Sandbox
+) -> None:
+    make = lambda: MstrRefreshDataModelOperator(task_id="t", data_model="{{ params.name }}")  # noqa: E731
+
+    done = perform(rendered(make, native, name=nothing))
+
+    assert isinstance(done.error, AirflowFailException)
+    assert "which is no data model's name" in str(done.error)
+    assert mstr_sandbox.report().requests == {}
+
+
+@either
 def test_a_handle_may_come_out_of_a_template(native: bool, mstr_sandbox: Sandbox) -> None:
     def then(kind: Any, handle: Any) -> Any:
         done = perform(

@@ -109,7 +109,8 @@ def perform(make: Callable[[], Any], *, triggerer: bool = True, **context: Any) 
     :param context: more of the task's context
     """
     operator = make()
-    performed = Performed(TaskInstance(operator.task_id), outlet_events=defaultdict(OutletEvent))
+    ti = context.get("ti", TaskInstance(operator.task_id))
+    performed = Performed(ti, outlet_events=defaultdict(OutletEvent))
     context = {"ti": performed.ti, "outlet_events": performed.outlet_events} | context
     step: Callable[[], Any] = lambda: operator.execute(context)  # noqa: E731
     try:
@@ -169,7 +170,9 @@ Way = Callable[..., Refreshed]
 def in_one_task(*, deferrable: bool) -> Way:
     """Return the way of the one-task operator."""
 
-    def refresh(data_model_id: str, poll: float = 0.3, timeout: float = 30.0, **more: Any) -> Refreshed:
+    def refresh(
+        data_model_id: str | None, poll: float = 0.3, timeout: float = 30.0, **more: Any
+    ) -> Refreshed:
         task = perform(
             lambda: MstrRefreshDataModelOperator(
                 task_id="refresh",
@@ -188,8 +191,10 @@ def in_one_task(*, deferrable: bool) -> Way:
 def in_steps(*, deferrable: bool) -> Way:
     """Return the way of the four tasks, the teardown of which runs whenever the setup did."""
 
-    def refresh(data_model_id: str, poll: float = 0.3, timeout: float = 30.0, **more: Any) -> Refreshed:
-        where = {name: more.pop(name) for name in ("project_id",) if name in more}
+    def refresh(
+        data_model_id: str | None, poll: float = 0.3, timeout: float = 30.0, **more: Any
+    ) -> Refreshed:
+        where = {name: more.pop(name) for name in ("project_id", "data_model") if name in more}
         conn = {name: more.pop(name) for name in ("mstr_conn_id",) if name in more}
         tasks: dict[str, Performed] = {}
 

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted import MODEL, PROJECT, PUBLISHED, TOKEN, a_session, an_instance
 
-from airflow_provider_mstr.rest import errors, procedures
+from airflow_provider_mstr.rest import errors, finding, procedures
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, Run, decipher
 from airflow_provider_mstr.rest.publication import PublishStatus, Verdict, verdict
@@ -40,6 +40,10 @@ def procedures_by_name() -> dict[str, Procedure[Any]]:
         "project_id": procedures.project_id(session, "Tutorial"),
         "enter_project": procedures.enter_project(session, PROJECT),
         "data_model": procedures.data_model(session, PROJECT, MODEL),
+        "list_data_models": finding.list_data_models(session, PROJECT),
+        "data_model_id": finding.data_model_id(session, PROJECT, "Retail"),
+        "full_name": finding.full_name(session),
+        "user_connections": finding.user_connections(session),
         "create_instance": procedures.create_instance(session, PROJECT, MODEL),
         "list_tables": procedures.list_tables(instance),
         "publish": procedures.publish(instance, PUBLISHED),
@@ -56,6 +60,15 @@ NUMBERS = st.sampled_from([-2147072194, -2147468986, -2147212544, "-2147072486",
 ERROR = holding(code=CODES, iServerCode=NUMBERS, message=st.just(f"no {TOKEN}, {COOKIE}"), ticketId=st.text())
 ENTRY = holding(id=st.text(), status=st.text(), state=st.text(), errorCode=NUMBERS, errorMessage=st.text())
 ROW = holding(information=holding(objectId=st.text(), name=st.text()))
+HIT = holding(
+    id=st.text(),
+    name=st.just("Retail"),
+    subtype=st.just(779),
+    extType=st.just(448),
+    viewMedia=st.integers(),
+    ancestors=st.lists(holding(name=st.text()) | ODD, max_size=2),
+    duration=st.integers(),
+)
 UPDATES = st.sampled_from(
     ["01/02/2026 03:04:05", "2026-01-02T03:04:05", "12/31/9999 23:59:59", "01/01/0001 00:00:00", "0"]
 )
@@ -67,6 +80,9 @@ LIKELY_JSON = st.one_of(
     holding(total=st.integers(-2, 9), tables=st.lists(ROW | ODD, max_size=4), offset=st.integers()),
     holding(information=holding(objectId=st.text(), name=st.text()), dataServeMode=st.text()),
     st.lists(holding(id=st.text(), name=st.text()) | ODD, max_size=4),
+    holding(totalItems=st.integers(-2, 9), result=st.lists(HIT | ODD, max_size=4)),
+    holding(nodes=st.lists(holding(name=st.text(), status=st.just("running")) | ODD, max_size=3)),
+    holding(totalFiltered=st.integers(-2, 9), userConnections=st.lists(HIT | ODD, max_size=4)),
     holding(cubesInfos=st.lists(holding(status=st.integers(), lastUpdateTime=UPDATES) | ODD, max_size=2)),
 )
 BODIES = st.binary(max_size=200) | LIKELY_JSON.map(lambda said: json.dumps(said).encode())
@@ -180,11 +196,22 @@ def test_any_answer_of_publish_status_comes_to_a_verdict_or_is_not_understood(
 @example(said={"tables": [{"information": {"objectId": "a", "name": None}}], "total": True})
 def test_a_page_of_tables_is_read_to_tables_or_refused(said: Any) -> None:
     try:
-        page = read("list_tables", said)
+        total, tables = read("list_tables", said)
     except errors.NotUnderstood:
         return
-    assert page.total is None or type(page.total) is int
-    assert all(isinstance(table, Table) and type(table.name) is str for table in page.tables)
+    assert total is None or type(total) is int
+    assert all(isinstance(table, Table) and type(table.name) is str for table in tables)
+
+
+@given(said=LIKELY_JSON)
+def test_a_page_of_hits_is_read_to_hits_or_refused(said: Any) -> None:
+    try:
+        _, hits = read("list_data_models", said)
+    except errors.NotUnderstood:
+        return
+    for hit in hits:
+        told = (hit.id, hit.name, hit.serve_mode, *hit.kind, *hit.folder, str(hit))
+        assert all(type(text) is str for text in told)
 
 
 @given(said=LIKELY_JSON)

@@ -99,6 +99,21 @@ def test_a_project_may_be_named() -> None:
     assert played.result.project_id == PROJECT
 
 
+def test_a_data_model_may_be_named_and_its_id_is_told_before_anything_is_made_of_it() -> None:
+    shown: list[str] = []
+    retail = {"id": MODEL, "name": "Retail", "subtype": 779, "extType": 448}
+    found = answer({"totalItems": 1, "result": [retail]})
+    played = play(
+        workflow.open_instance(WHO, PROJECT, "Retail", repr, shown.append),
+        logged_in(),
+        found,
+        KilledError(),
+        empty(),
+    )
+    assert played.calls == [LOGIN, "GET /api/searches/results", CREATE, LOGOUT]
+    assert shown == [MODEL]
+
+
 @pytest.mark.parametrize(
     "reply",
     [

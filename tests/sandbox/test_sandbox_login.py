@@ -144,6 +144,8 @@ def test_a_call_with_another_logins_cookies_is_refused(
         ("GET", "/projects/Tutorial"),
         ("GET", "/objects/9F4772B837604551B4D3CC916ADC5598?type=3"),
         ("GET", "/searches/results?name=Retail"),
+        ("GET", "/monitors/iServer/nodes"),
+        ("GET", "/monitors/userConnections?clusterNode=sandbox-iserver"),
         ("GET", "/cubes?id=9F4772B837604551B4D3CC916ADC5598"),
         ("GET", "/model/dataModels/9F4772B837604551B4D3CC916ADC5598"),
         ("GET", "/model/dataModels/9F4772B837604551B4D3CC916ADC5598/tables"),

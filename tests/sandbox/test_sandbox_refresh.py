@@ -122,6 +122,27 @@ def test_search_tells_mosaic_models_from_other_datasets_by_extended_type(client:
     assert {each["subtype"] for each in hits} == {779}
 
 
+def test_search_tells_the_folders_of_what_it_finds_where_it_is_asked_to(client: Any) -> None:
+    (bare,) = client.call("GET", "/searches/results?name=Retail&pattern=2").json()["result"]
+    (found,) = client.call("GET", "/searches/results?name=Retail&pattern=2&getAncestors=true").json()[
+        "result"
+    ]
+    assert "ancestors" not in bare
+    assert [(each["name"], each["level"]) for each in found["ancestors"]] == [
+        ("Tutorial", 3),
+        ("Public Objects", 2),
+        ("Data Models", 1),
+    ]
+
+
+def test_search_takes_one_of_the_places_in_the_project(
+    serve: Callable[..., Sandbox], connect: Callable[[Sandbox], Any]
+) -> None:
+    sandbox = serve(session_cap=1)
+    connect(sandbox).log_in().create_instance()
+    assert_refused(connect(sandbox).log_in().call("GET", "/searches/results"), 500, "ERR001", -2147072486)
+
+
 # Tables
 
 

@@ -62,6 +62,13 @@ def test_it_reads_the_state_of_the_cube(vendor: Any) -> None:
     assert processors.get_info(vendor, RETAIL.id)["lastUpdateTime"] == "01/01/2026 06:00:00"
 
 
+def test_it_lists_the_user_connections(vendor: Any) -> None:
+    connections = pytest.importorskip("mstrio.users_and_groups")
+    listed = connections.UserConnections(vendor).list_connections()
+    assert {row["username"] for row in listed} == {"administrator"}
+    assert {row["project_name"] for row in listed} >= {""}
+
+
 def test_it_is_told_of_a_wrong_password(sandbox: Sandbox) -> None:
     with pytest.raises(Exception, match="Login failed"):
         connection_module.Connection(sandbox.url, "administrator", "wrong", login_mode=1, verbose=False)
