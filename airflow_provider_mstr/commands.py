@@ -11,6 +11,8 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
@@ -30,8 +32,6 @@ from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
 
 FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
-
-_NOT_SEEN = "not to be seen by this user, who lacks the privilege to monitor user connections"
 
 
 def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace], None]:
@@ -113,29 +113,53 @@ def sessions(args: Namespace, hook: MstrHook) -> None:
         user = hook.run(finding.full_name(session))
         shut_out = hook.run(workflow.attempt(_entering(session, project)))
         seen, unseen = _open_ones(hook, session, user)
-    proof = {
-        "server": hook.server.url,
-        "user": user,
-        "idle_seconds": limits.get("timeout"),
-        "instances": limits.get("workingSet"),
-        "project": project,
-        "in_project": None if project is None else shut_out is None,
-    }
-    rows = [{key: getattr(each, key) for key in _SESSION} for each in seen]
-    if args.output == "json":
-        show_json(proof | {"sessions": None if unseen else rows})
-    else:
-        place = f", project {project}" if proof["in_project"] else ""
-        print(f"Logged in to {proof['server']} as {user}{place}")
-        print(
-            f"A session ends when idle for {proof['idle_seconds']} s; instances: {proof['instances']} at most"
-        )
-        if not unseen:
-            show_table(rows)
+    proof = Proof(
+        server=hook.server.url,
+        user=user,
+        project=project,
+        in_project=project is not None and shut_out is None,
+        idle_seconds=limits.get("timeout"),
+        instances=limits.get("workingSet"),
+        sessions=None if unseen else [{key: getattr(each, key) for key in _SESSION} for each in seen],
+    )
+    proof.show(args.output)
     if unseen:
-        tell(f"The user's open sessions are {unseen}")
+        tell(f"Which sessions are open cannot be seen: {unseen}")
     if shut_out is not None:
         raise shut_out
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a login has proved of a connection.
+
+    :param in_project: whether the project could be entered
+    :param idle_seconds: seconds after which an idle session ends
+    :param instances: how many instances a session may hold
+    :param sessions: the user's open sessions; None where the user may not see them
+    """
+
+    server: str
+    user: str
+    project: str | None
+    in_project: bool
+    idle_seconds: Any
+    instances: Any
+    sessions: list[dict[str, str]] | None
+
+    def show(self, output: str) -> None:
+        """Print it as it was asked for.
+
+        :param output: ``table`` or ``json``
+        """
+        if output == "json":
+            show_json(asdict(self))
+            return
+        print(f"Logged in to {self.server} as {self.user}", end="")
+        print(f", project {self.project}" if self.in_project else "")
+        print(f"A session idles out after {self.idle_seconds} s and holds {self.instances} instances")
+        if self.sessions is not None:
+            show_table(self.sessions)
 
 
 _TABLE_OUTCOME = ("name", "policy", "state", "seconds")
@@ -151,7 +175,7 @@ def _hook(conn_id: str) -> MstrHook:
     except MstrError:
         raise
     except AirflowNotFoundException:
-        raise InvalidInput(f"there is no Airflow connection {conn_id!r}") from None
+        raise InvalidInput(f"there is no Airflow connection {conn_id!r}, or none that can be read") from None
     except Exception as error:
         # What others say of a connection that they cannot read may quote its password.
         raise InvalidInput(
@@ -249,9 +273,9 @@ def _open_ones(hook: MstrHook, session: Session, user: str) -> tuple[Sequence[Us
     try:
         everyone = hook.run(finding.user_connections(session))
     except NoPrivilege:
-        return (), _NOT_SEEN
+        return (), "the user lacks the privilege to monitor user connections"
     except MstrError as error:
-        return (), f"unknown: {error}"
+        return (), error.what
     return [each for each in everyone if each.full_name == user or each.login.casefold() == login], ""
 
 

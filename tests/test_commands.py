@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of ``airflow mstr``: what they print where, how they end, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from airflow.cli.cli_parser import get_parser
+
+from airflow_provider_mstr import transport
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
+from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
+
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
+ANALYST = DEFAULT_WORLD.users[1]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ran.
+
+    :param status: its exit status
+    """
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The rows of the table, without its head and rule."""
+        return [[cell.strip() for cell in line.split("|")] for line in self.out.splitlines() if "|" in line][
+            1:
+        ]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs ``airflow mstr`` as Airflow does, in this process."""
+
+    def run(*typed: str) -> Ran:
+        args, status = get_parser().parse_args(["mstr", *typed]), 0
+        capsys.readouterr()
+        try:
+            args.func(args)
+        except SystemExit as left:
+            status = int(left.code or 0)
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    return run
+
+
+def nothing_left(sandbox: Sandbox) -> bool:
+    report = sandbox.report()
+    return (report.open_sessions, report.instances_open) == (0, 0)
+
+
+def connection(sandbox: Sandbox, **changed: Any) -> str:
+    return json.dumps(json.loads(sandbox.airflow_connection()) | changed)
+
+
+# Looking
+
+
+def test_projects_are_listed(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("projects")
+    assert (ran.status, ran.rows, ran.err) == (0, [["Tutorial", TUTORIAL.id], ["Sales", SALES.id]], "")
+    assert nothing_left(mstr_sandbox)
+
+
+def test_models_are_listed_with_their_mode_and_folder_and_nothing_else(
+    run: Run, mstr_sandbox: Sandbox
+) -> None:
+    ran = run("models")
+    assert [row[0] for row in ran.rows] == ["Finance", "Live Inventory", "Retail", "Supply Chain"]
+    assert ran.rows[1][2:] == ["connect_live", "Tutorial/Public Objects/Data Models"]
+    assert nothing_left(mstr_sandbox)
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        (["--name", "AI"], ["Retail", "Supply Chain"]),
+        (["--project", "sales"], ["Pipeline"]),
+        (["--project", SALES.id, "--name", "Retail"], []),
+    ],
+)
+def test_models_are_chosen_by_name_and_project(run: Run, typed: list[str], names: list[str]) -> None:
+    assert [row["name"] for row in run("models", "-o", "json", *typed).said] == names
+
+
+@pytest.mark.parametrize("model", [RETAIL.id, "retail"])
+def test_tables_are_listed_of_a_model_by_id_or_name(run: Run, model: str, mstr_sandbox: Sandbox) -> None:
+    ran = run("tables", model, "--output", "json")
+    assert ran.said == [{"name": table.name, "id": table.id} for table in RETAIL.tables]
+    assert nothing_left(mstr_sandbox)
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(
+    run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = replace(RETAIL, name="[red]Größe[/] :smile:")
+    with Sandbox(world=replace(DEFAULT_WORLD, data_models=(odd,))) as sandbox:
+        monkeypatch.setenv("AIRFLOW_CONN_ODD", sandbox.airflow_connection())
+        assert run("models", "--conn-id", "odd").rows[0][0] == odd.name
+        assert run("models", "--conn-id", "odd", "-o", "json").said[0]["name"] == odd.name
+
+
+# The proof of a connection
+
+
+def test_sessions_proves_a_connection_in_one_line(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("sessions")
+    first, second, *_ = ran.out.splitlines()
+    assert first == f"Logged in to {mstr_sandbox.url} as administrator, project Tutorial"
+    assert second == "A session idles out after 1800 s and holds 10 instances"
+    assert [row[0] for row in ran.rows] == ["", "Tutorial"]
+    assert (ran.status, nothing_left(mstr_sandbox)) == (0, True)
+
+
+def test_sessions_shows_the_users_own_ones_only(run: Run, mstr_sandbox: Sandbox) -> None:
+    from airflow_provider_mstr.hooks import MstrHook
+    from airflow_provider_mstr.rest import procedures
+
+    with MstrHook().session(), MstrHook().session() as other:
+        MstrHook().run(procedures.enter_project(other, SALES.id))
+        said = run("sessions", "-o", "json").said
+    assert sorted(row["project"] for row in said["sessions"]) == ["", "", "", "Sales", "Tutorial"]
+
+
+def test_sessions_says_in_words_that_the_user_may_not_see_them(
+    run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ANALYST", connection(mstr_sandbox, login=ANALYST.name, password=ANALYST.password)
+    )
+    ran = run("sessions", "--conn-id", "analyst", "-o", "json")
+    assert (ran.status, ran.said["sessions"], ran.said["in_project"]) == (0, None, True)
+    assert "the user lacks the privilege to monitor user connections" in ran.err
+
+
+def test_sessions_fails_where_the_project_is_full_and_still_shows_by_what(
+    run: Run, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.change(session_cap=0)
+    ran = run("sessions", "-o", "json")
+    assert (ran.status, ran.said["in_project"]) == (1, False)
+    assert [row["project"] for row in ran.said["sessions"]] == [""]
+    assert "too many sessions in the project" in ran.err
+    assert nothing_left(mstr_sandbox)
+
+
+def test_sessions_needs_no_project(run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", connection(mstr_sandbox, schema=""))
+    ran = run("sessions", "--conn-id", "bare")
+    assert (ran.status, ran.out.splitlines()[0]) == (0, f"Logged in to {mstr_sandbox.url} as administrator")
+    assert mstr_sandbox.report().max_sessions_seen == {}
+
+
+def test_a_monitor_that_fails_does_not_disprove_the_connection(run: Run, mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault("nodes", "status", status=404, times=None)
+    ran = run("sessions")
+    assert (ran.status, ran.rows) == (0, [])
+    assert "Which sessions are open cannot be seen: could not list the nodes" in ran.err
+
+
+# Refreshing
+
+
+def test_refresh_loads_every_table_and_shows_how_each_has_fared(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("refresh", "retail")
+    assert [row[:3] for row in ran.rows] == [[table.name, "replace", "finished"] for table in RETAIL.tables]
+    assert f"Data model 'retail' is {RETAIL.id}" in ran.err
+    assert "Table order_detail: completed" in ran.err
+    assert f"Refreshed data model {RETAIL.id} in" in ran.err
+    report = mstr_sandbox.report()
+    assert (ran.status, report.logins, len(report.publishes)) == (0, 1, 1)
+    assert nothing_left(mstr_sandbox)
+
+
+def test_refresh_loads_the_tables_that_are_named_each_with_its_policy(
+    run: Run, mstr_sandbox: Sandbox
+) -> None:
+    store = RETAIL.table("lu_store")
+    assert store is not None
+    typed = ["--refresh-policy", "add", "--tables", "ytd_day", f"{store.id}=upsert", "order_detail=replace"]
+    ran = run("refresh", RETAIL.id, "-o", "json", *typed)
+    assert ran.said["state"] == "finished"
+    (publish,) = mstr_sandbox.report().publishes
+    assert [(table.name, table.refresh_policy) for table in publish.tables] == [
+        ("ytd_day", "add"),
+        ("lu_store", "upsert"),
+        ("order_detail", "replace"),
+    ]
+
+
+def test_the_name_of_a_table_may_hold_what_parts_a_policy_from_it(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("refresh", "Retail", "--tables", "a=b", "c=d=add")
+    assert (ran.status, "has no table 'a=b'" in ran.err) == (1, True)
+
+
+def test_a_failed_load_shows_the_tables_and_fails(run: Run, mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.change(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
+    ran = run("refresh", "Retail", "-o", "json")
+    assert (ran.status, ran.said["state"]) == (1, "failed")
+    assert {table["name"]: table["state"] for table in ran.said["tables"]}["lu_store"] == "failed"
+    assert "table lu_store ended as schema_comparison_error" in ran.err
+    assert nothing_left(mstr_sandbox)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_load_that_takes_too_long_is_given_up_and_stopped(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("refresh", "Retail", "--timeout", "1")
+    assert (ran.status, "did not end within 1 s" in ran.err) == (1, True)
+    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+    assert nothing_left(mstr_sandbox)
+
+
+def test_a_session_that_cannot_be_closed_is_told_and_fails_nothing(run: Run, mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault("logout", "no_privilege", times=None)
+    ran = run("refresh", "Retail")
+    assert (ran.status, "could not be closed and will idle out" in ran.err) == (0, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_an_interruption_stops_the_load_and_closes_the_session(
+    number: signal.Signals, mstr_sandbox: Sandbox
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airflow", "mstr", "refresh", "Retail"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    try:
+        mstr_sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 1, timeout=90)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    assert "Stopping the load and closing the session" in err
+    assert "Traceback" not in err
+    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+    assert nothing_left(mstr_sandbox)
+
+
+# Called wrongly, and what else may be wrong
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["tables", " "], "which is no data model's name"),
+        (["refresh", ""], "which is no data model's name"),
+        (["refresh", "Retail", "--timeout", "soon"], "--timeout is 'soon'"),
+        (["refresh", "Retail", "--timeout", "0"], "--timeout is '0'"),
+        (["refresh", "Retail", "--tables", "a", "a=add"], "--tables names the table a twice"),
+        (["projects", "--conn-id", "nowhere"], "there is no Airflow connection 'nowhere'"),
+        (["models", "--conn-id", "bare"], "no project"),
+        (["projects", "--conn-id", "hostless"], "no usable host"),
+    ],
+    ids=lambda typed: " ".join(typed) if isinstance(typed, list) else "",
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_asked(
+    run: Run, typed: list[str], words: str, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", connection(mstr_sandbox, schema=""))
+    monkeypatch.setenv("AIRFLOW_CONN_HOSTLESS", connection(mstr_sandbox, host=""))
+    ran = run(*typed)
+    assert (ran.status, ran.out) == (2, "")
+    assert words in ran.err
+    assert mstr_sandbox.requests == ()
+
+
+@pytest.mark.parametrize(
+    "form", ['{"conn_type": "mstr", "password": "s3cr3t-word', "mstr://a:s3cr3t-word@x://y://z"]
+)
+def test_a_connection_that_cannot_be_read_is_refused_without_a_word_of_it(
+    run: Run, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BROKEN", form)
+    ran = run("projects", "--conn-id", "broken")
+    assert (ran.status, "Airflow connection 'broken'" in ran.err) == (2, True)
+    assert "s3cr3t-word" not in ran.err + ran.out
+
+
+@pytest.mark.parametrize("typed", [["tables", "Retial"], ["refresh", "Retial"]], ids=" ".join)
+def test_an_unknown_model_fails_with_the_names_there_are(
+    run: Run, typed: list[str], mstr_sandbox: Sandbox
+) -> None:
+    ran = run(*typed)
+    assert (ran.status, ran.out) == (1, "")
+    assert "no data model called 'Retial'; it has Finance (" in ran.err
+    assert nothing_left(mstr_sandbox)
+
+
+def test_a_wrong_password_fails_in_words(
+    run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WRONG", connection(mstr_sandbox, password="not-the-password"))
+    ran = run("sessions", "--conn-id", "wrong")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("airflow mstr: could not log in as administrator: login or password are wrong")
+    assert "not-the-password" not in ran.err
+
+
+def test_a_server_that_is_away_fails_in_words(
+    run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "PATIENCE", 1.0)
+    monkeypatch.setenv("AIRFLOW_CONN_AWAY", connection(mstr_sandbox, host="http://127.0.0.1:9"))
+    ran = run("projects", "--conn-id", "away")
+    assert (ran.status, ran.out) == (1, "")
+    first, *_, last = ran.err.splitlines()
+    assert first.startswith("Asking again in")
+    assert last.startswith("airflow mstr: could not log in as administrator: ConnectionError")
