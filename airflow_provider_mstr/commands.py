@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
@@ -33,6 +34,14 @@ from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, 
 
 FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
 
+# What is shown of each table of an outcome, and of each session.
+_TABLE_OUTCOME = ("name", "policy", "state", "seconds")
+_SESSION = ("project", "client", "since", "seconds", "jobs")
+
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger(__name__)
+
 
 def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace], None]:
     """Return a command that says in words what went wrong, and exits with the status of it.
@@ -42,15 +51,8 @@ def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace],
 
     @functools.wraps(act)
     def run(args: Namespace) -> None:
-        try:
-            with _interruptible(), plain_log():
-                act(args, _hook(args.conn_id))
-        except InvalidInput as error:
-            _leave(str(error), CALLED_WRONGLY)
-        except MstrError as error:
-            _leave(str(error), FAILED)
-        except KeyboardInterrupt:
-            _leave("interrupted", INTERRUPTED)
+        with _interruptible(), plain_log(), _left_in_words():
+            act(args, _hook(args.conn_id))
 
     return run
 
@@ -145,7 +147,7 @@ class Proof:
     in_project: bool
     idle_seconds: Any
     instances: Any
-    sessions: list[dict[str, str]] | None
+    sessions: list[dict[str, Any]] | None
 
     def show(self, output: str) -> None:
         """Print it as it was asked for.
@@ -162,8 +164,22 @@ class Proof:
             show_table(self.sessions)
 
 
-_TABLE_OUTCOME = ("name", "policy", "state", "seconds")
-_SESSION = ("project", "client", "since", "seconds", "jobs")
+@contextmanager
+def _left_in_words() -> Iterator[None]:
+    """Leave with words and a status where the block does not end well."""
+    try:
+        yield
+    except InvalidInput as error:
+        _leave(str(error), CALLED_WRONGLY)
+    except MstrError as error:
+        _leave(str(error), FAILED)
+    except KeyboardInterrupt:
+        _leave("interrupted", INTERRUPTED)
+    except Exception as error:
+        log.debug("Unforeseen", exc_info=True)
+        _leave(
+            f"unforeseen {type(error).__name__}; AIRFLOW__LOGGING__LOGGING_LEVEL=DEBUG shows where", FAILED
+        )
 
 
 def _hook(conn_id: str) -> MstrHook:
@@ -193,9 +209,6 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -279,6 +292,6 @@ def _open_ones(hook: MstrHook, session: Session, user: str) -> tuple[Sequence[Us
     return [each for each in everyone if each.full_name == user or each.login.casefold() == login], ""
 
 
-def _leave(words: str, status: int) -> None:
+def _leave(words: str, status: int) -> NoReturn:
     tell(f"airflow mstr: {words}")
     sys.exit(status)

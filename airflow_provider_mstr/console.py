@@ -83,4 +83,4 @@ def plain_log() -> Iterator[None]:
 
 class _Teller(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        tell(str(redact(record.getMessage())))
+        tell(str(redact(self.format(record))))

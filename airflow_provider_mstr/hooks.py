@@ -173,7 +173,8 @@ class MstrHook(BaseHook):
                 found(data_model_id)
 
         who = self.server.credentials
-        refresh = Refresh(self.run(workflow.open_instance(who, project, data_model, logged_in, looked_up)))
+        opening = workflow.open_instance(who, project, data_model, logged_in, found=looked_up)
+        refresh = Refresh(self.run(opening))
         note(refresh)
         return refresh
 

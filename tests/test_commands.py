@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from airflow.cli.cli_parser import get_parser
 
-from airflow_provider_mstr import transport
+from airflow_provider_mstr import commands, transport
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
 
@@ -334,3 +334,19 @@ def test_a_server_that_is_away_fails_in_words(
     first, *_, last = ran.err.splitlines()
     assert first.startswith("Asking again in")
     assert last.startswith("airflow mstr: could not log in as administrator: ConnectionError")
+
+
+def test_what_nobody_has_foreseen_is_no_traceback_unless_it_is_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("s3cr3t-word")
+
+    monkeypatch.setattr(commands.procedures, "list_projects", broken)
+    ran = run("projects")
+    assert (ran.status, "unforeseen RuntimeError" in ran.err) == (1, True)
+    assert "Traceback" not in ran.err
+    assert "s3cr3t-word" not in ran.err
+
+    caplog.set_level("DEBUG", "airflow_provider_mstr")
+    assert "Traceback" in run("projects").err

@@ -156,7 +156,7 @@ def opened(session: Session | None = None) -> Procedure[DataModelInstance]:
 
 def opening(project: str, data_model_id: str) -> Procedure[DataModelInstance]:
     """Log in and create an instance, while nobody takes the session down."""
-    return workflow.open_instance(CREDENTIALS, project, data_model_id, repr, repr)
+    return workflow.open_instance(CREDENTIALS, project, data_model_id, lambda _: None)
 
 
 def whole_refresh(data_model_id: str = RETAIL.id) -> Procedure[State]:

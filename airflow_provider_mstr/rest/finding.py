@@ -57,8 +57,8 @@ class UserConnection:
 
     :param project: the project it is in; empty for a session in no project
     :param since: when it was opened, as the server writes it
-    :param seconds: how long it has been open
-    :param jobs: how many jobs run in it
+    :param seconds: how long it has been open; None where the server does not tell
+    :param jobs: how many jobs run in it; None where the server does not tell
     """
 
     id: str
@@ -67,8 +67,8 @@ class UserConnection:
     project: str
     client: str
     since: str
-    seconds: str
-    jobs: str
+    seconds: int | None
+    jobs: int | None
 
 
 def list_data_models(
@@ -192,9 +192,24 @@ def _serve_mode(view_media: Any) -> str:
 
 def _user_connection(entry: Any) -> UserConnection:
     said = _entry(entry, "a user connection")
-    keys = ("username", "userFullName", "projectName", "client", "dateConnectionCreated", "duration")
-    told = ("" if said.get(key) is None else str(said[key]) for key in (*keys, "openJobsCount"))
-    return UserConnection(said["id"], *told)
+    return UserConnection(
+        id=said["id"],
+        login=_text(said.get("username")),
+        full_name=_text(said.get("userFullName")),
+        project=_text(said.get("projectName")),
+        client=_text(said.get("client")),
+        since=_text(said.get("dateConnectionCreated")),
+        seconds=_whole(said.get("duration")),
+        jobs=_whole(said.get("openJobsCount")),
+    )
+
+
+def _text(said: Any) -> str:
+    return "" if said is None else str(said)
+
+
+def _whole(said: Any) -> int | None:
+    return said if isinstance(said, int) else None
 
 
 def _entry(entry: Any, what: str) -> dict[str, Any]:
@@ -204,7 +219,7 @@ def _entry(entry: Any, what: str) -> dict[str, Any]:
 
 
 def _full_name(response: Response) -> str:
-    return str(json_object(response).get("fullName") or "")
+    return _text(json_object(response).get("fullName"))
 
 
 def _nodes(response: Response) -> tuple[str, ...]:

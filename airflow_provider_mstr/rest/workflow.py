@@ -76,7 +76,7 @@ def open_instance(
     project: str,
     data_model: str,
     logged_in: Callable[[Session], object],
-    found: Callable[[str], object],
+    found: Callable[[str], object] | None = None,
 ) -> Procedure[DataModelInstance]:
     """Log in and create a data model instance; leave no session behind where that fails.
 
@@ -91,7 +91,8 @@ def open_instance(
         logged_in(session)
         project_id = yield from procedures.project_id(session, project)
         data_model_id = yield from finding.data_model_id(session, project_id, data_model)
-        found(data_model_id)
+        if found is not None:
+            found(data_model_id)
         return (yield from procedures.create_instance(session, project_id, data_model_id))
     except BaseException:
         yield from attempt(procedures.logout(session, CLEANUP_PATIENCE))

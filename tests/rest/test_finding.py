@@ -281,8 +281,8 @@ def test_user_connections_are_asked_of_every_node_that_runs() -> None:
             "Tutorial",
             "10.0.0.7",
             "2020-08-03T12:20:00.000+0000",
-            "938",
-            "2",
+            938,
+            2,
         ),
     )
     assert played.calls == [
@@ -300,7 +300,7 @@ def test_a_connection_of_which_little_is_told_is_still_one() -> None:
         answer({"nodes": [{"name": "n1"}]}),
         answer({"userConnections": [{"id": "C1", "projectName": None}], "totalFiltered": 1}),
     )
-    assert played.result == (UserConnection("C1", "", "", "", "", "", "", ""),)
+    assert played.result == (UserConnection("C1", "", "", "", "", "", None, None),)
 
 
 @pytest.mark.parametrize("call", [finding.user_connections, finding.full_name])

@@ -77,7 +77,7 @@ def instance_of(request: Request[Any]) -> str:
 def opening(
     project: str = PROJECT, logged_in: Callable[[Session], object] = repr
 ) -> Procedure[DataModelInstance]:
-    return workflow.open_instance(WHO, project, MODEL, logged_in, repr)
+    return workflow.open_instance(WHO, project, MODEL, logged_in)
 
 
 def test_an_instance_is_opened_in_one_new_session() -> None:
@@ -104,7 +104,7 @@ def test_a_data_model_may_be_named_and_its_id_is_told_before_anything_is_made_of
     retail = {"id": MODEL, "name": "Retail", "subtype": 779, "extType": 448}
     found = answer({"totalItems": 1, "result": [retail]})
     played = play(
-        workflow.open_instance(WHO, PROJECT, "Retail", repr, shown.append),
+        workflow.open_instance(WHO, PROJECT, "Retail", repr, found=shown.append),
         logged_in(),
         found,
         KilledError(),
