@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For the documentation: arguments with those of base classes among them, and defaults as values."""
+"""For the documentation: arguments with those of base classes among them, defaults as values, plain names."""
 
 from __future__ import annotations
 
 import ast
 import operator
+import re
 from typing import Any
 
 import griffe
 
 _DEFERRABLE = "default_deferrable"
+_ROLE = re.compile(r":(?:attr|class|func|meth):`~?(?:[\w.]+\.)?(\w+)`")
 _OPERATIONS = {ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Add: operator.add}
 
 
-class ReferenceArguments(griffe.Extension):
-    """Adds the arguments that an ``__init__`` hands on by ``**kwargs``, and writes defaults as values."""
+class Reference(griffe.Extension):
+    """Makes what griffe has read of the code fit to be read by people."""
 
     def on_package(self, *, pkg: griffe.Module, **more: Any) -> None:
         """Look through a package once it is loaded.
@@ -22,6 +24,7 @@ class ReferenceArguments(griffe.Extension):
         :param pkg: the package
         :param more: what else griffe tells
         """
+        _unmark(pkg)
         for module in pkg.modules.values():
             classes = [each for each in module.classes.values() if not each.is_alias]
             for each in classes:
@@ -31,6 +34,15 @@ class ReferenceArguments(griffe.Extension):
                 for parameter in function.parameters:
                     if isinstance(parameter.default, griffe.Expr):
                         parameter.default = _shown(module, parameter.default)
+
+
+def _unmark(each: griffe.Object) -> None:
+    """Write references of docstrings as code: pages are Markdown, which has no roles."""
+    if each.docstring is not None:
+        each.docstring.value = _ROLE.sub(r"`\1`", each.docstring.value)
+    for member in each.members.values():
+        if isinstance(member, griffe.Object):
+            _unmark(member)
 
 
 def _init(each: griffe.Class) -> griffe.Function | None:
