@@ -21,6 +21,7 @@ from airflow_home import airflow_environment
 from provocations import Provocations
 from workers import perform
 
+from airflow_provider_mstr import connection, operators, transport, watch
 from airflow_provider_mstr import sandbox as sandbox_package
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
@@ -30,7 +31,7 @@ from airflow_provider_mstr.operators import (
     MstrRefreshDataModelOperator,
 )
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR, get_provider_info
-from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest import errors, session, workflow
 from airflow_provider_mstr.rest.session import LoginMode
 from airflow_provider_mstr.rest.tables import RefreshPolicy
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox, Settings
@@ -308,6 +309,7 @@ def commands(label: str) -> list[str]:
     return [line.removeprefix("$ ") for line in lines]
 
 
+@pytest.mark.timeout(600)
 def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_red_one(tmp_path: Path) -> None:
     (serve,) = map(shlex.split, commands("sandbox"))
     (shown_port,) = (word for word in serve if word.isdigit())
@@ -392,6 +394,37 @@ def test_the_outcome_has_the_form_that_the_page_shows() -> None:
         outcome.keys() == shown.keys() == {row[0] for row in rows("operators/outcome.md")} - {"field", "---"}
     )
     assert outcome["tables"][0].keys() == shown["tables"][0].keys()
+
+
+STATED = {
+    "operators/one-task.md": {"looks for three seconds itself": operators.EARLY_WATCH == 3},
+    "operators/index.md": {
+        "at a tenth of the time that has passed": watch.SHARE_OF_ELAPSED == 0.1,
+        "the default of two hours": watch.DEFAULT_TIMEOUT == 2 * 60 * 60,
+    },
+    "connection.md": {
+        "30 by default": connection.DEFAULT_TIMEOUT == 30,
+        connection.DEFAULT_LINK_TEMPLATE: True,
+        "for a minute; while a publish is watched, for five minutes": (
+            (transport.PATIENCE, watch.PATIENCE) == (60, 300)
+        ),
+    },
+    "how-it-works.md": {
+        "the number says the same again two looks later": workflow.CONFIRMATIONS == 3,
+        "the default `poll_interval` of 30 seconds": watch.DEFAULT_POLL_INTERVAL == 30,
+    },
+    "security.md": {
+        "It opens for a week at most": session.SEAL_LIFETIME == 7 * 24 * 60 * 60,
+        "n = 16384, r = 8, p = 1": "n=2**14, r=8, p=1" in inspect.getsource(session),
+    },
+}
+
+
+@pytest.mark.parametrize("page", STATED)
+def test_what_a_page_states_of_times_and_limits_is_so(page: str) -> None:
+    for sentence, is_so in STATED[page].items():
+        assert sentence in " ".join(PAGES[page].split()), sentence
+        assert is_so, sentence
 
 
 # Errors
