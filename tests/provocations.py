@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How each error comes about: what the tests do to a refresh so that it fails with it."""
+"""How each error comes about: what the tests do to a refresh so that it fails with it.
+
+Run, this writes the texts of the errors in docs/errors.md anew.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+if __name__ == "__main__":
+    # It gives Airflow a home of its own, which must be there before Airflow is imported.
+    import conftest  # noqa: F401
+
 from certificates import Authority
 from misbehaving_server import MisbehavingServer
 from workers import perform
@@ -17,6 +27,7 @@ from airflow_provider_mstr import transport
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
 from airflow_provider_mstr.refresh import Refresh
+from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.sandbox import PublishFailure, Sandbox
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
@@ -149,3 +160,49 @@ def refresh(**more: Any) -> BaseException | None:
     """Refresh a data model in one task, and return its error."""
     arguments = {"data_model_id": RETAIL, "poll_interval": 0.2, "timeout": 30.0} | more
     return perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", **arguments)).error
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
+KINDS = {kind.__name__: kind for kind in errors.MstrError.__subclasses__()}
+
+
+def shown(name: str) -> str:
+    """Return the text that the page shows for an error.
+
+    :param name: the error's class
+    """
+    return _found(name, PAGE.read_text())[2]
+
+
+def steady(text: str) -> str:
+    """Return an error's text with a ticket that does not change from one time to the next.
+
+    :param text: the text
+    """
+    return re.sub(r"ticket \w+", "ticket 5d9c2f71a0b84e63", text)
+
+
+def _found(name: str, page: str) -> re.Match[str]:
+    found = re.search(rf"(\n### {name}\n\n```text\n)(.*)(?=\n```\n)", page)
+    assert found is not None, f"{PAGE.name} has no section {name} that begins with the error's text"
+    return found
+
+
+def main() -> None:
+    """Write the texts of the page anew."""
+    page = PAGE.read_text()
+    for name in KINDS:
+        with (
+            Sandbox() as sandbox,
+            pytest.MonkeyPatch.context() as environment,
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            environment.setenv(CONNECTION, sandbox.airflow_connection())
+            text = steady(str(Provocations(sandbox, environment, Path(folder)).of(name)))
+        found = _found(name, page)
+        page = page[: found.start(2)] + text + page[found.end(2) :]
+    PAGE.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
