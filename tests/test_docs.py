@@ -351,6 +351,49 @@ def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_re
     assert "table lu_store ended as schema_comparison_error" in red.stdout + red.stderr
 
 
+# The log
+
+
+@pytest.mark.parametrize("page", ["index.md", "get-started.md"])
+@pytest.mark.mstr_sandbox(publish_seconds=2)
+@pytest.mark.usefixtures("mstr_connection")
+def test_the_log_of_a_refresh_has_the_lines_that_a_page_shows(
+    page: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(MstrRefreshDataModelOperator, "log", Told(told))
+    with caplog.at_level("INFO"):
+        perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL))
+    told += [record.getMessage() for record in caplog.records]
+
+    shown = re.findall(r"```text\n(.*?)```", PAGES[page], re.DOTALL)[0].splitlines()
+    assert len(shown) > 2
+    for line in shown:
+        pattern = alike(line.removesuffix("..."))
+        assert any(alike(each).startswith(pattern) for each in told), f"{line}: {told}"
+
+
+class Told:
+    """A logger that keeps what it is told.
+
+    :param lines: where to
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def info(self, text: str, *values: object) -> None:
+        self.lines.append(text % values if values else text)
+
+    warning = info
+
+
+def alike(line: str) -> str:
+    """Return a line of the log without its numbers and its table's name, which differ from time to time."""
+    tables = "|".join(table.name for model in DEFAULT_WORLD.data_models for table in model.tables)
+    return re.sub(rf"\b({tables})(?=:)", "a table", re.sub(r"\b\d+\b", "1", line)).rstrip()
+
+
 # Connection and outcome
 
 
