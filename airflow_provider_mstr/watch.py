@@ -74,6 +74,7 @@ class Watcher:
     seen: dict[str, tuple[str, float]] = field(default_factory=dict)
     answered: bool = True
     _busy: bool = field(default=False, init=False)
+    _doubted: bool = field(default=False, init=False)
     _ending: Ending | None = field(default=None, init=False)
 
     def end(self, first_pause: float = 0.0) -> Procedure[Ending]:
@@ -171,8 +172,13 @@ class Watcher:
             instance.project_id, instance.data_model_id, state, proven, self.elapsed, tables
         )
 
-    def timed_out(self) -> PublishTimedOut:
-        """Return the error of a publish that did not end in time."""
+    def timed_out(self) -> MstrError:
+        """Return the error of a publish that was not seen to end in time."""
+        if self._doubted:
+            return OutcomeUnknown(
+                f"the server reports the publish of {self.refresh.instance.model_name} as done, but the data "
+                f"model was not updated within {self.timeout:g} s; evidence=False takes the server's word"
+            )
         waiting = [table.name for table in self.refresh.tables if self._state(table) is State.RUNNING]
         still = f"still waiting for {_some(waiting)}" if waiting else "every table was seen loaded"
         model = self.refresh.instance.model_name
@@ -189,10 +195,19 @@ class Watcher:
                     return None
                 yield Pause(pause)
         except (ServerUnavailable, NotUnderstood) as error:
-            return None if patience is not None else (yield from self._unseen(error))
+            return None if patience is not None else (yield from self._unanswered(error, until))
         except MstrError as error:
             return self.ending(error)
         return Ending(outcome)
+
+    def _unanswered(self, error: MstrError, until: float) -> Procedure[Ending | None]:
+        """Return the ending of a watch that was not answered, or None where it is to ask on later."""
+        told = error.reply.retry_after or 0.0
+        if not PATIENCE <= told < self.left:
+            return (yield from self._unseen(error))
+        if self.clock() + told <= until:
+            yield Pause(told)
+        return None
 
     def _unseen(self, error: MstrError) -> Procedure[Ending]:
         """Return the ending of a publish that can be asked for no more, and may have ended well unseen."""
@@ -277,7 +292,12 @@ class Watcher:
     def _note(self, seen: Look) -> None:
         if seen.busy and not self._busy:
             self.tell("Another job is publishing this data model; waiting for it")
-        self._busy = seen.busy
+        if seen.doubted and not self._doubted:
+            self.tell(
+                "The server reports the publish as done, but the data model's last update does not show it "
+                "yet; waiting for that"
+            )
+        self._busy, self._doubted = seen.busy, seen.doubted
         if seen.busy:
             self.refresh = replace(self.refresh, contested=True)
         for line in self._changes(seen.status.tables if seen.status else ()):

@@ -301,7 +301,7 @@ In every case
 | 401 session lost, 404 instance lost | it is gone for good |
 | 403 no privilege | the API's own refusal |
 
-- A cell is `success` or the error of the refresh, as the [README](../README.md#when-it-fails) explains it.
+- A cell is `success` or the error of the refresh, as [Errors and what to do](errors.md) explains it.
   Each task is tried once: what its `retries` would mend is not counted.
 - Where the ways to refresh differ, the cell says so: "in steps" is the form of four tasks.
 - "left" counts sessions that idle out, as nobody knows their token or the server would not close them.

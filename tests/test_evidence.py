@@ -56,6 +56,18 @@ def test_a_first_load_outdates_a_cube_that_never_had_one() -> None:
     assert Baseline.of(a_cube(0, None)).outdated_by(a_cube())
 
 
+def test_a_first_load_shows_without_a_time_once_it_has_ended() -> None:
+    before = Baseline.of(a_cube(0, None))
+
+    assert not before.outdated_by(a_cube(1, None))
+    assert before.outdated_by(a_cube(17510, None))
+
+
+@pytest.mark.parametrize("status", [17510, None])
+def test_a_cube_that_was_loaded_nobody_knows_when_is_no_baseline(status: int | None) -> None:
+    assert not Baseline.of(a_cube(status, None)).readable
+
+
 def test_an_unreadable_cube_is_no_baseline() -> None:
     assert not Baseline.of(None).outdated_by(a_cube())
 

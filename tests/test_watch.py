@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, pairwise, repeat
+from datetime import datetime
+from itertools import chain, cycle, pairwise, repeat
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from airflow_provider_mstr import watch
 from airflow_provider_mstr.refresh import Ending, Refresh
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.errors import MstrError
+from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, Response, Run, decipher
 from airflow_provider_mstr.rest.publication import State
@@ -53,6 +55,7 @@ class Watch:
     seconds_per_answer: float = 0.0
     tables: tuple[TableRefresh, ...] = TABLES
     published_at: float | None = PUBLISHED_AT
+    baseline: Baseline | None = None
     clock: Clock = field(default_factory=Clock)
     lines: list[str] = field(default_factory=list)
     looks: list[float] = field(default_factory=list)
@@ -61,7 +64,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         instance = DataModelInstance(Session(TOKEN, {}), "P1", "M1", "I1")
-        refresh = Refresh(instance, self.tables, self.published_at)
+        refresh = Refresh(instance, self.tables, self.published_at, self.baseline)
         self.watcher = Watcher(
             refresh, self.timeout, self.poll_interval, Credentials(login="etl"), self.clock, self.lines.append
         )
@@ -118,6 +121,7 @@ RUNNING = said(6)
 LOADED = said(1, A1="completed", B2="completed")
 BUSY = refused(500, -2147072194)
 AWAY = Response(502)
+PLAIN = Response(200, (), b'{"status": 1}')
 
 
 def watching(*answers: Response | MstrError, then: Response | None = None, **how: Any) -> Watch:
@@ -258,6 +262,28 @@ def test_a_server_that_is_away_until_the_deadline_leaves_the_outcome_unknown() -
     ending = watching(AWAY, timeout=8.0, seconds_per_answer=9.0).ending()
     assert type(ending.error) is errors.OutcomeUnknown
     assert ending.outcome.state is State.RUNNING
+
+
+def away_for(seconds: float) -> Response:
+    return Response(503, (("Retry-After", f"{seconds:.0f}"),))
+
+
+def test_a_server_that_says_when_it_will_be_back_is_asked_again_then() -> None:
+    watched = watching(away_for(2 * PATIENCE), LOADED, timeout=4 * PATIENCE)
+    assert watched.ending().error is None
+    assert watched.looks == [0.0, 2 * PATIENCE]
+
+
+def test_a_server_that_will_be_back_too_late_is_not_waited_for() -> None:
+    watched = watching(away_for(2 * PATIENCE), timeout=1.5 * PATIENCE)
+    assert type(watched.ending().error) is errors.ServerUnavailable
+    assert watched.looks == [0.0]
+
+
+def test_looking_for_no_time_does_not_wait_for_a_server_to_be_back() -> None:
+    watched = watching(away_for(2 * PATIENCE), timeout=4 * PATIENCE)
+    assert watched.run(watched.watcher.end_within(0)) is None
+    assert watched.pauses == []
 
 
 def test_a_server_that_is_away_longer_than_patience_ends_the_watch_but_not_the_publish() -> None:
@@ -427,6 +453,27 @@ def test_a_model_that_another_job_publishes_is_waited_for_and_told_once() -> Non
     assert [line for line in watched.lines if "Another job" in line] == [
         "Another job is publishing this data model; waiting for it"
     ]
+
+
+def cube(updated: str) -> Response:
+    return Response(200, (), json.dumps({"cubesInfos": [{"status": 2, "lastUpdateTime": updated}]}).encode())
+
+
+STALE, FRESH = cube("01/02/2026 03:04:05"), cube("01/02/2026 03:05:00")
+BASELINE = Baseline(True, datetime(2026, 1, 2, 3, 4, 5))
+
+
+def test_an_end_that_the_cube_does_not_show_yet_is_waited_for_and_told_once() -> None:
+    watched = watching(PLAIN, STALE, PLAIN, STALE, PLAIN, FRESH, baseline=BASELINE)
+    assert watched.ending().error is None
+    assert sum("does not show it yet" in line for line in watched.lines) == 1
+
+
+def test_an_end_that_the_cube_never_shows_is_unknown_and_says_what_to_do() -> None:
+    watched = Watch(cycle([PLAIN, STALE]), timeout=8.0, baseline=BASELINE)
+    error = watched.ending().error
+    assert type(error) is errors.OutcomeUnknown
+    assert "evidence=False" in str(error)
 
 
 def test_a_model_that_is_busy_again_is_told_again() -> None:

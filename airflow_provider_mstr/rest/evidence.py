@@ -11,6 +11,8 @@ from typing import Any
 from airflow_provider_mstr.rest.errors import NotUnderstood
 from airflow_provider_mstr.rest.protocol import Response, json_object
 
+# The state bits of a cube (7.4).
+_NO_CACHE = 0
 _PROCESSING = 1
 _FORMATS = ("%m/%d/%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 
@@ -26,11 +28,13 @@ class Cube:
 
     :param updated: when it was last loaded, by the server's clock and in its zone; None if never
     :param processing: whether it is being loaded
-    :param settled: whether a load that ends now would show as a later time
+    :param holds_rows: whether there is a load that has ended, whenever that was
+    :param settled: whether a load that ends now would show
     """
 
     updated: datetime | None
     processing: bool
+    holds_rows: bool = False
     settled: bool = True
 
     @classmethod
@@ -47,7 +51,8 @@ class Cube:
         return cls(
             updated=updated,
             processing=isinstance(status, int) and bool(status & _PROCESSING),
-            settled=updated is None or _settled(updated, response.header("Date")),
+            holds_rows=isinstance(status, int) and bool(status) and not status & _PROCESSING,
+            settled=status == _NO_CACHE if updated is None else _settled(updated, response.header("Date")),
         )
 
 
@@ -75,9 +80,11 @@ class Baseline:
 
         :param cube: the cube as it is now; None where it could not be read
         """
-        if not self.readable or cube is None or cube.updated is None:
+        if not self.readable or cube is None:
             return False
-        return self.updated is None or cube.updated > self.updated
+        if self.updated is None:
+            return cube.updated is not None or cube.holds_rows
+        return cube.updated is not None and cube.updated > self.updated
 
     def to_json(self) -> dict[str, Any]:
         """Return the baseline as plain JSON."""

@@ -301,11 +301,17 @@ def _of_instance(
     path = f"/api/dataModels/{quote(instance.data_model_id, safe='')}/{below}"
     purpose = f"{verb} {instance.model_name}"
     headers = {INSTANCE_HEADER: instance.instance_id}
-    return (
-        yield from within(
-            instance.session, purpose, method, path, reads, instance.project_id, headers=headers, **more
+    try:
+        return (
+            yield from within(
+                instance.session, purpose, method, path, reads, instance.project_id, headers=headers, **more
+            )
         )
-    )
+    except NotFound as error:
+        if error.reply.iserver_code is not None:
+            raise
+        # The data model was there when the instance was made, so it is the instance that is gone.
+        raise InstanceLost(error.what, error.reply) from None
 
 
 def _projects(response: Response) -> tuple[Project, ...]:

@@ -70,6 +70,11 @@ class Look:
     proof: Proof = Proof.TABLES
     busy: bool = False
 
+    @property
+    def doubted(self) -> bool:
+        """Whether the server reports an end that the model's cube does not show."""
+        return self.state is State.RUNNING and self.proof is Proof.NONE
+
 
 def open_instance(
     credentials: Credentials,

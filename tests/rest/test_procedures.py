@@ -461,6 +461,8 @@ def test_a_publish_that_is_refused_says_why(reply: Response, kind: type[errors.M
         (refusal(500, "ERR001", -2147468903), errors.ServerUnavailable),
         (MODEL_BUSY, errors.ModelBusy),
         (INSTANCE_LOST, errors.InstanceLost),
+        (refusal(404, "ERR004"), errors.InstanceLost),
+        (refusal(404, "ERR001", -2147209151), errors.NotFound),
         (answer({"tables": []}), errors.NotUnderstood),
     ],
 )

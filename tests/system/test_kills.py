@@ -80,15 +80,16 @@ def test_marking_the_run_of_a_deferred_refresh_stops_its_load(
 
 
 @every_blocking_form
-def test_marking_a_running_refresh_failed_stops_its_load(
-    dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
+@every_end
+def test_marking_a_running_refresh_stops_its_load(
+    state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
 ) -> None:
     run_id = running(airflow, sandbox, dag_id)
 
-    mark(airflow, dag_id, run_id, task_id, "failed")
+    mark(airflow, dag_id, run_id, task_id, state)
 
     assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
-    assert airflow.ended(dag_id, run_id)["state"] == "failed"
+    assert airflow.ended(dag_id, run_id)["state"] == state
 
 
 @every_blocking_form
