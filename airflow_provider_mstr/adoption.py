@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -142,7 +141,6 @@ def is_taken(earlier: Earlier) -> Procedure[bool]:
     if refresh.published_at is None or earlier.taken:
         return refresh.published_at is not None
     lost = ServerUnavailable("the attempt that sent it was ended before the answer came")
-    lost.waited = math.inf
     try:
         # A publish beside another job's may have been refused, so it is none to wait for.
         busy = yield from workflow.is_busy(refresh.instance)

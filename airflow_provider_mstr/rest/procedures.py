@@ -17,7 +17,6 @@ from airflow_provider_mstr.rest.errors import (
     NotUnderstood,
     PublishFailed,
     RequestFailed,
-    ServerUnavailable,
     SessionLost,
 )
 from airflow_provider_mstr.rest.evidence import Cube
@@ -241,8 +240,6 @@ def publish_status(instance: DataModelInstance, patience: float | None = None) -
             yield from _of_instance(instance, purpose, "GET", "publishStatus", _status, patience=patience)
         )
     except RequestFailed as error:
-        if error.reply.iserver_code is None:
-            raise ServerUnavailable(error.what, error.reply) from None
         raise PublishFailed(f"the publish of {instance.model_name} failed", error.reply) from None
 
 

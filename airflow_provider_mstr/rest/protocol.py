@@ -262,8 +262,8 @@ def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> t
     if response.status == 403:
         return errors.NoPrivilege
     if response.status >= 500:
-        of_the_api = reply.code is not None or reply.iserver_code is not None
-        return errors.RequestFailed if of_the_api else errors.ServerUnavailable
+        # Without a number of the I-Server's, an error says nothing of why, nor whether it will last (3.5).
+        return errors.ServerUnavailable if reply.iserver_code is None else errors.RequestFailed
     if not reply.code:
         return errors.NotUnderstood
     return errors.NotFound if response.status == 404 else errors.InvalidRequest

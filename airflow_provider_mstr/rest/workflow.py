@@ -10,6 +10,7 @@ from enum import StrEnum
 from airflow_provider_mstr.rest import finding, procedures
 from airflow_provider_mstr.rest.errors import (
     InstanceLost,
+    InvalidRequest,
     ModelBusy,
     MstrError,
     NotUnderstood,
@@ -40,11 +41,14 @@ CLEANUP_PATIENCE = 20.0
 # Seconds after which a logout that the server has failed at is tried again, once.
 LOGOUT_PAUSE = 2.0
 
-# Seconds after which a publish whose answer was lost may well have come to its end unseen.
-LONG_WAIT = 1.0
+# Seconds of asking a server that is away, or answers oddly, whether it has taken a publish.
+LOST_ANSWER_PATIENCE = 60.0
 
 # Seconds of asking a server that is away whether a model is busy.
 BUSY_PATIENCE = 5.0
+
+# Refusals of publishStatus that depend on what became of the instance.
+_TELLING = (PublishFailed, ModelBusy, InstanceLost, InvalidRequest)
 
 
 class Proof(StrEnum):
@@ -140,29 +144,25 @@ def was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline |
 
     What publishStatus says of an instance that was never published is not documented, so it is asked of
     a second, untouched instance: a difference between the two is the publish. Where there is none, the
-    cube decides; and where that cannot be read, the publish may have ended if the answer was long waited
-    for, and has not begun if it was not.
+    cube decides. What has been refused for another job may still come after it.
 
     :param instance: the instance that was published with
     :param lost: what came instead of the answer
     :param baseline: what the cube showed before; None where it is not to be asked
     :raises OutcomeUnknown: where nothing can tell
     """
-    seen = yield from _unsettled_status(instance)
-    if _shows_work(seen):
-        return True
+    seen = yield from _lasting_status(instance)
     untouched = yield from _untouched_status(instance)
     for look_again in (True,) * LOST_ANSWER_LOOKS + (False,):
         if seen != untouched or not isinstance(seen, PublishStatus):
-            return seen != untouched
+            return seen != untouched or seen is ModelBusy
         cube = None if baseline is None else (yield from cube_of(instance))
         if cube is not None and baseline is not None and (cube.processing or baseline.outdated_by(cube)):
             return True
         if look_again:
             yield Pause(LOST_ANSWER_PAUSE)
-            seen = yield from _unsettled_status(instance)
-    tells = cube is not None and baseline is not None and baseline.readable
-    if not tells and lost.waited > LONG_WAIT:
+            seen = yield from _lasting_status(instance)
+    if cube is None or baseline is None or not baseline.readable:
         raise OutcomeUnknown(
             f"whether the publish of {instance.model_name} was begun is unknown: {lost.what}"
         )
@@ -308,25 +308,25 @@ def _publish_surely(
 def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
     spare = yield from another(instance)
     try:
-        return (yield from _unsettled_status(spare))
+        return (yield from _lasting_status(spare))
     finally:
         yield from attempt(procedures.delete_instance(spare, CLEANUP_PATIENCE))
 
 
-def _unsettled_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
-    """Return what publishStatus says, a refusal as its kind."""
-    try:
-        return (yield from procedures.publish_status(instance))
-    except (SessionLost, ServerUnavailable):
-        raise
-    except MstrError as error:
-        return type(error)
+def _lasting_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
+    """Return what publishStatus says; a refusal that lasts as its kind.
 
-
-def _shows_work(seen: PublishStatus | type[MstrError]) -> bool:
-    if isinstance(seen, PublishStatus):
-        return bool(seen.tables) or seen.status not in (0, 1)
-    return issubclass(seen, (PublishFailed, ModelBusy))
+    :raises MstrError: where the server cannot be asked, or answers with what tells nothing
+    """
+    refused = 0
+    while True:
+        try:
+            return (yield from procedures.publish_status(instance, LOST_ANSWER_PATIENCE))
+        except _TELLING as refusal:
+            refused += 1
+            if refused == CONFIRMATIONS:
+                return type(refusal)
+        yield Pause(CONFIRMING_PAUSE)
 
 
 def _weighed(

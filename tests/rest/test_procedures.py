@@ -305,7 +305,9 @@ def test_a_session_that_is_over_is_as_good_as_logged_out(reply: Response) -> Non
 
 
 def test_a_logout_that_is_refused_is_no_logout() -> None:
-    assert type(play(procedures.logout(a_session()), refusal(500, "ERR001")).error) is errors.RequestFailed
+    assert (
+        type(play(procedures.logout(a_session()), refusal(500, "ERR001", -1)).error) is errors.RequestFailed
+    )
 
 
 # projects
@@ -491,4 +493,5 @@ def test_an_instance_that_is_gone_is_as_good_as_deleted(reply: Response) -> None
 
 
 def test_a_delete_that_is_refused_is_no_delete() -> None:
-    assert type(play(procedures.delete_instance(an_instance()), refusal(500)).error) is errors.RequestFailed
+    played = play(procedures.delete_instance(an_instance()), refusal(500, "ERR001", -1))
+    assert type(played.error) is errors.RequestFailed

@@ -176,9 +176,11 @@ def test_the_shape_of_a_body_quotes_nothing_of_it(response: Response, words: str
         (refusal(409, "ERR015"), errors.InvalidRequest),
         (refusal(500, "ERR016"), errors.ServerUnavailable),
         (refusal(403, "ERR017"), errors.NoPrivilege),
-        (refusal(500, "ERR001"), errors.RequestFailed),
-        (refusal(500, "ERR002"), errors.RequestFailed),
-        (refusal(501, "ERR001"), errors.RequestFailed),
+        (refusal(500, "ERR001", -1), errors.RequestFailed),
+        (refusal(500, "ERR002", -1), errors.RequestFailed),
+        (refusal(501, "ERR001", -1), errors.RequestFailed),
+        (refusal(500, "ERR001"), errors.ServerUnavailable),
+        (refusal(500, "ERR002"), errors.ServerUnavailable),
         (refusal(404, "ERR001"), errors.NotFound),
         (refusal(400, "ERR001"), errors.InvalidRequest),
         (refusal(403, "ERR001"), errors.NoPrivilege),
@@ -264,7 +266,7 @@ def test_an_error_code_counts_in_every_spelling(spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", ["ERRx14", "ERR", "ERR01 4", "ERR\u0660\u0661\u0664", "014"])
 def test_what_only_resembles_an_error_code_is_kept_as_it_came(spelling: str) -> None:
-    error = meaning_of(refusal(500, spelling))
+    error = meaning_of(refusal(500, spelling, -1))
     assert type(error) is errors.RequestFailed
     assert error.reply.code == spelling
 
@@ -291,7 +293,7 @@ def test_a_bare_401_ends_a_session_only_where_there_is_one(
         ("8004cb09", errors.NoPrivilege),
         ("8004e457", errors.NotPublishable),
         ("8004cc99", errors.RequestFailed),
-        ("8004zz99", errors.RequestFailed),
+        ("8004zz99", errors.ServerUnavailable),
     ],
 )
 def test_the_modeling_services_errors_are_read_like_the_librarys(

@@ -65,6 +65,7 @@ STATUS = f"GET /api/dataModels/{MODEL}/publishStatus"
 DELETE = f"DELETE /api/dataModels/{MODEL}/instances/{INSTANCE}"
 DELETE_SPARE = f"DELETE /api/dataModels/{MODEL}/instances/SPARE"
 LOGOUT = "POST /api/auth/logout"
+CUBE = "GET /api/cubes"
 
 
 def instance_of(request: Request[Any]) -> str:
@@ -198,8 +199,16 @@ def test_an_unknown_table_names_the_model() -> None:
 # publish_once
 
 
-def publish(*replies: Reply) -> Played:
-    return play(workflow.publish_once(an_instance(), PUBLISHED), *replies)
+def cube(status: int, updated: str = "01/02/2026 03:04:05") -> Response:
+    return answer({"cubesInfos": [{"status": status, "lastUpdateTime": updated}]})
+
+
+BEFORE = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 5))
+SHOWS_NO_LOAD = cube(2)
+
+
+def publish(*replies: Reply, baseline: Baseline | None = None) -> Played:
+    return play(workflow.publish_once(an_instance(), PUBLISHED, baseline), *replies)
 
 
 def test_a_publish_that_is_accepted_is_sent_once() -> None:
@@ -228,7 +237,7 @@ def test_a_second_instance_that_is_lost_too_is_an_error() -> None:
         (MODEL_BUSY, errors.ModelBusy),
         (SESSION_OVER, errors.SessionLost),
         (refusal(400, "ERR006", message="no publish workflow"), errors.NotPublishable),
-        (refusal(500, "ERR002"), errors.RequestFailed),
+        (refusal(500, "ERR002", -1), errors.RequestFailed),
         (refusal(403, "ERR014"), errors.NoPrivilege),
         (empty(429), errors.ServerUnavailable),
         (errors.ServerUnavailable("no connection", nothing_done=True), errors.ServerUnavailable),
@@ -241,7 +250,12 @@ def test_a_publish_that_was_refused_is_not_sent_again(reply: Reply, kind: type[B
     assert type(played.error) is kind
 
 
-LOST = [GATEWAY_GONE, empty(503), HTML, errors.ServerUnavailable("the connection broke"), empty(500)]
+LOST = [GATEWAY_GONE, empty(503), HTML, errors.ServerUnavailable("the connection broke"), refusal(500)]
+
+
+def lasting(reply: Response) -> list[Response]:
+    """Return how often publishStatus must say so to be believed: a refusal may pass."""
+    return [reply] * (CONFIRMATIONS if reply.status >= 400 else 1)
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -258,23 +272,42 @@ LOST = [GATEWAY_GONE, empty(503), HTML, errors.ServerUnavailable("the connection
     ],
 )
 def test_a_lost_answer_is_taken_for_good_where_the_status_shows_work(lost: Reply, shows: Response) -> None:
-    played = publish(lost, shows)
-    assert played.calls == [PUBLISH, STATUS]
+    played = publish(lost, *lasting(shows), created("SPARE"), published(0), empty())
+    assert played.calls == [PUBLISH, *[STATUS] * len(lasting(shows)), CREATE, STATUS, DELETE_SPARE]
     assert played.result == an_instance()
+
+
+def test_a_publish_that_was_refused_for_another_job_may_still_come_after_it() -> None:
+    played = publish(GATEWAY_GONE, *lasting(MODEL_BUSY), created("SPARE"), *lasting(MODEL_BUSY), empty())
+    assert played.calls.count(PUBLISH) == 1
+    assert played.result == an_instance()
+
+
+@pytest.mark.parametrize("blip", [PUBLISH_FAILED, MODEL_BUSY, INSTANCE_LOST, refusal(400)])
+def test_a_refusal_that_passes_tells_nothing_of_the_publish(blip: Response) -> None:
+    idle = published(1)
+    looks = [idle, SHOWS_NO_LOAD] * LOST_ANSWER_LOOKS
+    begun = [blip, idle, created("SPARE"), blip, blip, idle, empty(), SHOWS_NO_LOAD, *looks]
+    played = publish(GATEWAY_GONE, *begun, empty(), created("SECOND"), empty(), baseline=BEFORE)
+    assert played.calls.count(PUBLISH) == 2
+    assert played.result.instance_id == "SECOND"
 
 
 @pytest.mark.parametrize("idle", [published(0), published(1), published(1, message="result ready")])
 def test_a_publish_that_was_not_taken_is_sent_once_more(idle: Response) -> None:
-    looks = [idle] * LOST_ANSWER_LOOKS
+    looks = [idle, SHOWS_NO_LOAD] * LOST_ANSWER_LOOKS
     again = [empty(), created("SECOND"), empty()]
-    played = publish(GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *looks, *again)
+    played = publish(
+        GATEWAY_GONE, idle, created("SPARE"), idle, empty(), SHOWS_NO_LOAD, *looks, *again, baseline=BEFORE
+    )
     assert played.calls == [
         PUBLISH,
         STATUS,
         CREATE,
         STATUS,
         DELETE_SPARE,
-        *[STATUS] * LOST_ANSWER_LOOKS,
+        CUBE,
+        *[STATUS, CUBE] * LOST_ANSWER_LOOKS,
         DELETE,
         CREATE,
         PUBLISH,
@@ -285,9 +318,30 @@ def test_a_publish_that_was_not_taken_is_sent_once_more(idle: Response) -> None:
     assert instance_of(played.requests[-1]) == played.result.instance_id == "SECOND"
 
 
+@pytest.mark.parametrize(
+    ("baseline", "shown"),
+    [
+        (None, SHOWS_NO_LOAD),
+        (Baseline(readable=False), SHOWS_NO_LOAD),
+        (Baseline(readable=False), refusal(403, "ERR014")),
+        (BEFORE, refusal(404, "ERR004")),
+    ],
+)
+def test_where_nothing_can_tell_the_publish_is_not_sent_again(
+    baseline: Baseline | None, shown: Response
+) -> None:
+    """The rule: publish is sent once. A server whose status tells nothing may have begun it all the same."""
+    idle, cubes = published(1), [] if baseline is None else [shown]
+    looks = [idle, *cubes] * LOST_ANSWER_LOOKS
+    played = publish(GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *cubes, *looks, baseline=baseline)
+    assert played.calls.count(PUBLISH) == 1
+    assert type(played.error) is errors.OutcomeUnknown
+
+
 def test_a_publish_whose_instance_cannot_be_deleted_may_still_come_and_is_not_sent_again() -> None:
-    played = publish(GATEWAY_GONE, HTML, created("SPARE"), HTML, empty(), GATEWAY_GONE)
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, DELETE]
+    gone = lasting(INSTANCE_LOST)
+    played = publish(GATEWAY_GONE, *gone, created("SPARE"), *gone, empty(), GATEWAY_GONE)
+    assert played.calls[-2:] == [DELETE_SPARE, DELETE]
     assert type(played.error) is errors.ServerUnavailable
 
 
@@ -300,8 +354,8 @@ def test_work_that_shows_in_any_look_at_all_means_that_the_publish_was_taken(
 ) -> None:
     """The rule: publish is sent once. A look that shows work must not be followed by another publish."""
     idle = published(1)
-    replies = [GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *[idle] * late, shows]
-    played = play(workflow.publish_once(an_instance(), PUBLISHED), *replies)
+    replies = [GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *[idle] * late, *lasting(shows)]
+    played = publish(*replies)
     assert played.calls.count(PUBLISH) == 1
     assert played.result == an_instance()
 
@@ -319,17 +373,20 @@ def test_work_that_shows_in_any_look_at_all_means_that_the_publish_was_taken(
 def test_a_status_that_differs_from_the_untouched_instances_is_the_publish(
     ours: Response, untouched: Response
 ) -> None:
-    played = publish(GATEWAY_GONE, ours, created("SPARE"), untouched, empty())
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE]
+    played = publish(GATEWAY_GONE, ours, created("SPARE"), *lasting(untouched), empty())
+    assert played.calls == [PUBLISH, STATUS, CREATE, *[STATUS] * len(lasting(untouched)), DELETE_SPARE]
     assert played.result == an_instance()
 
 
-@pytest.mark.parametrize("nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001"), HTML])
+@pytest.mark.parametrize(
+    "nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001"), PUBLISH_FAILED]
+)
 def test_where_neither_instance_has_a_status_the_publish_was_not_taken(nothing: Response) -> None:
-    again = [empty(), created("SECOND"), empty()]
-    played = publish(GATEWAY_GONE, nothing, created("SPARE"), nothing, empty(), *again)
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, DELETE, CREATE, PUBLISH]
-    assert played.pauses == []
+    looks, again = lasting(nothing), [empty(), created("SECOND"), empty()]
+    played = publish(GATEWAY_GONE, *looks, created("SPARE"), *looks, empty(), *again)
+    asked = [STATUS] * len(looks)
+    assert played.calls == [PUBLISH, *asked, CREATE, *asked, DELETE_SPARE, DELETE, CREATE, PUBLISH]
+    assert played.pauses == [CONFIRMING_PAUSE] * 2 * (CONFIRMATIONS - 1)
 
 
 @pytest.mark.parametrize(
@@ -337,6 +394,8 @@ def test_where_neither_instance_has_a_status_the_publish_was_not_taken(nothing: 
     [
         (SESSION_OVER, errors.SessionLost),
         (GATEWAY_GONE, errors.ServerUnavailable),
+        (HTML, errors.NotUnderstood),
+        (refusal(403, "ERR014"), errors.NoPrivilege),
         (KilledError(), KilledError),
     ],
 )
@@ -370,23 +429,26 @@ def test_an_untouched_instance_that_cannot_be_deleted_is_left_to_the_session() -
 
 @pytest.mark.parametrize("again", LOST)
 def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Reply) -> None:
-    lost = INSTANCE_LOST
-    played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), lost, created("SECOND"), again)
+    lost = lasting(INSTANCE_LOST)
+    reaped = [INSTANCE_LOST, created("SECOND")]
+    played = publish(GATEWAY_GONE, *lost, created("SPARE"), *lost, empty(), *reaped, again)
     assert played.calls.count(PUBLISH) == 2
     assert isinstance(played.error, errors.ServerUnavailable | errors.NotUnderstood)
 
 
 def test_an_instance_reaped_before_the_lost_answer_is_replaced_before_publishing_again() -> None:
-    lost = INSTANCE_LOST
-    played = publish(GATEWAY_GONE, lost, created("SPARE"), lost, empty(), lost, created("SECOND"), empty())
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE, DELETE, CREATE, PUBLISH]
+    lost = lasting(INSTANCE_LOST)
+    reaped = [INSTANCE_LOST, created("SECOND")]
+    played = publish(GATEWAY_GONE, *lost, created("SPARE"), *lost, empty(), *reaped, empty())
+    assert played.calls[-4:] == [DELETE_SPARE, DELETE, CREATE, PUBLISH]
     assert played.result.instance_id == "SECOND"
 
 
 def test_a_lost_answer_after_a_reaped_instance_is_asked_about_in_the_new_one() -> None:
-    played = publish(INSTANCE_LOST, created("SECOND"), GATEWAY_GONE, published(6))
-    assert played.calls == [PUBLISH, CREATE, PUBLISH, STATUS]
-    assert instance_of(played.requests[-1]) == "SECOND"
+    asked = [published(6), created("SPARE"), published(0), empty()]
+    played = publish(INSTANCE_LOST, created("SECOND"), GATEWAY_GONE, *asked)
+    assert played.calls == [PUBLISH, CREATE, PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE]
+    assert instance_of(played.requests[3]) == "SECOND"
     assert played.result.instance_id == "SECOND"
 
 
@@ -458,17 +520,11 @@ def test_a_failure_that_comes_as_an_error_of_the_server_counts_once_it_was_seen_
     assert played.pauses == [CONFIRMING_PAUSE] * (CONFIRMATIONS - 1)
 
 
-UPDATED = "01/02/2026 03:04:05"
 EARLIER = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 4))
 
 
-def cube(status: int, updated: str = UPDATED) -> Response:
-    return answer({"cubesInfos": [{"status": status, "lastUpdateTime": updated}]})
-
-
 def test_an_error_of_the_server_is_no_failure_while_the_cube_shows_the_load() -> None:
-    baseline = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 5))
-    played = look(*[PUBLISH_FAILED] * CONFIRMATIONS, cube(1), baseline=baseline)
+    played = look(*[PUBLISH_FAILED] * CONFIRMATIONS, cube(1), baseline=BEFORE)
     assert played.result == workflow.Look(State.RUNNING, None)
 
 
@@ -518,7 +574,7 @@ def test_what_is_gone_already_is_as_good_as_closed(instance: Response, session: 
     [
         (SESSION_OVER, errors.SessionLost),
         (GATEWAY_GONE, errors.ServerUnavailable),
-        (refusal(500), errors.RequestFailed),
+        (refusal(500, iserver_code=-1), errors.RequestFailed),
         (HTML, errors.NotUnderstood),
     ],
 )
@@ -530,13 +586,13 @@ def test_an_instance_that_cannot_be_deleted_goes_with_its_session(
     assert type(played.result) is kind
 
 
-@pytest.mark.parametrize("replies", [[GATEWAY_GONE], [refusal(500)] * 2, [HTML]])
+@pytest.mark.parametrize("replies", [[GATEWAY_GONE], [refusal(500, iserver_code=-1)] * 2, [HTML]])
 def test_a_session_that_may_still_be_open_is_an_error(replies: list[Response]) -> None:
     assert isinstance(play(workflow.close(an_instance()), empty(), *replies).error, errors.MstrError)
 
 
 def test_a_logout_that_the_server_fails_at_is_tried_once_more() -> None:
-    played = play(workflow.close(an_instance()), empty(), refusal(500), empty())
+    played = play(workflow.close(an_instance()), empty(), refusal(500, iserver_code=-1), empty())
     assert played.calls == [DELETE, LOGOUT, LOGOUT]
     assert played.error is None
 
