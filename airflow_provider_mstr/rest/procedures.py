@@ -31,6 +31,7 @@ from airflow_provider_mstr.rest.protocol import (
 )
 from airflow_provider_mstr.rest.publication import PublishStatus
 from airflow_provider_mstr.rest.session import TOKEN_HEADER, Credentials, Session
+from airflow_provider_mstr.rest.sources import SourcePage
 from airflow_provider_mstr.rest.tables import Table, TableRefresh, is_id
 
 T = TypeVar("T")
@@ -129,24 +130,27 @@ def session_status(session: Session) -> Procedure[dict[str, Any]]:
     return (yield from _within(session, "ask about the session", "GET", "/api/sessions", json_object))
 
 
-def list_projects(session: Session) -> Procedure[tuple[Project, ...]]:
+def list_projects(session: Session, patience: float | None = None) -> Procedure[tuple[Project, ...]]:
     """Return the projects the user may see (``GET /api/projects``); takes no project's place (1.9).
 
     :param session: the session to ask in
+    :param patience: seconds of asking again where the server is away
     """
-    return (yield from _within(session, "list the projects", "GET", "/api/projects", _projects))
+    purpose = "list the projects"
+    return (yield from _within(session, purpose, "GET", "/api/projects", _projects, patience=patience))
 
 
-def project_id(session: Session, project: str) -> Procedure[str]:
+def project_id(session: Session, project: str, patience: float | None = None) -> Procedure[str]:
     """Return the id of a project; an id is taken as it is, without asking.
 
     :param session: the session to ask in
     :param project: a project's id or name
+    :param patience: seconds of asking again where the server is away
     :raises NotFound: where no project, or more than one, has that name
     """
     if is_id(project):
         return project
-    projects = yield from list_projects(session)
+    projects = yield from list_projects(session, patience)
     found = [known for known in projects if known.name == project]
     found = found or [known for known in projects if known.name.casefold() == project.casefold()]
     if len(found) != 1:
@@ -218,7 +222,7 @@ def list_tables(instance: DataModelInstance) -> Procedure[tuple[Table, ...]]:
     found: dict[str, Table] = {}
     rows, limit = 0, -1
     for _ in range(MOST_PAGES):
-        page = yield from _table_page(instance, rows, limit)
+        page = yield from _table_page(instance, rows, limit, _tables)
         rows += len(page.tables)
         known = len(found)
         found |= {table.id: table for table in page.tables}
@@ -228,6 +232,23 @@ def list_tables(instance: DataModelInstance) -> Procedure[tuple[Table, ...]]:
             return _all_or_error(instance, found, page.total)
         limit = PAGE_SIZE
     raise NotUnderstood(f"the tables of {instance.model_name} do not end")
+
+
+def table_sources(
+    instance: DataModelInstance, offset: int, limit: int, patience: float
+) -> Procedure[SourcePage]:
+    """Return what a page of the data model's tables loads from (``GET /api/model/dataModels/{id}/tables``).
+
+    Asked once only: nothing depends on it. ``fields`` widens the list, as the vendor's own client does (5).
+
+    :param instance: an instance of the data model
+    :param offset: how many tables to skip
+    :param limit: how many tables to ask for
+    :param patience: seconds that the answer may take
+    """
+    once = {"repeatable": False, "patience": patience}
+    fields = "information,physicalTable"
+    return (yield from _table_page(instance, offset, limit, SourcePage.read, fields, **once))
 
 
 def publish(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[None]:
@@ -307,12 +328,21 @@ class _TablePage:
     tables: tuple[Table, ...]
 
 
-def _table_page(instance: DataModelInstance, offset: int, limit: int) -> Procedure[_TablePage]:
+def _table_page(
+    instance: DataModelInstance,
+    offset: int,
+    limit: int,
+    reads: Callable[[Response], T],
+    fields: str = "",
+    **more: Any,
+) -> Procedure[T]:
     path = f"/api/model/dataModels/{quote(instance.data_model_id, safe='')}/tables"
-    query = {"offset": str(offset), "limit": str(limit)}
+    query = {"offset": str(offset), "limit": str(limit)} | ({"fields": fields} if fields else {})
     purpose = f"list the tables of {instance.model_name}"
     return (
-        yield from _within(instance.session, purpose, "GET", path, _tables, instance.project_id, query=query)
+        yield from _within(
+            instance.session, purpose, "GET", path, reads, instance.project_id, query=query, **more
+        )
     )
 
 
