@@ -23,7 +23,8 @@ def lines(outcome: RefreshOutcome) -> Iterator[str]:
     :param outcome: how the refresh ended
     """
     count = len(outcome.tables)
-    yield f"Refresh {outcome.state} after {outcome.seconds:.1f} s, {count} table{'' if count == 1 else 's'}:"
+    ended = "given up" if outcome.state is State.RUNNING else outcome.state
+    yield f"Refresh {ended} after {outcome.seconds:.1f} s, {count} table{'' if count == 1 else 's'}:"
     ordered = noteworthy(outcome.tables)
     rows = [("table", "policy", "state", "seconds"), *map(_row, ordered[:MOST_TABLES])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -55,6 +55,11 @@ def test_what_failed_comes_first_and_what_did_not_end_next() -> None:
     assert [line.split()[0] for line in ended[2:]] == ["broken", "unseen", "slow"]
 
 
+def test_a_refresh_that_was_not_seen_ending_was_given_up() -> None:
+    ended = told(table("unseen", State.RUNNING, None), state=State.RUNNING)
+    assert ended[0] == "Refresh given up after 72.4 s, 1 table:"
+
+
 def test_of_hundreds_of_tables_the_rest_is_counted() -> None:
     loaded = [table(f"table_{number:03}", seconds=float(number)) for number in range(190)]
     ended = told(*loaded, *(table(f"late_{number}", State.RUNNING, None) for number in range(25)))
