@@ -17,7 +17,7 @@ from airflow_provider_mstr.rest import procedures
 from airflow_provider_mstr.rest.errors import MstrError, NotFound
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure
-from airflow_provider_mstr.rest.sources import Source
+from airflow_provider_mstr.rest.sources import Source, SourcePage
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -121,13 +121,8 @@ def lineage_of(server: LibraryServer, refresh: Refresh, clock: Callable[[], floa
     found: dict[Place, None] = {}
     rows = 0
     for _ in range(MOST_PAGES):
-        if not wanted or clock() >= until:
-            break
-        try:
-            page = yield from procedures.table_sources(refresh.instance, rows, PAGE_SIZE, PATIENCE)
-        except MstrError:
-            break
-        if not page.sources:
+        page = (yield from _page(refresh, rows)) if wanted and clock() < until else None
+        if page is None or not page.sources:
             break
         rows += page.rows
         ours = (sources for table_id, sources in page.sources.items() if table_id in wanted)
@@ -147,6 +142,13 @@ def told(lineage: Lineage | None, outcome: RefreshOutcome | None) -> OperatorLin
     from airflow_provider_mstr import facets
 
     return facets.operator_lineage(lineage, outcome)
+
+
+def _page(refresh: Refresh, offset: int) -> Procedure[SourcePage | None]:
+    try:
+        return (yield from procedures.table_sources(refresh.instance, offset, PAGE_SIZE, PATIENCE))
+    except MstrError:
+        return None
 
 
 def _place(server: LibraryServer, source: Source) -> Place:
