@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset, Context
 
 from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.refresh import RefreshOutcome
+from airflow_provider_mstr.rest.tables import is_id
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
 
 SCHEME = "mstr"
+
+log = logging.getLogger(__name__)
 
 
 def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **more: Any) -> Asset:
@@ -19,17 +27,62 @@ def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **
     :param data_model_id: the data model's id
     :param mstr_conn_id: the Airflow connection of the server that holds it
     :param more: further arguments of ``Asset``, such as ``name`` and ``group``
+    :raises ValueError: where the id is none
     """
-    return Asset(uri=f"{SCHEME}://{mstr_conn_id}/{data_model_id.upper()}", **more)
+    return Asset(uri=_uri(data_model_id, mstr_conn_id), **more)
 
 
-def attach_outcome(context: Context, outlets: list[Any], outcome: RefreshOutcome) -> None:
-    """Let the event of each data model among the outlets carry the outcome.
+def sanitize_uri(uri: SplitResult) -> SplitResult:
+    """Return the one form of a data model's address, whoever wrote it; Airflow asks for it.
+
+    :param uri: an address of the scheme ``mstr``
+    :raises ValueError: where it is not ``mstr://<connection>/<data model>``
+    """
+    conn_id, data_model_id = unquote(uri.netloc), uri.path.strip("/").upper()
+    if not conn_id or not is_id(data_model_id) or uri.query:
+        raise ValueError(
+            f"{uri.geturl()} is no data model: write mstr://<connection id>/<data model id>, where the "
+            "latter has 32 hexadecimal digits"
+        )
+    return urlsplit(_uri(data_model_id, conn_id))
+
+
+def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset | None:
+    """Return what OpenLineage knows a data model by; None where its connection names no project.
+
+    :param asset: the data model's asset
+    :param lineage_context: the hook or operator that asks
+    """
+    from airflow_provider_mstr.facets import dataset
+    from airflow_provider_mstr.hooks import MstrHook
+    from airflow_provider_mstr.lineage import model_place
+
+    uri = urlsplit(asset.uri)
+    server = MstrHook(unquote(uri.netloc)).server
+    return dataset(model_place(server, server.project, uri.path.strip("/"))) if server.project else None
+
+
+def attach_outcome(context: Context, outlets: list[Any], outcome: RefreshOutcome, mstr_conn_id: str) -> None:
+    """Let the event of the refreshed data model carry the outcome, where that is among the outlets.
 
     :param context: the task's context
     :param outlets: the task's outlets
     :param outcome: how the refresh ended
+    :param mstr_conn_id: the Airflow connection of the server that holds the data model
     """
-    for outlet in outlets:
-        if isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://"):
+    refreshed = _uri(outcome.data_model_id, mstr_conn_id)
+    models = [each for each in outlets if isinstance(each, Asset) and urlsplit(each.uri).scheme == SCHEME]
+    for outlet in models:
+        if outlet.uri == refreshed:
             context["outlet_events"][outlet].extra = {"refresh": outcome.to_json()}
+    if others := [outlet.uri for outlet in models if outlet.uri != refreshed]:
+        log.warning(
+            "This task has refreshed %s, but has %s as outlets too: their events say that they were "
+            "updated, and carry no outcome",
+            refreshed,
+            ", ".join(others),
+        )
+
+
+def _uri(data_model_id: str, mstr_conn_id: str) -> str:
+    return f"{SCHEME}://{quote(mstr_conn_id, safe='')}/{data_model_id.strip().upper()}"

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 class MstrHook(BaseHook):
     """Talks to the Strategy Library server that an Airflow connection describes.
 
+    ``retries`` counts the requests that it had to send again.
+
     :param mstr_conn_id: the Airflow connection
     :raises InvalidInput: where that is no text, or the template of it rendered to nothing
     """
@@ -51,6 +53,7 @@ class MstrHook(BaseHook):
         if is_nothing(mstr_conn_id) or not isinstance(mstr_conn_id, str):
             raise InvalidInput(f"mstr_conn_id is {mstr_conn_id!r}, which is no connection's id")
         self.mstr_conn_id = mstr_conn_id
+        self.retries = 0
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -83,7 +86,9 @@ class MstrHook(BaseHook):
 
         :param procedure: a procedure that was not started yet
         """
-        return self.get_conn().run(procedure)
+        driver = self.get_conn()
+        with self._counting(driver):
+            return driver.run(procedure)
 
     async def arun(self, procedure: Procedure[T]) -> T:
         """Run a procedure to its end on the event loop and return its result.
@@ -92,11 +97,20 @@ class MstrHook(BaseHook):
         """
         # Importing the driver and reading CA files takes longer than an event loop may be kept waiting.
         driver = await asyncio.to_thread(_async_driver, await self.aserver())
-        return await driver.run(procedure)
+        with self._counting(driver):
+            return await driver.run(procedure)
 
     def get_conn(self) -> SyncDriver:
         """Return the driver that runs procedures against the server; it holds no session."""
         return self._driver
+
+    @contextmanager
+    def _counting(self, driver: SyncDriver | AsyncDriver) -> Iterator[None]:
+        before = driver.retries
+        try:
+            yield
+        finally:
+            self.retries += driver.retries - before
 
     @cached_property
     def _driver(self) -> SyncDriver:

@@ -17,7 +17,7 @@ from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
 from airflow_provider_mstr.publishing import WhenBusy
-from airflow_provider_mstr.refresh import Ending, Note, Refresh
+from airflow_provider_mstr.refresh import Note, Refresh
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotUnderstood, ServerUnavailable
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
@@ -186,7 +186,8 @@ class MstrRefreshDataModelOperator(_ModelOperator):
                 self._reopen(self._kept_handle(context["ti"]))
             elif event.get("handle"):
                 self._reopen(event["handle"])
-            return self.conclude(context, Ending.from_json(event))
+            self.recall_lineage(context["ti"])
+            return self.conclude(context, self.fired(event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the deferral; close the refresh first where Airflow resumes only to fail the task.
@@ -214,7 +215,7 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         self._under_way = earlier.refresh
         self.link_to(context, earlier.refresh)
         watcher = self.watcher(earlier.refresh, self.timeout, self.poll_interval)
-        if self.hook.run(is_waited_for(earlier, watcher)):
+        if self.watch(watcher, is_waited_for(earlier, watcher)):
             return watcher
         self._close(context)
         return None
@@ -241,16 +242,18 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         return self.watcher(published, self.timeout, self.poll_interval)
 
     def _wait(self, context: Context, watcher: Watcher) -> dict[str, Any]:
+        self.read_lineage(watcher.refresh, sources=True)
         if not self.deferrable:
-            return self.conclude(context, self.hook.run(watcher.end()))
-        ending = self.hook.run(watcher.end_within(EARLY_WATCH, EARLY_WATCH))
+            return self.conclude(context, self.watch(watcher, watcher.end()))
+        ending = self.watch(watcher, watcher.end_within(EARLY_WATCH, EARLY_WATCH))
         if ending is None:
+            self.keep_lineage(context["ti"])
             context["ti"].xcom_push(key=HANDLE_KEY, value=self.hook.handle(watcher.refresh).to_json())
             self.defer_to_trigger(context, watcher, closes=True)
         return self.conclude(context, ending)
 
     def _kept_handle(self, ti: Any) -> Any:
-        return ti.xcom_pull(task_ids=ti.task_id, key=HANDLE_KEY, map_indexes=ti.map_index)
+        return self.kept(ti, HANDLE_KEY)
 
     def _reopen(self, handle: Any) -> None:
         try:
@@ -368,6 +371,7 @@ class MstrPublishDataModelOperator(_MstrOperator):
                 timeout=self.timeout,
                 note=ledger.note,
             )
+            self.read_lineage(published, sources=True)
             return self.hook.handle(published).to_json()
 
     def _adopted(self, ledger: Ledger, opened: Refresh) -> Refresh | None:

@@ -7,6 +7,15 @@ from typing import Any
 
 _NAME = "Strategy (MicroStrategy)"
 
+_ASSET_URIS: list[dict[str, Any]] = [
+    {
+        "schemes": ["mstr"],
+        "handler": "airflow_provider_mstr.assets.sanitize_uri",
+        "factory": "airflow_provider_mstr.assets.data_model_asset",
+        "to_openlineage_converter": "airflow_provider_mstr.assets.to_openlineage",
+    }
+]
+
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": [],
     "relabeling": {
@@ -35,6 +44,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators", "task_groups")],
         "sensors": [_modules("sensors")],
         "triggers": [_modules("triggers")],
+        "asset-uris": _ASSET_URIS,
+        # Airflow 2 looks here.
+        "dataset-uris": _ASSET_URIS,
         "extra-links": ["airflow_provider_mstr.links.MstrDataModelLink"],
         "cli": ["airflow_provider_mstr.cli.get_mstr_cli_commands"],
         "connection-types": [

@@ -72,7 +72,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
                 return super().execute(context)
         with self._failures():
             watcher = self._watcher(context)
-            ending = self.hook.run(watcher.end_within(0, EARLY_PATIENCE))
+            ending = self.watch(watcher, watcher.end_within(0, EARLY_PATIENCE))
             if ending is None:
                 self.defer_to_trigger(context, watcher, closes=False)
             return self.conclude(context, ending)
@@ -84,7 +84,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         """
         with self._failures():
             watcher = self._watcher(context)
-            ending = self.hook.run(watcher.end_within(0))
+            ending = self.watch(watcher, watcher.end_within(0))
             self._answered = watcher.answered
             return PokeReturnValue(ending is not None, ending and self.conclude(context, ending))
 
@@ -95,7 +95,16 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         :param event: what the trigger fired
         """
         with self._failures():
-            return self.conclude(context, Ending.from_json(event))
+            return self.conclude(context, self.fired(event))
+
+    def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:
+        """Push and tell the outcome, whatever it is; return it where it is a success, else raise its error.
+
+        :param context: the task's context
+        :param ending: how the watch ended
+        """
+        self.read_lineage(self.instance, sources=False)
+        return super().conclude(context, ending)
 
     def _watcher(self, context: Context) -> Watcher:
         refresh = self.given(context, self.instance)

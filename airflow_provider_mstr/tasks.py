@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_mstr import lineage, metrics, summary
 from airflow_provider_mstr.assets import attach_outcome
 from airflow_provider_mstr.deferral import note_wait
 from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.lineage import Lineage
 from airflow_provider_mstr.links import MstrDataModelLink, push_link
-from airflow_provider_mstr.refresh import Ending, Refresh
+from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome
+from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.watch import Watcher
 
 if TYPE_CHECKING:
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 else:
     _Task = object
 
+T = TypeVar("T")
+
 OUTCOME_KEY = "mstr_outcome"
+LINEAGE_KEY = "mstr_lineage"
 
 # Seconds after the timeout at which Airflow ends a deferral whose trigger never fired.
 DEFERRAL_MARGIN = 120.0
@@ -40,6 +46,8 @@ class MstrTask(_Task):
     ui_color = "#fde6e1"
     mstr_conn_id: str
     _breakable = False
+    _lineage: Lineage | None = None
+    _outcome: RefreshOutcome | None = None
 
     @contextmanager
     def breakable(self) -> Iterator[None]:
@@ -103,6 +111,84 @@ class MstrTask(_Task):
         credentials = self.hook.server.credentials
         return Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)
 
+    def watch(self, watcher: Watcher, looking: Procedure[T]) -> T:
+        """Look after a publish, and return what came of it.
+
+        :param watcher: the watcher of the publish
+        :param looking: its procedure, or one that looks with it
+        """
+        polls, retries = watcher.looks, self.hook.retries
+        try:
+            return self.hook.run(looking)
+        finally:
+            metrics.asked(watcher.refresh.instance, watcher.looks - polls, self.hook.retries - retries)
+
+    def fired(self, event: Any) -> Ending:
+        """Return the ending that a trigger saw.
+
+        :param event: what it fired
+        """
+        ending = Ending.from_json(event)
+        metrics.asked(ending.outcome, event.get("polls", 0), event.get("retries", 0))
+        return ending
+
+    def kept(self, ti: Any, key: str) -> Any:
+        """Return what the task has pushed itself, before it deferred.
+
+        :param ti: the task instance
+        :param key: the key of the XCom
+        """
+        return ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
+
+    def read_lineage(self, handle: Refresh | Any, *, sources: bool) -> None:
+        """Learn for OpenLineage, if that listens, what the task loads.
+
+        :param handle: the refresh, or its handle
+        :param sources: whether to read what the data model loads from too
+        """
+        with self._harmlessly():
+            if lineage.listens(self):
+                refresh = handle if isinstance(handle, Refresh) else self.hook.refresh(handle)
+                self._lineage = self.hook.run(
+                    lineage.lineage_of(self.hook.server, refresh, time.time)
+                    if sources
+                    else lineage.model_of(self.hook.server, refresh.instance)
+                )
+
+    def keep_lineage(self, ti: Any) -> None:
+        """Keep what was learned until the task resumes, when its session may be closed.
+
+        :param ti: the task instance
+        """
+        if self._lineage is not None:
+            ti.xcom_push(key=LINEAGE_KEY, value=self._lineage.to_json())
+
+    def recall_lineage(self, ti: Any) -> None:
+        """Take up what was kept.
+
+        :param ti: the task instance
+        """
+        with self._harmlessly():
+            if lineage.listens(self) and (kept := self.kept(ti, LINEAGE_KEY)):
+                self._lineage = Lineage.from_json(kept)
+
+    @contextmanager
+    def _harmlessly(self) -> Iterator[None]:
+        """Let nothing that is done for OpenLineage harm the refresh."""
+        try:
+            yield
+        except Exception as error:
+            self.log.warning("OpenLineage will not be told what this task loads: %s", error)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the data model, what it loads from and how the refresh ended; OpenLineage asks for it.
+
+        It asks for the same where the task failed.
+
+        :param task_instance: the task instance
+        """
+        return lineage.told(self._lineage, self._outcome)
+
     def defer_to_trigger(self, context: Context, watcher: Watcher, *, closes: bool) -> NoReturn:
         """Leave the rest of the watch to the triggerer.
 
@@ -128,14 +214,18 @@ class MstrTask(_Task):
         )
 
     def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:
-        """Push the outcome, whatever it is; return it where it is a success, else raise its error.
+        """Push and tell the outcome, whatever it is; return it where it is a success, else raise its error.
 
         :param context: the task's context
         :param ending: how the watch ended
         """
+        self._outcome = ending.outcome
         outcome = ending.outcome.to_json()
         context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome)
+        for line in summary.lines(ending.outcome):
+            self.log.info(line)
+        metrics.ended(ending.outcome)
         if ending.error is not None:
             raise ending.error
-        attach_outcome(context, self.outlets, ending.outcome)
+        attach_outcome(context, self.outlets, ending.outcome, self.mstr_conn_id)
         return outcome

@@ -67,14 +67,29 @@ _CHUNK = 65536
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, UnicodeError)
 
 
-class SyncDriver:
-    """Runs procedures with requests, over one kept connection.
+class _Driver:
+    """What both drivers know.
 
     :param server: the server to talk to
     """
 
     def __init__(self, server: LibraryServer) -> None:
         self._wire = Wire.to(server)
+        self.retries = 0
+
+    def _ask_again(self, state: tenacity.RetryCallState) -> None:
+        self.retries += 1
+        _tell(state)
+
+
+class SyncDriver(_Driver):
+    """Runs procedures with requests, over one kept connection.
+
+    :param server: the server to talk to
+    """
+
+    def __init__(self, server: LibraryServer) -> None:
+        super().__init__(server)
         self._client = requests.Session()
         self._client.trust_env = False
         for scheme in ("http://", "https://"):
@@ -108,7 +123,7 @@ class SyncDriver:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
-        return tenacity.Retrying(**_repetition(step))(self._ask, step)
+        return tenacity.Retrying(**_repetition(step), before_sleep=self._ask_again)(self._ask, step)
 
     def _ask(self, request: Request[T]) -> Answer[T]:
         with _timed():
@@ -144,14 +159,11 @@ class SyncDriver:
             return Response(response.status_code, tuple(response.raw.headers.iteritems()), bytes(body))
 
 
-class AsyncDriver:
+class AsyncDriver(_Driver):
     """Runs procedures with aiohttp, over the one client that serves the whole event loop.
 
     :param server: the server to talk to
     """
-
-    def __init__(self, server: LibraryServer) -> None:
-        self._wire = Wire.to(server)
 
     async def run(self, procedure: Procedure[T]) -> T:
         """Run a procedure to its end and return its result.
@@ -173,7 +185,8 @@ class AsyncDriver:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        return await tenacity.AsyncRetrying(**_repetition(step))(self._ask, client, step)
+        retrying = tenacity.AsyncRetrying(**_repetition(step), before_sleep=self._ask_again)
+        return await retrying(self._ask, client, step)
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         with _timed():
@@ -278,7 +291,6 @@ def _repetition(request: Request[Any]) -> dict[str, Any]:
         "retry": tenacity.retry_if_exception(partial(_may_pass, request)),
         "stop": tenacity.stop_any(tenacity.stop_before_delay(patience), _StopAtOddAnswers(request)),
         "wait": _pause,
-        "before_sleep": _tell,
         "reraise": True,
     }
 

@@ -86,7 +86,12 @@ class MstrPublishStatusTrigger(BaseTrigger):
         # A trigger may be cancelled as soon as it has fired, and must have nothing left to do then.
         self._settled = True
         yield TriggerEvent(  # type: ignore[no-untyped-call]
-            {"handle": None if closed else self.handle, **ending.to_json()}
+            {
+                "handle": None if closed else self.handle,
+                "polls": watcher.looks,
+                "retries": hook.retries,
+                **ending.to_json(),
+            }
         )
 
     async def on_kill(self) -> None:

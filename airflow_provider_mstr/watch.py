@@ -44,6 +44,10 @@ PATIENCE = 300.0
 EVIDENCE_PAUSE = 2.0
 LONGEST_IDLE = 60.0
 
+# How many tables that change alike in one look are told one by one, and how many lines a look is told in.
+FEW_TABLES = 5
+MOST_LINES = 10
+
 # Seconds that a kill may take to reach a task after a teardown has closed its session.
 KILL_GRACE = 10.0
 
@@ -63,6 +67,8 @@ class Watcher:
         this one goes on from there
     :param credentials: who logs in to look for evidence where the session is lost
     :param answered: whether the session is known to have been alive since the publish
+
+    ``looks`` counts how often the server was looked at.
     """
 
     refresh: Refresh
@@ -73,6 +79,7 @@ class Watcher:
     tell: Callable[[str], object]
     seen: dict[str, tuple[str, float]] = field(default_factory=dict)
     answered: bool = True
+    looks: int = field(default=0, init=False)
     _busy: bool = field(default=False, init=False)
     _doubted: bool = field(default=False, init=False)
     _ending: Ending | None = field(default=None, init=False)
@@ -118,6 +125,7 @@ class Watcher:
         :raises OutcomeUnknown: where it has ended, and how can no longer be told
         :raises ServerUnavailable: where the server was away for too long
         """
+        self.looks += 1
         left = max(0.0, self.left)
         patience = PATIENCE if patience is None else patience
         refresh = self.refresh
@@ -300,23 +308,42 @@ class Watcher:
         self._busy, self._doubted = seen.busy, seen.doubted
         if seen.busy:
             self.refresh = replace(self.refresh, contested=True)
-        for line in self._changes(seen.status.tables if seen.status else ()):
-            self.tell(line)
+        self._tell_changes(seen.status.tables if seen.status else ())
         if seen.state is State.FINISHED and seen.proof is Proof.CUBE:
             self.tell("The publish is done: the data model was updated since it was sent")
         if seen.state is State.FINISHED and seen.proof is Proof.NONE:
             self.tell("The server reports the publish as done, without proof for each table")
 
+    def _tell_changes(self, listed: Iterable[TableStatus]) -> None:
+        lines = list(self._changes(listed))
+        for line in lines[:MOST_LINES]:
+            self.tell(line)
+        if len(lines) > MOST_LINES:
+            self.tell(f"and {len(lines) - MOST_LINES} more changes of tables, in the same look")
+
     def _changes(self, listed: Iterable[TableStatus]) -> Iterator[str]:
+        """Note how each table stands, and return what is to be told: many that changed alike as one line."""
+        left = sum(self._state(table) is State.RUNNING for table in self.refresh.tables)
+        for word, changed in self._changed(listed).items():
+            few = len(changed) <= FEW_TABLES
+            for tables in ([table] for table in changed) if few else (changed,):
+                left -= sum(self._state(table) is State.RUNNING for table in tables)
+                self.seen.update({table.id: (word, self.elapsed) for table in tables})
+                left += sum(self._state(table) is State.RUNNING for table in tables)
+                who, names = _called(tables)
+                after = f"{word} after {self.elapsed:.0f} s, {left} of {len(self.refresh.tables)} left"
+                yield f"{who}: {after}{names}"
+
+    def _changed(self, listed: Iterable[TableStatus]) -> dict[str, list[TableRefresh]]:
+        """Return the tables whose word differs from the last one seen, by that word."""
         ours = {table.id.upper(): table for table in self.refresh.tables}
-        left = sum(self._state(table) is State.RUNNING for table in ours.values())
-        for entry in listed:
-            table = ours.get(entry.id.upper())
-            if table is None or self.seen.get(table.id, ("", 0.0))[0] == entry.word:
-                continue
-            left += (entry.state is State.RUNNING) - (self._state(table) is State.RUNNING)
-            self.seen[table.id] = entry.word, self.elapsed
-            yield f"Table {table.name}: {entry.word} after {self.elapsed:.0f} s, {left} of {len(ours)} left"
+        words = {entry.id.upper(): entry.word for entry in listed}
+        changed: dict[str, list[TableRefresh]] = {}
+        for table_id, word in words.items():
+            table = ours.get(table_id)
+            if table is not None and self.seen.get(table.id, ("", 0.0))[0] != word:
+                changed.setdefault(word, []).append(table)
+        return changed
 
     def _state(self, table: TableRefresh) -> State:
         word, _ = self.seen.get(table.id, ("", 0.0))
@@ -329,6 +356,13 @@ class Watcher:
         # Where the server lists no tables, what holds for all is all that is known of each.
         state = State.FINISHED if whole is State.FINISHED else State.RUNNING
         return TableOutcome(table.id, table.name, table.policy, state, None)
+
+
+def _called(tables: list[TableRefresh]) -> tuple[str, str]:
+    """Return how a line calls tables that changed alike: what it begins with, and what it ends with."""
+    if len(tables) == 1:
+        return f"Table {tables[0].name}", ""
+    return f"{len(tables)} tables", f": {_some([table.name for table in tables], 3)}"
 
 
 def _some(names: list[str], most: int = 10) -> str:

@@ -1,34 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from airflow_home import EXAMPLE_DAGS, airflow_environment
+from example_runs import states
 
 from airflow_provider_mstr.sandbox import Sandbox
-
-RUNNER = Path(__file__).parent.parent / "scripts" / "run_example.py"
-
-
-def states(dag_id: str, sandbox: Sandbox, home: Path) -> list[tuple[str, str]]:
-    """Run an example DAG in an Airflow of its own; return the states its tasks went through, in order."""
-    run = subprocess.run(
-        [sys.executable, str(RUNNER), str(EXAMPLE_DAGS), dag_id],
-        env=airflow_environment(home, sandbox.airflow_connection()) | {"AIRFLOW__LOGGING__JSON_LOGS": "True"},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    for secret in sandbox.secrets():
-        assert secret not in run.stdout + run.stderr
-    lines = (json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"task"'))
-    return [(line["task"], line["state"]) for line in lines]
 
 
 def loaded(sandbox: Sandbox) -> list[dict[str, str]]:
@@ -76,3 +54,22 @@ def test_the_mapped_refresh_refreshes_each_data_model(mstr_sandbox: Sandbox, tmp
     assert len(loaded(mstr_sandbox)) == 3
     models = {publish.data_model for publish in mstr_sandbox.report().publishes}
     assert models == {"Retail", "Finance", "Supply Chain"}
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=1)
+def test_the_refresh_on_assets_publishes_just_the_tables_whose_loads_it_waits_for(
+    mstr_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    states("mstr_refresh_on_assets", mstr_sandbox, tmp_path)
+
+    assert loaded(mstr_sandbox) == [{"lu_store": "upsert", "ytd_day": "replace"}]
+
+
+@pytest.mark.parametrize("dag_id", ["mstr_load_assets", "mstr_report_on_assets"])
+def test_what_stands_before_and_after_that_refresh_can_be_run_by_hand(
+    dag_id: str, mstr_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    seen = states(dag_id, mstr_sandbox, tmp_path)
+
+    assert {state for _, state in seen} == {"running", "success"}
+    assert mstr_sandbox.report().logins == 0

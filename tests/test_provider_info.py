@@ -15,7 +15,7 @@ import airflow
 import jsonschema
 import pytest
 
-from airflow_provider_mstr import __version__
+from airflow_provider_mstr import __version__, assets
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.provider_info import get_provider_info
 from airflow_provider_mstr.rest.session import LoginMode
@@ -91,6 +91,17 @@ def test_airflow_knows_the_link(manager: Any) -> None:
     assert "airflow_provider_mstr.links.MstrDataModelLink" in manager.extra_links_class_names
 
 
+def test_airflow_finds_the_scheme_of_the_assets(manager: Any) -> None:
+    runtime = pytest.importorskip("airflow.sdk.providers_manager_runtime").ProvidersManagerTaskRuntime()
+    assert runtime.asset_uri_handlers["mstr"] is assets.sanitize_uri
+    assert runtime.asset_factories["mstr"] is assets.data_model_asset
+    assert runtime.asset_to_openlineage_converters["mstr"] is assets.to_openlineage
+
+
+def test_airflow_2_is_told_of_the_same_assets() -> None:
+    assert get_provider_info()["dataset-uris"] == get_provider_info()["asset-uris"]
+
+
 def test_everything_the_provider_info_names_is_there() -> None:
     info = get_provider_info()
     modules = [
@@ -124,8 +135,10 @@ def test_what_airflow_and_pytest_always_import_is_light(module: str) -> None:
     assert "airflow_provider_mstr" in loaded
 
 
-def test_importing_the_hook_opens_no_connection_library() -> None:
-    code = "import sys, airflow_provider_mstr.hooks; print('aiohttp' in sys.modules)"
+@pytest.mark.parametrize("module", ["hooks", "assets", "operators", "sensors", "task_groups"])
+def test_what_dag_files_import_loads_neither_a_connection_library_nor_openlineage(module: str) -> None:
+    heavy = {"requests", "aiohttp", "openlineage", "statsd"}
+    code = f"import sys, airflow_provider_mstr.{module}; print({heavy} & set(sys.modules) or False)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

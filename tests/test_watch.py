@@ -25,7 +25,14 @@ from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
 from airflow_provider_mstr.rest.workflow import CONFIRMATIONS, CONFIRMING_PAUSE
-from airflow_provider_mstr.watch import JITTER, PATIENCE, SHARE_OF_ELAPSED, SHORTEST_PAUSE, Watcher
+from airflow_provider_mstr.watch import (
+    JITTER,
+    MOST_LINES,
+    PATIENCE,
+    SHARE_OF_ELAPSED,
+    SHORTEST_PAUSE,
+    Watcher,
+)
 
 TOKEN = "token-nobody-may-see"
 PUBLISHED_AT = 1_700_000_000.0
@@ -429,6 +436,62 @@ def test_a_progress_line_tells_the_seconds_since_the_publish() -> None:
     watched.clock.now += 72.4
     watched.ending()
     assert watched.lines[0] == "Table ytd_day: completed after 72 s, 1 of 2 left"
+
+
+def many(count: int) -> tuple[TableRefresh, ...]:
+    return tuple(TableRefresh(f"T{at}", f"table_{at:03}", RefreshPolicy.ADD) for at in range(count))
+
+
+def every(tables: Iterable[TableRefresh], word: str) -> dict[str, str]:
+    return {table.id: word for table in tables}
+
+
+def test_tables_that_change_alike_in_one_look_are_one_line_where_they_are_many() -> None:
+    tables = many(200)
+    first, second = tables[:50], tables[50:]
+    watched = watching(
+        said(6, **every(tables, "reserved")),
+        said(6, **every(first, "completed"), **every(second, "reserved")),
+        said(1, **every(tables, "completed")),
+        tables=tables,
+    )
+
+    assert [table.state for table in watched.ending().outcome.tables] == [State.FINISHED] * 200
+    assert [line.partition(" after ")[0] for line in watched.lines] == [
+        "200 tables: reserved",
+        "50 tables: completed",
+        "150 tables: completed",
+    ]
+    assert [line.partition(", ")[2] for line in watched.lines] == [
+        "200 of 200 left: table_000, table_001, table_002 and 197 more",
+        "150 of 200 left: table_000, table_001, table_002 and 47 more",
+        "0 of 200 left: table_050, table_051, table_052 and 147 more",
+    ]
+
+
+def test_a_table_that_ends_otherwise_than_the_many_keeps_its_own_line() -> None:
+    tables = many(20)
+    watched = watching(said(6, **every(tables, "completed") | {"T7": "error"}), tables=tables)
+    watched.ending()
+    assert [line.partition(" after ")[0] for line in watched.lines] == [
+        "19 tables: completed",
+        "Table table_007: error",
+    ]
+
+
+@given(st.lists(st.text(max_size=3), min_size=1, max_size=80))
+def test_no_look_is_told_in_more_than_a_few_lines(words: list[str]) -> None:
+    tables = many(len(words))
+    listed = {table.id: word for table, word in zip(tables, words, strict=True)}
+    watched = watching(said(6, **listed), said(-1), tables=tables)
+    watched.run(watched.watcher.end_within(0.0))
+    assert len(watched.lines) <= MOST_LINES + 1
+
+
+def test_looks_are_counted() -> None:
+    watched = watching(RUNNING, RUNNING, LOADED)
+    watched.ending()
+    assert watched.watcher.looks == len(watched.looks) == 3
 
 
 def test_tables_that_were_not_published_are_not_told() -> None:

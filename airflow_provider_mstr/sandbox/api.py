@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cached_property
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from airflow_provider_mstr.sandbox import answers, monitor
 from airflow_provider_mstr.sandbox.answers import Answer, Refused, json_answer, text_answer
 from airflow_provider_mstr.sandbox.library import Library, Session
-from airflow_provider_mstr.sandbox.world import DataModel, Project, Table
+from airflow_provider_mstr.sandbox.world import DataModel, Project, Source, Table
 
 AUTH_TOKEN = "X-MSTR-AuthToken"  # noqa: S105 - the header's name
 PROJECT_ID = "X-MSTR-ProjectID"
@@ -28,6 +28,7 @@ _VIEW_MEDIA = {"in_memory": 0, "connect_live": 0x10000, "off_memory": 0x40000}
 _MODEL_FOLDER = ("Public Objects", "Data Models")
 _MODELED_AT = "2025-08-04T01:25:01.671Z"
 _ACG_ALL = 255
+_TABLE_FIELDS = ("physicalTable", "refreshPolicy")
 
 
 @dataclass(frozen=True)
@@ -382,14 +383,14 @@ def _data_model(visit: Visit) -> Answer:
 def _tables(visit: Visit) -> Answer:
     model, request = visit.data_model, visit.request
     offset, limit = request.number("offset", 0), request.number("limit", -1)
-    with_policy = "refreshPolicy" in request.query.get("fields", "").split(",")
+    fields = request.query.get("fields", "").split(",")
     page = visit.library.table_page(model, offset, limit)
     return json_answer(
         {
             "offset": offset,
             "limit": limit,
             "total": len(model.tables),
-            "tables": [_table(table, with_policy=with_policy) for table in page],
+            "tables": [_table(table, fields) for table in page],
         }
     )
 
@@ -397,13 +398,40 @@ def _tables(visit: Visit) -> Answer:
 def _table_by_id(visit: Visit) -> Answer:
     for table in visit.data_model.tables:
         if table.id == visit.args["table"]:
-            return json_answer(_table(table, with_policy=True))
+            return json_answer(_table(table, _TABLE_FIELDS))
     raise Refused(answers.TABLE_NOT_FOUND)
 
 
-def _table(table: Table, *, with_policy: bool) -> dict[str, object]:
+def _table(table: Table, fields: Sequence[str]) -> dict[str, object]:
     row: dict[str, object] = {"information": _information(table.id, table.name, "logical_table")}
-    return row | {"refreshPolicy": table.refresh_policy} if with_policy else row
+    if "physicalTable" in fields:
+        row["physicalTable"] = _physical_table(table)
+    if "refreshPolicy" in fields:
+        row["refreshPolicy"] = table.refresh_policy
+    return row
+
+
+def _physical_table(table: Table) -> dict[str, object]:
+    sources = [_source_table(source) for source in table.sources]
+    joined = sources if len(sources) < 2 else [{"type": "wrangle", "operations": [], "children": sources}]
+    pipeline = {"id": _id_of(table.name), "rootTable": {"type": "root", "children": joined}}
+    return {
+        "information": _information(_id_of(f"DB {table.name}"), "New DB Table", "physical_table"),
+        "columns": [],
+        "type": "pipeline",
+        "pipeline": json.dumps(pipeline),
+    }
+
+
+def _source_table(source: Source) -> dict[str, object]:
+    origin = {
+        "type": "single_table",
+        "dataSourceId": source.data_source_id,
+        "namespace": source.namespace,
+        "tableName": source.table,
+        "sql": "",
+    }
+    return {"type": "source", "name": source.table, "columns": [], "importSource": origin}
 
 
 def _information(object_id: str, name: str, subtype: str) -> dict[str, object]:

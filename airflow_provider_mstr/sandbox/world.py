@@ -70,17 +70,33 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A table of a database that a logical table loads from.
+
+    :param table: its name.
+    :param namespace: the database's schema it is in.
+    :param data_source_id: the data source the database is known as, 32 hexadecimal digits.
+    """
+
+    table: str
+    namespace: str = "public"
+    data_source_id: str = "E93B0C144F9EAF781E3993B5C439220D"
+
+
+@dataclass(frozen=True)
 class Table:
     """A logical table of a data model.
 
     :param id: 32 hexadecimal digits; what publish asks for.
     :param name: its name.
     :param refresh_policy: the policy stored with the table.
+    :param sources: what it loads from, joined into one where there are several.
     """
 
     id: str
     name: str
     refresh_policy: str = "replace"
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,10 +165,15 @@ RETAIL = DataModel(
     name="Retail",
     project_id=TUTORIAL.id,
     tables=(
-        Table("B8A627B44A7A421C81741B868401E446", "ytd_day"),
-        Table("612801B773AF4EFD974FF1F54FFAFB32", "city_mnth_sls"),
-        Table("0D1436DF3004418086D8BD3FD985EC4A", "lu_store", "upsert"),
-        Table("7C2E0F5A9B1D4E6F8A3B5C7D9E1F2A4B", "order_detail", "add"),
+        Table("B8A627B44A7A421C81741B868401E446", "ytd_day", sources=(Source("ytd_day_sls"),)),
+        Table("612801B773AF4EFD974FF1F54FFAFB32", "city_mnth_sls", sources=(Source("city_mnth_sls"),)),
+        Table(
+            "0D1436DF3004418086D8BD3FD985EC4A",
+            "lu_store",
+            "upsert",
+            (Source("lu_store"), Source("lu_region")),
+        ),
+        Table("7C2E0F5A9B1D4E6F8A3B5C7D9E1F2A4B", "order_detail", "add", (Source("order_detail", "sales"),)),
     ),
     last_update_time=datetime(2026, 1, 1, 6, tzinfo=UTC),
 )
@@ -161,7 +182,7 @@ FINANCE = DataModel(
     name="Finance",
     project_id=TUTORIAL.id,
     tables=(
-        Table("A1F4C7E2B5D84930861E3C5A7F9B2D40", "gl_balance"),
+        Table("A1F4C7E2B5D84930861E3C5A7F9B2D40", "gl_balance", sources=(Source("gl_balance"),)),
         Table("C9E2B7D5A1F34860952B4E6C8A0D1F73", "lu_account", "upsert"),
     ),
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -161,6 +162,22 @@ def test_stored_policies_come_when_they_are_asked_for(client: Any) -> None:
     one = client.call("GET", f"/model/dataModels/{RETAIL.id}/tables/{LU_STORE.id}").json()
     assert (one["information"]["name"], one["refreshPolicy"]) == ("lu_store", "upsert")
     assert client.call("GET", f"/model/dataModels/{RETAIL.id}/tables/{UNKNOWN_ID}").status_code == 404
+
+
+def test_what_tables_load_from_comes_when_it_is_asked_for(client: Any) -> None:
+    rows = client.list_tables("fields=information,physicalTable").json()["tables"]
+    assert all(set(row) == {"information", "physicalTable"} for row in rows)
+    pipelines = [json.loads(row["physicalTable"]["pipeline"])["rootTable"]["children"] for row in rows]
+    assert pipelines[0][0]["importSource"] == {
+        "type": "single_table",
+        "dataSourceId": "E93B0C144F9EAF781E3993B5C439220D",
+        "namespace": "public",
+        "tableName": "ytd_day_sls",
+        "sql": "",
+    }
+    assert [child["name"] for child in pipelines[2][0]["children"]] == ["lu_store", "lu_region"]
+    one = client.call("GET", f"/model/dataModels/{RETAIL.id}/tables/{LU_STORE.id}").json()
+    assert one["physicalTable"] == rows[2]["physicalTable"]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,35 @@ def test_an_example_runs_to_its_end_and_leaves_nothing(
     )
 
 
+def test_loads_lead_to_a_refresh_by_its_assets_and_that_to_a_report_of_its_outcome(
+    airflow: Standalone, sandbox: Sandbox
+) -> None:
+    refresh, report = "mstr_refresh_on_assets", "mstr_report_on_assets"
+    airflow.wait_until(lambda: {refresh, report} <= set(known_dags(airflow)))
+    for dag_id in (refresh, report):
+        airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    assert airflow.run("mstr_load_assets")["state"] == "success"
+
+    for dag_id in (refresh, report):
+        airflow.wait_until(lambda dag_id=dag_id: runs(airflow, dag_id) != [], timeout=120)
+        (run_id,) = runs(airflow, dag_id)
+        assert airflow.ended(dag_id, run_id)["state"] == "success"
+    task = f"dags/{report}/dagRuns/{run_id}/taskInstances/report"
+    (said,) = airflow.api("GET", f"{task}/xcomEntries/return_value?deserialize=true")["value"]
+    assert said.startswith("2 tables loaded in ")
+    (publish,) = sandbox.report().publishes
+    assert {table.name for table in publish.tables} == {"lu_store", "ytd_day"}
+
+
+def known_dags(airflow: Standalone) -> list[str]:
+    return [dag["dag_id"] for dag in airflow.api("GET", "dags?limit=100")["dags"]]
+
+
+def runs(airflow: Standalone, dag_id: str) -> list[str]:
+    return [run["dag_run_id"] for run in airflow.api("GET", f"dags/{dag_id}/dagRuns")["dag_runs"]]
+
+
 def test_the_link_and_the_progress_are_on_the_task(airflow: Standalone, sandbox: Sandbox) -> None:
     dag_id = "mstr_refresh_in_one_task"
     run = airflow.run(dag_id)
@@ -59,3 +88,5 @@ def test_the_link_and_the_progress_are_on_the_task(airflow: Standalone, sandbox:
     assert links == {"Strategy data model": f"{sandbox.url}/app/library#/model/{model}"}
     assert [line for line in log if line.startswith("Table order_detail: completed")]
     assert "Pausing task as DEFERRED. " in log
+    (summary,) = (at for at, line in enumerate(log) if line.startswith("Refresh finished after"))
+    assert {line.split()[2] for line in log[summary + 2 : summary + 6]} == {"finished"}

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads, a refresh as soon as both are there, and a report as soon as that is done: all by assets.
+
+The event of the data model's asset carries the outcome of its refresh, which the report reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, Asset, task
+
+from airflow_provider_mstr.assets import data_model_asset
+from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+
+stores = Asset("x-warehouse://public/lu_store")
+sales = Asset("x-warehouse://public/ytd_day_sls")
+model = data_model_asset(RETAIL)
+
+with DAG(
+    "mstr_load_assets",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    tags=["mstr"],
+):
+
+    @task(outlets=[stores])
+    def load_stores() -> None:
+        """Stands for the load of the stores, such as a dbt run."""
+
+    @task(outlets=[sales])
+    def load_sales() -> None:
+        """Stands for the load of the sales."""
+
+    load_stores()
+    load_sales()
+
+with DAG(
+    "mstr_refresh_on_assets",
+    schedule=[stores, sales],
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    tags=["mstr"],
+):
+    MstrRefreshDataModelOperator(
+        task_id="refresh_retail",
+        data_model_id=RETAIL,
+        tables={"lu_store": "upsert", "ytd_day": "replace"},
+        deferrable=True,
+        outlets=[model],
+    )
+
+with DAG(
+    "mstr_report_on_assets",
+    schedule=[model],
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    tags=["mstr"],
+):
+
+    @task(inlets=[model])
+    def report(triggering_asset_events: Any = None) -> list[str]:
+        """Stands for whatever reads the refreshed data model; a run by hand has no event to tell of."""
+        outcomes = [event.extra["refresh"] for event in (triggering_asset_events or {}).get(model, [])]
+        return [f"{len(each['tables'])} tables loaded in {each['seconds']} s" for each in outcomes]
+
+    report()
