@@ -16,9 +16,10 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.refresh import Refresh
+from airflow_provider_mstr.refresh import Refresh, RefreshOutcome
 from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.errors import (
+    HandleRefused,
     InstanceLost,
     MstrError,
     OutcomeUnknown,
@@ -101,11 +102,15 @@ class Ledger:
         :param refresh: the refresh as it stands
         :param taken: whether the server is known to have taken its publish
         """
-        if self.store is None:
-            return
-        handle = self.hook.handle(refresh).to_json()
-        with _tolerating_its_absence():
-            self.store.set(NOTE_KEY, {"series": asdict(self.series), "taken": taken, "handle": handle})
+        self._write(refresh, taken=taken)
+
+    def note_end(self, outcome: RefreshOutcome, refresh: Refresh | None = None) -> None:
+        """Note that the refresh has ended well, as this attempt may be killed before Airflow knows.
+
+        :param outcome: how it ended
+        :param refresh: the refresh, as long as it is to be closed
+        """
+        self._write(refresh, taken=True, outcome=outcome.to_json())
 
     def forget(self) -> None:
         """Drop the note: nothing is left open."""
@@ -113,13 +118,20 @@ class Ledger:
             with _tolerating_its_absence():
                 self.store.delete(NOTE_KEY)
 
+    def ended(self) -> RefreshOutcome | None:
+        """Return how an earlier attempt of this series has seen the refresh ending well, or None."""
+        note = self._read()
+        if note is None or note.get("series") != asdict(self.series):
+            return None
+        try:
+            return RefreshOutcome.from_json(note["outcome"])
+        except (KeyError, HandleRefused):
+            return None
+
     def earlier(self) -> Earlier | None:
         """Return what an earlier attempt has left open, or None."""
-        note: Any = None
-        if self.store is not None:
-            with _tolerating_its_absence():
-                note = self.store.get(NOTE_KEY)
-        if not isinstance(note, Mapping):
+        note = self._read()
+        if note is None or note.get("handle") is None:
             return None
         try:
             refresh = self.hook.refresh(note.get("handle"))
@@ -129,6 +141,20 @@ class Ledger:
         if note.get("series") != asdict(self.series):
             refresh = replace(refresh, published_at=None)
         return Earlier(refresh, note.get("taken") is True)
+
+    def _write(self, refresh: Refresh | None, **more: Any) -> None:
+        if self.store is None:
+            return
+        handle = refresh and self.hook.handle(refresh).to_json()
+        with _tolerating_its_absence():
+            self.store.set(NOTE_KEY, {"series": asdict(self.series), "handle": handle} | more)
+
+    def _read(self) -> Mapping[str, Any] | None:
+        note: Any = None
+        if self.store is not None:
+            with _tolerating_its_absence():
+                note = self.store.get(NOTE_KEY)
+        return note if isinstance(note, Mapping) else None
 
 
 def is_taken(earlier: Earlier) -> Procedure[bool]:

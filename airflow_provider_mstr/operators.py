@@ -17,7 +17,7 @@ from airflow_provider_mstr.connection import DEFAULT_CONN_ID
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
 from airflow_provider_mstr.publishing import WhenBusy
-from airflow_provider_mstr.refresh import Note, Refresh
+from airflow_provider_mstr.refresh import Ending, Note, Refresh, RefreshOutcome
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotUnderstood, ServerUnavailable
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
@@ -165,6 +165,7 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         self.when_busy = WhenBusy.of(when_busy)
         self.evidence = evidence
         self._under_way: Refresh | None = None
+        self._success: RefreshOutcome | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Refresh the data model, and return the outcome.
@@ -173,7 +174,9 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         """
         with task_failures(), self._closing(context):
             data_model = self.chosen(context)
-            return self._wait(context, self._adopted(context) or self._begun(context, data_model))
+            return self._ended_before(context) or self._wait(
+                context, self._adopted(context) or self._begun(context, data_model)
+            )
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the outcome of the refresh that the trigger saw ending, and closed if it could.
@@ -202,10 +205,32 @@ class MstrRefreshDataModelOperator(_ModelOperator):
                 return super().resume_execution(next_method, next_kwargs, context)
         return super().resume_execution(next_method, next_kwargs, context)
 
+    def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:
+        """Push and tell the outcome, whatever it is; return it where it is a success, else raise its error.
+
+        :param context: the task's context
+        :param ending: how the watch ended
+        """
+        if ending.error is None:
+            self._success = ending.outcome
+            self._ledger(context).note_end(ending.outcome, self._under_way)
+        return super().conclude(context, ending)
+
     def _ledger(self, context: Context) -> Ledger:
         model = (self.data_model_id, self.data_model)
         asked = (*model, self.project_id, self.tables, self.refresh_policy)
         return Ledger.of(context, self.hook, *asked)
+
+    def _ended_before(self, context: Context) -> dict[str, Any] | None:
+        """Return the outcome that an earlier attempt has seen, and was killed before Airflow knew of it."""
+        ledger = self._ledger(context)
+        outcome = ledger.ended()
+        if outcome is None:
+            return None
+        self.log.info("An earlier attempt of this task has seen its publish ending well: reporting that")
+        earlier = ledger.earlier()
+        self._under_way = earlier.refresh if earlier is not None else None
+        return self.conclude(context, Ending(outcome))
 
     def _adopted(self, context: Context) -> Watcher | None:
         """Return the watcher of an earlier attempt's publish; close what else that attempt has left open."""
@@ -285,7 +310,10 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         if isinstance(error, TaskKilledError):
             # A kill may have come in the midst of a talk with Airflow, which cannot be talked to then.
             return
-        if closed:
+        if error is None and self._success is not None:
+            if closed and refresh is not None:
+                self._ledger(context).note_end(self._success)
+        elif closed:
             self._ledger(context).forget()
         elif refresh is not None and not isinstance(error, (ServerUnavailable, NotUnderstood)):
             self._ledger(context).note(replace(refresh, published_at=None))

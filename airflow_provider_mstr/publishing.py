@@ -107,8 +107,9 @@ class Publisher:
 
     def _unless_it_gives_way(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
         """Return what was published; None where it gave way to another job, which is over then."""
-        instance, idle = refresh.instance, 0
+        instance, idle, met = refresh.instance, 0, False
         while (yield from workflow.is_busy(instance)):
+            met = True
             refresh = replace(refresh, contested=True)
             cube = (yield from workflow.cube_of(instance)) if self.evidence else None
             if cube is None and self.when_busy is WhenBusy.WAIT:
@@ -118,6 +119,11 @@ class Publisher:
             if idle == IDLE_LOOKS:
                 return None
             yield from queue.wait(ModelBusy(f"another job is publishing {instance.model_name}"))
+        if met and self.evidence:
+            # The end of the other job must be past, not to be taken for what comes after it.
+            yield Pause(BUSY_PAUSE)
+            if (yield from workflow.gave_way(instance, refresh.table_ids)):
+                return None
         return refresh
 
 

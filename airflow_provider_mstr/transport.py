@@ -10,8 +10,8 @@ import math
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
@@ -126,10 +126,6 @@ class SyncDriver(_Driver):
         return tenacity.Retrying(**_repetition(step), before_sleep=self._ask_again)(self._ask, step)
 
     def _ask(self, request: Request[T]) -> Answer[T]:
-        with _timed():
-            return self._answer(request)
-
-    def _answer(self, request: Request[T]) -> Answer[T]:
         try:
             return decipher(request, self._exchange(request))
         except requests.exceptions.SSLError as error:
@@ -189,10 +185,6 @@ class AsyncDriver(_Driver):
         return await retrying(self._ask, client, step)
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
-        with _timed():
-            return await self._answer(client, request)
-
-    async def _answer(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
             return decipher(request, await self._exchange(client, request))
         except aiohttp.ClientSSLError as error:
@@ -273,17 +265,6 @@ class Wire:
         return self.seconds if request.patience is None else min(self.seconds, max(1.0, request.patience))
 
 
-@contextmanager
-def _timed() -> Iterator[None]:
-    """Note on an error how long the server was given."""
-    began = time.monotonic()
-    try:
-        yield
-    except MstrError as error:
-        error.waited = time.monotonic() - began
-        raise
-
-
 def _repetition(request: Request[Any]) -> dict[str, Any]:
     """Return when, how often and for how long a request is sent again, in tenacity's terms."""
     patience = PATIENCE if request.patience is None else request.patience
@@ -305,10 +286,11 @@ class _StopAtOddAnswers(tenacity.stop.stop_base):
     """Takes odd answers for lasting sooner than silence, unless the request brings a patience of its own."""
 
     def __init__(self, request: Request[Any]) -> None:
-        self._most = ODD_ANSWERS if request.patience is None else math.inf
+        self._left = ODD_ANSWERS if request.patience is None else math.inf
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
-        return isinstance(_error(state), NotUnderstood) and state.attempt_number >= self._most
+        self._left -= isinstance(_error(state), NotUnderstood)
+        return self._left <= 0
 
 
 _backoff = tenacity.wait_combine(

@@ -15,6 +15,7 @@ import pytest
 from moments import asked, finish_once_asked
 from workers import DagRun, Performed, StateStore, TaskInstance, fire, perform
 
+from airflow_provider_mstr.adoption import NOTE_KEY
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -83,7 +84,8 @@ def states(sandbox: Sandbox) -> list[str]:
 
 def nothing_left(sandbox: Sandbox, store: StateStore) -> bool:
     report = sandbox.report()
-    return (report.open_sessions, report.instances_open, store.notes()) == (0, 0, {})
+    noted = store.notes().get(NOTE_KEY, {})
+    return (report.open_sessions, report.instances_open, noted.get("handle")) == (0, 0, None)
 
 
 @pytest.fixture
@@ -120,6 +122,48 @@ def test_a_retry_reports_the_publish_that_has_ended_since(
 
     assert retry.result["state"] == "finished"
     assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.parametrize("call", ["delete_instance", "logout"])
+@pytest.mark.parametrize("fault", ["slow_before", "slow_after"])
+@pytest.mark.parametrize("cube", ["readable", "refused"])
+def test_a_retry_reports_the_end_that_an_attempt_has_seen_which_was_killed_while_it_closed(
+    cube: str, fault: str, call: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    if cube == "refused":
+        mstr_sandbox.add_fault("cubes", "no_privilege", times=None)
+    mstr_sandbox.add_fault(call, fault, seconds=60)
+    killed(mstr_sandbox, store, asked(call), **REFRESH)
+
+    retry = retried(store)
+
+    assert (retry.result["state"], retry.result["proven"]) == ("finished", True)
+    assert retry.xcoms["mstr_outcome"] == retry.result
+    assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert nothing_left(mstr_sandbox, store)
+
+
+def test_a_retry_reports_an_end_that_airflow_never_learned_of(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    first = retried(store)
+
+    retry = retried(store)
+
+    assert retry.result == first.result
+    assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+
+
+def test_a_refresh_that_has_ended_well_is_made_again_where_a_user_clears_it(
+    mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    retried(store)
+
+    again = retried(store, clear_number=1)
+
+    assert again.result["state"] == "finished"
+    assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"] * 2, 2)
     assert nothing_left(mstr_sandbox, store)
 
 
@@ -369,7 +413,7 @@ def test_a_note_that_cannot_be_opened_is_left_alone_in_words(
 
 
 @deferred_or_not
-def test_a_refresh_that_is_over_leaves_no_note(
+def test_a_refresh_that_is_over_leaves_no_session_in_its_note(
     deferrable: bool, mstr_sandbox: Sandbox, store: StateStore
 ) -> None:
     mstr_sandbox.change(publish_seconds=1.5)

@@ -146,7 +146,6 @@ def connect(cell: Cell, server: Paced, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = json.loads(server.airflow_connection())
     if cell.fault.slow:
         connection["extra"] = {"timeout": TIMEOUT}
-        monkeypatch.setattr(workflow, "LONG_WAIT", TIMEOUT / 2)
         monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", TIMEOUT / 2)
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
 

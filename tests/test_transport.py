@@ -644,6 +644,14 @@ def test_sense_after_an_answer_without_sense_is_taken(drive: Drive) -> None:
     assert len(server.heard) == 2
 
 
+@pytest.mark.usefixtures("soon")
+def test_silence_before_an_answer_without_sense_does_not_count_as_one(drive: Drive) -> None:
+    away, odd = answer(503, b""), answer(200, b"{")
+    with MisbehavingServer(away, away, odd, odd, answer(200, b'{"status": 1}')) as server:
+        assert drive(at(server.url), ask(patience=None)) == {"status": 1}
+    assert len(server.heard) == 5
+
+
 def test_retry_after_is_obeyed(drive: Drive) -> None:
     with MisbehavingServer(answer(503, b"", ("Retry-After", "2")), answer()) as server:
         took = seconds_of(lambda: drive(at(server.url), ask(patience=30.0)))

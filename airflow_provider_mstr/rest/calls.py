@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from airflow_provider_mstr.rest.errors import NotUnderstood
+from airflow_provider_mstr.rest.errors import InvalidRequest, NotUnderstood
 from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, json_object
 from airflow_provider_mstr.rest.session import Session
 
@@ -88,7 +88,8 @@ class Listing(Generic[Row]):
     def every_row(self, session: Session, project_id: str | None = None) -> Procedure[tuple[Row, ...]]:
         """Return every row, each once.
 
-        All are asked for at once; where fewer come than the server says there are, page by page.
+        All are asked for at once; where that is refused, or fewer come than the server says there are, page
+        by page.
 
         :param session: the session to ask in
         :param project_id: the project the list is about; None for a list about no project
@@ -97,7 +98,13 @@ class Listing(Generic[Row]):
         found: dict[str, Row] = {}
         offset, limit = 0, -1
         for _ in range(MOST_PAGES):
-            total, rows = yield from self._part(session, project_id, offset, limit)
+            try:
+                total, rows = yield from self._part(session, project_id, offset, limit)
+            except InvalidRequest:
+                if limit > 0:
+                    raise
+                limit = PAGE_SIZE
+                continue
             offset += len(rows)
             known = len(found)
             found |= {row.id: row for row in rows}

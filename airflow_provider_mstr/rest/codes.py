@@ -35,13 +35,14 @@ def signed(hexadecimal: int) -> int:
 
 
 NO_SUCH_OBJECT = -2147216373
+MODEL_BUSY = -2147072194
 
 ISERVER_CODES: Mapping[int, Known] = {
     -2147072486: Known("the user has too many sessions in the project", errors.SessionLimit),
     signed(0x8004CB0A): Known("the user has too many sessions in the project", errors.SessionLimit),
     -2147209056: Known("the server has too many users", errors.SessionLimit),
     -2147468986: Known("the data model instance is not in this session", errors.InstanceLost),
-    -2147072194: Known("the data model is being published by another job", errors.ModelBusy),
+    MODEL_BUSY: Known("the data model is being published by another job", errors.ModelBusy),
     signed(0x800438F4): Known("the I-Server session is invalid", errors.SessionLost),
     signed(0x800430A5): Known("the user's login has expired", errors.SessionLost),
     signed(0x80043705): Known("the I-Server connection failed", errors.SessionLost),

@@ -40,9 +40,6 @@ class MstrError(Exception):
     advice: ClassVar[str] = ""
     mended_by_time: ClassVar[bool] = False
 
-    #: Seconds that the server was given before this came of it, where it was asked.
-    waited: float = 0.0
-
     def __init__(self, what: str, reply: ServerReply | None = None) -> None:
         super().__init__(what)
         self.what = what

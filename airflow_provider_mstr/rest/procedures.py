@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_mstr.rest.calls import Listing, within
-from airflow_provider_mstr.rest.codes import NO_SUCH_OBJECT
+from airflow_provider_mstr.rest.codes import MODEL_BUSY, NO_SUCH_OBJECT
 from airflow_provider_mstr.rest.errors import (
     InstanceLost,
+    ModelBusy,
     NotFound,
     NotUnderstood,
     PublishFailed,
@@ -264,21 +265,25 @@ def publish_status(instance: DataModelInstance, patience: float | None = None) -
 
     :param instance: the instance that was published with
     :param patience: seconds of asking again where the server is away
+    :raises ModelBusy: where another job publishes the data model, whichever way the server says so (3.2)
     :raises PublishFailed: where the server answers with the failure itself (3.2)
     """
     purpose = "ask for the publish status of"
     try:
-        return (
-            yield from _of_instance(instance, purpose, "GET", "publishStatus", _status, patience=patience)
+        status = yield from _of_instance(
+            instance, purpose, "GET", "publishStatus", _status, patience=patience
         )
     except RequestFailed as error:
         raise PublishFailed(f"the publish of {instance.model_name} failed", error.reply) from None
+    if status.status == MODEL_BUSY:
+        raise ModelBusy(f"another job is publishing {instance.model_name}")
+    return status
 
 
 def cube(session: Session, project_id: str, data_model_id: str) -> Procedure[Cube]:
     """Return the cube behind a data model (``GET /api/cubes?id=``); any session may ask (7.4).
 
-    Asked once only: what it shows is a help, and nothing to wait for.
+    Asked for seconds only: what it shows is a help, and nothing to wait long for.
 
     :param session: the session to ask in
     :param project_id: the project's id
@@ -295,7 +300,6 @@ def cube(session: Session, project_id: str, data_model_id: str) -> Procedure[Cub
             Cube.read,
             project_id,
             query=query,
-            repeatable=False,
             patience=CUBE_PATIENCE,
         )
     )

@@ -254,6 +254,26 @@ def is_busy(instance: DataModelInstance) -> Procedure[bool]:
     return False
 
 
+def gave_way(instance: DataModelInstance, published: Sequence[str]) -> Procedure[bool]:
+    """Return whether a publish that met another job's was refused for it, and does not come after it.
+
+    It is nowhere to be seen then: its status is that of an untouched instance, the cube lies idle.
+
+    :param instance: the instance that was published with
+    :param published: the ids of the published tables
+    """
+    try:
+        cube = yield from cube_of(instance)
+        seen = yield from look(instance, published, BUSY_PATIENCE)
+        if cube is None or seen.state is not State.RUNNING or seen.busy:
+            return False
+        busy = ModelBusy(f"another job was publishing {instance.model_name}")
+        return not (yield from was_taken(instance, busy, Baseline.of(cube)))
+    except MstrError:
+        # What it means is for the watch to find out.
+        return False
+
+
 def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
     """Delete the instance and log out; whatever is gone already is as good as closed.
 

@@ -11,7 +11,7 @@ import pytest
 from examples import JSON, ODD, thorough
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import Played, an_instance, answer, play, serve, table_row
+from scripted import Played, an_instance, answer, play, refusal, serve, table_row
 
 from airflow_provider_mstr.rest import errors, procedures
 from airflow_provider_mstr.rest.calls import MOST_PAGES, PAGE_SIZE
@@ -23,20 +23,23 @@ from airflow_provider_mstr.rest.tables import Table
 class PagingServer:
     """A server with some tables, and its own mind about pages.
 
-    ``cap`` is its longest page, ``all_cap`` the same where it is asked for all at once; ``total`` makes
-    what it says of the number of its tables, out of the true number.
+    ``cap`` is its longest page, ``all_cap`` the same where it is asked for all at once, unless it
+    ``refuses_all``; ``total`` makes what it says of the number of its tables, out of the true number.
     """
 
     tables: list[str]
     cap: int = 10_000
     all_cap: int = 10_000
     ignores_offset: bool = False
+    refuses_all: bool = False
     total: Callable[[int], Any] = lambda true: true
     queries: list[tuple[int, int]] = field(default_factory=list)
 
     def __call__(self, request: Request[Any]) -> Response:
         offset, limit = (int(request.query[name]) for name in ("offset", "limit"))
         self.queries.append((offset, limit))
+        if self.refuses_all and limit < 0:
+            return refusal(400, "ERR006")
         begin = 0 if self.ignores_offset else offset
         most = self.all_cap if limit < 0 else min(limit, self.cap)
         rows = [table_row(name, f"table {name}") for name in self.tables[begin : begin + most]]
@@ -76,6 +79,17 @@ def test_a_server_that_caps_its_pages_is_asked_for_the_rest_from_where_it_stoppe
 def test_a_server_that_does_not_know_minus_one_is_asked_page_by_page() -> None:
     server = PagingServer(ids(3), cap=2, all_cap=0)
     assert names(server.listed()) == ids(3)
+
+
+def test_a_server_that_refuses_minus_one_is_asked_page_by_page() -> None:
+    server = PagingServer(ids(3), cap=2, refuses_all=True)
+    assert names(server.listed()) == ids(3)
+    assert server.queries == [(0, -1), (0, PAGE_SIZE), (2, PAGE_SIZE)]
+
+
+def test_a_server_that_refuses_a_page_too_is_asked_no_further() -> None:
+    played = play(procedures.list_tables(an_instance()), refusal(400, "ERR006"), refusal(400, "ERR006"))
+    assert type(played.error) is errors.InvalidRequest
 
 
 def test_a_missing_total_is_made_up_for_by_asking_until_nothing_new_comes() -> None:

@@ -474,6 +474,11 @@ def test_a_status_that_is_refused_tells_failure_from_not_being_able_to_ask(
     assert type(play(procedures.publish_status(an_instance()), reply).error) is kind
 
 
+def test_a_status_that_is_the_number_of_a_busy_model_is_one() -> None:
+    played = play(procedures.publish_status(an_instance()), answer({"status": -2147072194}))
+    assert type(played.error) is errors.ModelBusy
+
+
 def test_a_publish_that_failed_names_the_model_and_keeps_what_the_server_said() -> None:
     error = play(
         procedures.publish_status(an_instance()), refusal(500, "ERR002", -2147212544, "stalled")

@@ -550,6 +550,44 @@ def test_every_look_has_the_patience_it_was_given(patience: float | None) -> Non
     assert [request.patience for request in played.requests] == [patience] * 3
 
 
+# gave_way
+
+
+RUNNING = UNTOUCHED = published(0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "then", "gave_way"),
+    [
+        pytest.param(UNTOUCHED, [cube(2), *[UNTOUCHED, cube(2)] * LOST_ANSWER_LOOKS], True, id="idle"),
+        pytest.param(UNTOUCHED, [cube(1)], False, id="the cube is being loaded"),
+        pytest.param(UNTOUCHED, [cube(2, "01/02/2026 03:06:00")], False, id="the cube was loaded"),
+        pytest.param(published(6), [], False, id="unlike an untouched one"),
+    ],
+)
+def test_a_publish_gave_way_to_another_job_where_nothing_of_it_is_seen_any_more(
+    seen: Response, then: list[Response], gave_way: bool
+) -> None:
+    replies = [cube(2), seen, seen, created("SPARE"), UNTOUCHED, empty(), *then]
+    assert play(workflow.gave_way(an_instance(), BOTH), *replies).result is gave_way
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [cube(2), *[published(1)] * CONFIRMATIONS],
+        [cube(2), published(1, (YTD_DAY, "completed"), (CITY, "completed"))],
+        [cube(2), MODEL_BUSY],
+        [refusal(403, "ERR014"), RUNNING],
+        [SESSION_OVER],
+        [cube(2), INSTANCE_LOST],
+        [cube(2), *[PUBLISH_FAILED] * CONFIRMATIONS],
+    ],
+)
+def test_what_else_became_of_a_publish_that_met_another_job_is_for_the_watch(replies: list[Response]) -> None:
+    assert play(workflow.gave_way(an_instance(), BOTH), *replies).result is False
+
+
 # close
 
 
