@@ -60,7 +60,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         self.instance = instance
         self.mstr_conn_id = mstr_conn_id
         self.deferrable = deferrable
-        self._answered = False
+        self._watching: Watcher | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait for the publish, and return its outcome.
@@ -85,7 +85,6 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         with self._failures():
             watcher = self._watcher(context)
             ending = self.watch(watcher, watcher.end_within(0))
-            self._answered = watcher.answered
             return PokeReturnValue(ending is not None, ending and self.conclude(context, ending))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -107,12 +106,17 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         return super().conclude(context, ending)
 
     def _watcher(self, context: Context) -> Watcher:
+        """Return the watcher of the publish, one for all the looks of this process."""
+        self._watching = self._watching or self._new_watcher(context)
+        return self._watching
+
+    def _new_watcher(self, context: Context) -> Watcher:
         refresh = self.given(context, self.instance)
         if refresh.published_at is None:
             raise InvalidInput("instance was not published: give the sensor the output of the publish task")
         watcher = self.watcher(refresh, self.timeout, self.poke_interval)
         # A session that is over at the first look was most likely closed on purpose, by a teardown.
-        watcher.answered = self._answered
+        watcher.answered = False
         return watcher
 
     @contextmanager

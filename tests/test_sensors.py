@@ -69,6 +69,17 @@ def test_the_sensor_returns_the_outcome(deferrable: bool, published: Publish) ->
 
 
 @both
+@pytest.mark.mstr_sandbox(publish_seconds=3)
+def test_each_change_of_a_table_is_told_once_over_all_looks(
+    deferrable: bool, published: Publish, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = wait(published(), deferrable=deferrable)
+
+    ends = [line for line in capsys.readouterr().out.splitlines() if ": completed after" in line]
+    assert len(ends) == len(task.result["tables"]) == 4
+
+
+@both
 def test_a_lost_session_ends_the_sensor_at_once_and_says_what_to_clear(
     deferrable: bool, published: Publish, created: dict[str, Any]
 ) -> None:
