@@ -57,9 +57,11 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 @contextmanager
 def _broken_after(seconds: Any, connection: socket.socket | None) -> Iterator[None]:
-    """Break the connection off if the block lasts longer; every read on it then ends at once."""
+    """Break the connection off if the block lasts longer: every read on it then ends there, as a timeout."""
+    broken = threading.Event()
 
     def break_off() -> None:
+        broken.set()
         with suppress(OSError):
             if connection is not None:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -69,5 +71,9 @@ def _broken_after(seconds: Any, connection: socket.socket | None) -> Iterator[No
     timer.start()
     try:
         yield
+    except Exception:
+        if broken.is_set():
+            raise TimeoutError from None
+        raise
     finally:
         timer.cancel()

@@ -47,6 +47,7 @@ from airflow_provider_mstr.rest.protocol import (
     Step,
     decipher,
 )
+from airflow_provider_mstr.unreachable import in_words
 
 T = TypeVar("T")
 
@@ -315,7 +316,7 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
 
 
 def _unreachable(request: Request[Any], error: Exception, *, nothing_done: bool) -> ServerUnavailable:
-    return ServerUnavailable(f"could not {request.purpose}: {_cause(error)}", nothing_done=nothing_done)
+    return ServerUnavailable(f"could not {request.purpose}: {in_words(error)}", nothing_done=nothing_done)
 
 
 def _untrusted(request: Request[Any], error: Exception) -> MstrError:
@@ -324,16 +325,6 @@ def _untrusted(request: Request[Any], error: Exception) -> MstrError:
     ):
         return CertificateRefused(f"could not {request.purpose}: the server's certificate is not trusted")
     return _unreachable(request, error, nothing_done=False)
-
-
-def _cause(error: BaseException) -> str:
-    """Return what went wrong on the network, in the innermost words there are."""
-    inner: BaseException | None = error
-    said = ""
-    while inner is not None:
-        said = getattr(inner, "strerror", None) or said
-        inner = inner.__cause__ or inner.__context__
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _never_connected(error: Exception) -> bool:

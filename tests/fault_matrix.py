@@ -105,6 +105,7 @@ class Exceptional:
 
 REQUESTS = (
     Request("login", "login"),
+    Request("read version", "status"),
     Request("list projects", "projects"),
     Request("create instance", "create_instance"),
     Request("list tables", "list_tables"),
@@ -183,8 +184,12 @@ EXCEPTIONS = (
         {"ends": "HandleRefused"},
         ways=IN_STEPS,
     ),
-    # The cube is a help, and nothing to wait for.
-    Exceptional(["read cube"], {*EVERY_FAULT} - {"401 session lost"}, {"ends": SUCCESS, "load": COMPLETED}),
+    # The version and the cube are a help, and nothing to wait for.
+    Exceptional(
+        ["read version", "read cube"],
+        {*EVERY_FAULT} - {"401 session lost"},
+        {"ends": SUCCESS, "load": COMPLETED},
+    ),
     # A publish is seen to have begun; a lost instance is replaced, once.
     Exceptional(["publish"], UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
     Exceptional(["publish"], ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from airflow_provider_mstr.rest import finding, procedures
+from airflow_provider_mstr.rest import about, finding, procedures
 from airflow_provider_mstr.rest.errors import (
     InstanceLost,
     InvalidRequest,
@@ -86,6 +86,7 @@ def open_instance(
     data_model: str,
     logged_in: Callable[[Session], object],
     found: Callable[[str], object] | None = None,
+    warn: Callable[[str], object] | None = None,
 ) -> Procedure[DataModelInstance]:
     """Log in and create a data model instance; leave no session behind where that fails.
 
@@ -94,10 +95,13 @@ def open_instance(
     :param data_model: the data model's id or name
     :param logged_in: takes the session as soon as there is one
     :param found: takes the data model's id as soon as it is known
+    :param warn: takes the warning that the server is too old; None not to ask for its version
     """
     session = yield from procedures.login(credentials)
     try:
         logged_in(session)
+        if warn is not None:
+            yield from about.warn_of_version(session, warn)
         project_id = yield from procedures.project_id(session, project)
         data_model_id = yield from finding.data_model_id(session, project_id, data_model)
         if found is not None:

@@ -57,6 +57,7 @@ BOTH = (YTD_DAY, CITY)
 HTML = Response(200, (("Content-Type", "text/html"),), b"<html>maintenance</html>")
 
 LOGIN = "POST /api/auth/login"
+VERSION = "GET /api/status"
 PROJECTS = "GET /api/projects"
 CREATE = f"POST /api/dataModels/{MODEL}/instances"
 LIST = f"GET /api/model/dataModels/{MODEL}/tables"
@@ -113,6 +114,23 @@ def test_a_data_model_may_be_named_and_its_id_is_told_before_anything_is_made_of
     )
     assert played.calls == [LOGIN, "GET /api/searches/results", CREATE, LOGOUT]
     assert shown == [MODEL]
+
+
+def test_the_version_is_asked_for_before_anything_depends_on_it() -> None:
+    warned: list[str] = []
+    opening = workflow.open_instance(WHO, "Tutorial", MODEL, repr, warn=warned.append)
+    old = answer({"iServerVersion": "11.4.0600.0001"})
+    played = play(opening, logged_in(), old, answer([{"id": PROJECT, "name": "Tutorial"}]), created())
+    assert played.calls == [LOGIN, VERSION, PROJECTS, CREATE]
+    assert played.result.instance_id == INSTANCE
+    assert len(warned) == 1
+
+
+def test_no_session_is_left_by_a_kill_while_the_version_is_asked_for() -> None:
+    opening = workflow.open_instance(WHO, PROJECT, MODEL, repr, warn=repr)
+    played = play(opening, logged_in(), KilledError(), empty())
+    assert played.calls == [LOGIN, VERSION, LOGOUT]
+    assert isinstance(played.error, KilledError)
 
 
 @pytest.mark.parametrize(

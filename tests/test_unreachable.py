@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a server cannot be reached, in the same words whichever driver finds out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from certificates import Authority
+from misbehaving_server import MisbehavingServer
+
+from airflow_provider_mstr import transport
+from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.rest import procedures
+from airflow_provider_mstr.rest.errors import CertificateRefused, MstrError, ServerUnavailable
+from airflow_provider_mstr.rest.session import Credentials, Session
+from airflow_provider_mstr.sandbox import Sandbox
+from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
+
+Fail = Callable[..., MstrError]
+
+
+@pytest.fixture(params=["requests", "aiohttp"])
+def fail(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fail:
+    """Logs in where that cannot succeed, and returns the error."""
+    monkeypatch.setattr(transport, "PATIENCE", 0.0)
+
+    def run(server: LibraryServer) -> Session:
+        login = procedures.login(server.credentials)
+        if request.param == "requests":
+            return SyncDriver(server).run(login)
+        return asyncio.run(AsyncDriver(server).run(login))
+
+    def log_in(url: str, timeout: float = 5.0) -> MstrError:
+        who = Credentials(login="etl", password="a-password")
+        with pytest.raises(MstrError) as caught:
+            run(LibraryServer(url, who, timeout=timeout))
+        return caught.value
+
+    return log_in
+
+
+@pytest.fixture
+def silent() -> Iterator[MisbehavingServer]:
+    """A server that takes every connection and never answers."""
+    with MisbehavingServer(lambda line: line.stay_silent()) as server:
+        yield server
+
+
+def nobody() -> str:
+    with MisbehavingServer() as gone:
+        return gone.url
+
+
+def test_a_host_that_is_not_found(fail: Fail) -> None:
+    assert fail("http://strategy.invalid").what == (
+        "could not log in as etl: the host is not found: look at its spelling"
+    )
+
+
+def test_a_connection_that_is_refused(fail: Fail) -> None:
+    error = fail(nobody())
+    assert "the connection is refused: nothing listens at this host and port" in error.what
+    assert "Check that the Library server can be reached" in str(error)
+
+
+def test_an_answer_that_does_not_come(fail: Fail, silent: MisbehavingServer) -> None:
+    assert fail(silent.url, timeout=0.3).what.endswith("no answer came in time")
+
+
+def test_a_proxy_that_is_not_there(fail: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", nobody())
+    assert "at the proxy, the connection is refused" in fail("http://strategy.invalid").what
+
+
+def test_a_server_without_tls(fail: Fail, mstr_sandbox: Sandbox) -> None:
+    error = fail(mstr_sandbox.url.replace("http:", "https:"))
+    assert isinstance(error, ServerUnavailable)
+    assert "no TLS is spoken there" in error.what
+
+
+def test_a_certificate_that_is_not_trusted(fail: Fail, tmp_path: Path) -> None:
+    with MisbehavingServer(tls=Authority(tmp_path).server()) as server:
+        error = fail(server.url)
+    assert isinstance(error, CertificateRefused)
+    assert "the server's certificate is not trusted" in str(error)
+    assert "Set verify in the connection's extra to the CA file" in str(error)
+
+
+def test_a_connection_that_breaks_off_keeps_the_words_of_the_system(fail: Fail) -> None:
+    with MisbehavingServer(lambda line: line.reset()) as server:
+        assert "reset by peer" in fail(server.url).what
