@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.rest.errors import InvalidInput
+from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal
 from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
@@ -52,12 +53,12 @@ class LibraryServer:
         """Return the server that an Airflow connection describes.
 
         :param connection: the connection
-        :param extra: its extra fields; one that is null or empty counts as absent
+        :param extra: its extra fields; one that is null, empty or blank counts as absent, as forms save it so
         :raises InvalidInput: where a field makes no sense
         """
         if not isinstance(extra, Mapping):
             raise InvalidInput("the connection's extra is no JSON object")
-        given = {name: value for name, value in extra.items() if value not in (None, "")}
+        given = {name: value for name, value in extra.items() if not is_nothing(value)}
         return cls(
             url=library_url(connection.host or "", connection.port),
             credentials=_credentials(connection, given.get("login_mode", LoginMode.STANDARD)),

@@ -16,17 +16,51 @@ _ASSET_URIS: list[dict[str, Any]] = [
     }
 ]
 
+# Nothing is hidden: up to Airflow 3.3.2 "Test Connection" is refused for a connection stored without a port
+# (apache/airflow#73298), and before 3.2 the extra's JSON is where the login mode goes.
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": [],
     "relabeling": {
         "host": "Library URL",
+        "port": "Port (0: as in the URL)",
         "schema": "Project (id or name)",
         "password": "Password or API token",
     },
     "placeholders": {
         "host": "https://your-server/MicroStrategyLibrary",
+        "port": "type 0 unless the URL lacks the port",
         "schema": "Tutorial",
-        "login": "administrator",
+        "login": "administrator (none for api_token and guest)",
+    },
+}
+
+_CONN_FIELDS: dict[str, Any] = {
+    "login_mode": {
+        "label": "Login mode",
+        "description": "By name and password (standard, ldap), by an API token in the password's field "
+        "(api_token), or without either (guest).",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["standard", "ldap", "api_token", "guest"],
+            "default": "standard",
+        },
+    },
+    "verify": {
+        "label": "Certificate check",
+        "description": "true, false, or the path of the CA file that signed the server's certificate; "
+        "it has to be there on each worker and triggerer.",
+        "schema": {"type": ["string", "null"], "default": "true"},
+    },
+    "timeout": {
+        "label": "Time limit",
+        "description": "Seconds that one answer of the server may take, not the refresh; 30 if left empty.",
+        "schema": {"type": ["number", "null"], "minimum": 1},
+    },
+    "link_template": {
+        "label": "Link template",
+        "description": "Where the link on a task leads, made of {base}, {project_id} and {data_model_id}; "
+        "if left empty, {base}/app/library#/model/{data_model_id}.",
+        "schema": {"type": ["string", "null"]},
     },
 }
 
@@ -55,32 +89,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": _NAME,
                 "connection-type": "mstr",
                 "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
-                "conn-fields": {
-                    "login_mode": {
-                        "label": "Login mode",
-                        "description": "How to log in; api_token takes the token from the password.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "enum": ["standard", "ldap", "api_token", "guest"],
-                            "default": "standard",
-                        },
-                    },
-                    "verify": {
-                        "label": "Certificate check",
-                        "description": "true, false, or the path of a CA file.",
-                        "schema": {"type": ["string", "null"], "default": "true"},
-                    },
-                    "timeout": {
-                        "label": "Time limit",
-                        "description": "Seconds that one answer may take.",
-                        "schema": {"type": ["number", "null"], "minimum": 1},
-                    },
-                    "link_template": {
-                        "label": "Link template",
-                        "description": "Address of a data model: {base}, {project_id}, {data_model_id}.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                },
+                "conn-fields": _CONN_FIELDS,
             }
         ],
     }

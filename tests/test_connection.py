@@ -57,7 +57,7 @@ def test_a_full_connection_gives_all_it_says() -> None:
     )
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("nothing", [None, "", "  ", "null"])
 def test_an_extra_field_that_is_null_or_empty_counts_as_absent(nothing: Any) -> None:
     assert server(dict.fromkeys(("login_mode", "verify", "timeout", "link_template"), nothing)) == server()
 

@@ -28,7 +28,7 @@ from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import LoginMode, Session
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Sandbox, Settings
-from airflow_provider_mstr.sandbox.world import LIVE_INVENTORY, RETAIL, SALES, TUTORIAL
+from airflow_provider_mstr.sandbox.world import LIVE_INVENTORY, RETAIL, SALES, TUTORIAL, Project
 
 ADMINISTRATOR = DEFAULT_WORLD.users[0]
 EVERY_TABLE = TableChoice.of(None, "replace")
@@ -50,9 +50,10 @@ def connect(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def quickly_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_mstr import transport
+    from airflow_provider_mstr import hooks, transport
 
     monkeypatch.setattr(transport, "PATIENCE", 0.0)
+    monkeypatch.setattr(hooks, "TEST_PATIENCE", 0.0)
 
 
 def without_secrets(sandbox: Sandbox, *texts: object) -> bool:
@@ -94,7 +95,7 @@ def test_a_connection_in_uri_form_is_read(mstr_sandbox: Sandbox, monkeypatch: py
 
 def test_a_connection_in_uri_form_works(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", uri(mstr_sandbox.url, login_mode="standard"))
-    assert MstrHook().test_connection() == (True, f"Logged in to {mstr_sandbox.url}, project Tutorial")
+    assert MstrHook().test_connection()[0]
 
 
 def test_a_uri_may_name_host_and_port_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,16 +185,29 @@ def test_a_field_without_sense_is_told_in_words(
 
 
 def test_a_good_connection_is_called_one(mstr_sandbox: Sandbox, connect: Connect) -> None:
-    assert connect().test_connection() == (True, f"Logged in to {mstr_sandbox.url}, project Tutorial")
+    assert connect().test_connection() == (
+        True,
+        f"Logged in to {mstr_sandbox.url} (version 11.5.0800.0250) as administrator. The user can work in "
+        f"project Tutorial ({TUTORIAL.id}) and may hold 5 sessions there, one for each refresh under way.",
+    )
     report = mstr_sandbox.report()
     assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
     assert report.max_sessions_seen == {"administrator/Tutorial": 1}
 
 
-@pytest.mark.parametrize("project", [TUTORIAL.id, SALES.id, "Sales", "tutorial"])
-def test_the_project_may_be_an_id_or_a_name(connect: Connect, project: str) -> None:
-    works, said = connect(schema=project).test_connection()
-    assert (works, said.rpartition(" ")[2]) == (True, project)
+@pytest.mark.parametrize(
+    ("typed", "project"),
+    [
+        (TUTORIAL.id, TUTORIAL),
+        (SALES.id.lower(), SALES),
+        ("Sales", SALES),
+        ("tutorial", TUTORIAL),
+    ],
+)
+def test_the_project_may_be_an_id_or_a_name(connect: Connect, typed: str, project: Project) -> None:
+    works, said = connect(schema=typed).test_connection()
+    assert works
+    assert f"project {project.name} ({project.id})" in said
 
 
 def test_a_connection_without_a_project_is_tested_as_far_as_it_goes(
@@ -201,8 +215,8 @@ def test_a_connection_without_a_project_is_tested_as_far_as_it_goes(
 ) -> None:
     works, said = connect(schema=None).test_connection()
     assert works
-    assert "2 projects" in said
-    assert "names none" in said
+    assert "names no project" in said
+    assert "Sales, Tutorial" in said
     assert mstr_sandbox.report().open_sessions == 0
 
 
@@ -221,9 +235,8 @@ def test_an_unknown_project_is_told_in_words(mstr_sandbox: Sandbox, connect: Con
     works, said = connect(schema=project).test_connection()
     assert not works
     assert "project" in said
-    if project == "Nowhere":
-        assert "'Nowhere'" in said
-        assert "Sales, Tutorial" in said
+    assert project in said
+    assert "the user may see Sales, Tutorial" in said
     report = mstr_sandbox.report()
     assert (report.logouts, report.open_sessions) == (1, 0)
 
@@ -242,11 +255,18 @@ def test_a_reached_session_limit_is_told_in_words(mstr_sandbox: Sandbox, connect
 
 
 @pytest.mark.usefixtures("quickly_gives_up")
-@pytest.mark.parametrize("host", ["http://strategy.invalid/Library", "http://127.0.0.1:1"])
-def test_a_host_that_cannot_be_reached_is_told_in_words(connect: Connect, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("http://strategy.invalid/Library", "the host is not found"),
+        ("http://127.0.0.1:1", "the connection is refused"),
+    ],
+)
+def test_a_host_that_cannot_be_reached_is_told_in_words(connect: Connect, host: str, why: str) -> None:
     works, said = connect(host=host).test_connection()
     assert not works
     assert "could not log in" in said
+    assert why in said
     assert "Check that the Library server can be reached" in said
 
 
@@ -376,6 +396,37 @@ def test_an_opening_that_fails_leaves_no_session(
         connect().open(project, model)
     report = mstr_sandbox.report()
     assert (report.logins, report.open_sessions) == (1, 0)
+
+
+@pytest.mark.parametrize(("version", "warnings"), [("11.5.0800.0250", 0), ("11.4.0600.0123", 1), ("", 0)])
+def test_a_refresh_of_a_server_that_is_too_old_warns_with_the_release_that_is_not(
+    mstr_sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture, version: str, warnings: int
+) -> None:
+    mstr_sandbox.change(iserver_version=version)
+    connect().close(connect().open(None, RETAIL.id))
+    assert caplog.text.count("Strategy ONE (August 2025)") == warnings
+    assert mstr_sandbox.report().requests["status"] == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 401},
+        {"kind": "status", "status": 404},
+        {"kind": "garbled"},
+        {"kind": "lost_after"},
+        {"kind": "slow_before", "seconds": 30},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_a_refresh_of_a_server_of_unknown_version_goes_on_at_once_and_in_silence(
+    mstr_sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture, fault: dict[str, Any]
+) -> None:
+    mstr_sandbox.add_fault("status", times=None, **fault)
+    begun = time.monotonic()
+    connect().close(connect().open(None, RETAIL.id))
+    assert time.monotonic() - begun < 10
+    assert (mstr_sandbox.report().requests["status"], caplog.text) == (1, "")
 
 
 def test_a_connect_live_model_cannot_be_published(mstr_sandbox: Sandbox, connect: Connect) -> None:

@@ -148,13 +148,22 @@ def project_id(session: Session, project: str, patience: float | None = None) ->
     """
     if is_id(project):
         return project
-    projects = yield from list_projects(session, patience)
-    found = [known for known in projects if known.name == project]
-    found = found or [known for known in projects if known.name.casefold() == project.casefold()]
+    return project_called(project, (yield from list_projects(session, patience))).id
+
+
+def project_called(name: str, projects: Sequence[Project]) -> Project:
+    """Return the project of that name; where none is spelt so, in any casing.
+
+    :param name: a project's name
+    :param projects: those there are
+    :raises NotFound: where no project, or more than one, has that name
+    """
+    found = [known for known in projects if known.name == name]
+    found = found or [known for known in projects if known.name.casefold() == name.casefold()]
     if len(found) != 1:
         there_is = ", ".join(sorted(known.name for known in projects)[:50]) or "none"
-        raise NotFound(f"{len(found) or 'no'} projects are called {project!r}; the user may see {there_is}")
-    return found[0].id
+        raise NotFound(f"{len(found) or 'no'} projects are called {name!r}; the user may see {there_is}")
+    return found[0]
 
 
 def enter_project(session: Session, project_id: str) -> Procedure[None]:

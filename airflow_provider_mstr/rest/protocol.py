@@ -156,6 +156,29 @@ class Run(Generic[T]):
             self.step, self.result = None, end.value
 
 
+def hurried(procedure: Procedure[T], patience: float) -> Procedure[T]:
+    """Do what a procedure does, but with little patience.
+
+    :param procedure: a procedure that was not started yet
+    :param patience: seconds of asking again, and of waiting for an answer, that no request is to exceed
+    """
+    run = Run(procedure)
+    while run.step is not None:
+        outcome: Answer[Any] | BaseException | None
+        try:
+            outcome = yield _hurried(run.step, patience)
+        except BaseException as error:
+            outcome = error
+        run.feed(outcome)
+    return run.result
+
+
+def _hurried(step: Step, patience: float) -> Step:
+    if isinstance(step, Pause):
+        return step
+    return replace(step, patience=patience if step.patience is None else min(step.patience, patience))
+
+
 def decipher(request: Request[T], response: Response) -> Answer[T]:
     """Return what a response means, or raise the ``MstrError`` it amounts to.
 

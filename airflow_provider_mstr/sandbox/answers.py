@@ -113,6 +113,9 @@ NO_PRIVILEGE = Refusal(
 NO_MONITOR_PRIVILEGE = Refusal(
     403, "ERR014", "The user does not have the privilege to monitor user connections.", -2147213784
 )
+NOT_AN_ADMINISTRATOR = Refusal(
+    403, "ERR014", "The user does not have the privilege to configure projects.", -2147213784
+)
 PROJECT_NOT_FOUND = Refusal(404, "ERR001", "The project is not registered on any node.", -2147209151)
 PROJECT_NAME_NOT_FOUND = Refusal(500, "ERR001", "The project with the given name was not found.")
 OBJECT_NOT_FOUND = Refusal(

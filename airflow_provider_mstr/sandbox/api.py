@@ -278,6 +278,16 @@ def _project(project: Project) -> dict[str, object]:
     return {"id": project.id, "name": project.name, "alias": "", "description": "", "status": status}
 
 
+def _project_settings(visit: Visit) -> Answer:
+    if not visit.session.user.can_administer:
+        raise Refused(answers.NOT_AN_ADMINISTRATOR)
+    if visit.library.world.project(visit.args["id"]) is None:
+        raise Refused(answers.PROJECT_NOT_FOUND)
+    cap = visit.library.settings.session_cap
+    settings = {"maxInteractiveSessionPerUser": cap, "maxUserConnectionPerProject": 100 * cap}
+    return json_answer({name: {"value": value} for name, value in settings.items()})
+
+
 def _object(visit: Visit) -> Answer:
     kind = visit.request.number("type", 0)
     if kind == _PROJECT_TYPE:
@@ -501,6 +511,7 @@ ROUTES = (
     _route("user_connections", "GET", "/monitors/userConnections", _user_connections),
     _route("projects", "GET", "/projects", _projects),
     _route("projects", "GET", "/projects/{name}", _project_by_name),
+    _route("project_settings", "GET", "/v2/projects/{id}/settings", _project_settings),
     _route("object", "GET", "/objects/{id}", _object),
     _route("search", "GET", "/searches/results", _search),
     _route("cubes", "GET", "/cubes/?", _cubes),

@@ -46,6 +46,7 @@ class User:
     :param api_token: for API token logins, where it is sent as ``username``.
     :param can_publish: whether the user has the privilege to publish.
     :param can_monitor: whether the user has the privilege to see the sessions of all users.
+    :param can_administer: whether the user may read a project's settings.
     """
 
     name: str
@@ -53,6 +54,7 @@ class User:
     api_token: str | None = None
     can_publish: bool = True
     can_monitor: bool = True
+    can_administer: bool = True
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,13 @@ PUSHED_TARGETS = DataModel(
 DEFAULT_WORLD = World(
     users=(
         User("administrator", "sandbox-password", "sandbox-api-token-5f0c9d"),
-        User("analyst", "sandbox-analyst-password", can_publish=False, can_monitor=False),
+        User(
+            "analyst",
+            "sandbox-analyst-password",
+            can_publish=False,
+            can_monitor=False,
+            can_administer=False,
+        ),
     ),
     projects=(TUTORIAL, SALES),
     data_models=(RETAIL, FINANCE, SUPPLY_CHAIN, PIPELINE, LIVE_INVENTORY, PUSHED_TARGETS),

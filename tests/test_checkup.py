@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the test of a connection says of servers, users and projects of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_provider_mstr import checkup
+from airflow_provider_mstr.checkup import check
+from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.rest.errors import (
+    MstrError,
+    NoPrivilege,
+    NotFound,
+    ServerUnavailable,
+    SessionLimit,
+)
+from airflow_provider_mstr.rest.protocol import hurried
+from airflow_provider_mstr.rest.session import Credentials, LoginMode
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Sandbox, Settings, World
+from airflow_provider_mstr.sandbox.world import SALES, TUTORIAL, Project
+from airflow_provider_mstr.transport import SyncDriver
+
+ADMINISTRATOR, ANALYST = (
+    Credentials(login=user.name, password=user.password) for user in DEFAULT_WORLD.users
+)
+
+
+def checked(sandbox: Sandbox, who: Credentials = ADMINISTRATOR, project: str | None = "Tutorial") -> str:
+    server = LibraryServer(sandbox.url, who, project)
+    return SyncDriver(server).run(hurried(check(server), 0.0))
+
+
+def complaint(sandbox: Sandbox, **more: Any) -> MstrError:
+    with pytest.raises(MstrError) as caught:
+        checked(sandbox, **more)
+    return caught.value
+
+
+@contextmanager
+def holding(*projects: Project, **settings: Any) -> Iterator[Sandbox]:
+    world: World = replace(DEFAULT_WORLD, projects=projects)
+    with Sandbox(Settings(**settings), world) as sandbox:
+        yield sandbox
+
+
+def test_it_looks_at_what_a_refresh_needs_and_logs_out(mstr_sandbox: Sandbox) -> None:
+    checked(mstr_sandbox)
+    calls = [request.call for request in mstr_sandbox.requests]
+    assert (calls[0], calls[-1]) == ("login", "logout")
+    assert {*calls[1:-1]} == {"projects", "object", "project_settings", "user_info", "status"}
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+def test_it_names_the_user_behind_an_api_token(mstr_sandbox: Sandbox) -> None:
+    token = Credentials(LoginMode.API_TOKEN, password=DEFAULT_WORLD.users[0].api_token or "")
+    assert " as administrator." in checked(mstr_sandbox, token)
+
+
+@pytest.mark.parametrize(
+    ("call", "missing"),
+    [
+        ("user_info", "full name"),
+        ("status", "(version"),
+        ("project_settings", "may hold"),
+    ],
+)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 404},
+        {"kind": "no_privilege"},
+        {"kind": "lost_before"},
+        {"kind": "garbled", "garble": "other_shape"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_what_it_cannot_find_out_it_leaves_out(
+    call: str, missing: str, fault: dict[str, Any], mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.add_fault(call, times=None, **fault)
+    said = checked(mstr_sandbox)
+    assert f"{mstr_sandbox.url}" in said
+    assert " as administrator. The user can work in project Tutorial" in said
+    assert missing not in said
+    assert mstr_sandbox.report().requests[call] == 1
+
+
+def test_a_user_who_may_not_read_the_settings_hears_of_no_limit(mstr_sandbox: Sandbox) -> None:
+    assert checked(mstr_sandbox, ANALYST).endswith(f"project Tutorial ({TUTORIAL.id}).")
+
+
+@pytest.mark.mstr_sandbox(session_cap=20)
+def test_it_tells_how_many_sessions_there_may_be(mstr_sandbox: Sandbox) -> None:
+    assert "may hold 20 sessions there" in checked(mstr_sandbox)
+
+
+@pytest.mark.mstr_sandbox(iserver_version="11.4.0600.0123")
+def test_a_server_that_is_too_old_is_told_beside_the_success(mstr_sandbox: Sandbox) -> None:
+    said = checked(mstr_sandbox)
+    assert "(version 11.4.0600.0123)" in said
+    assert "But the server's version is 11.4.0600.0123" in said
+    assert "Strategy ONE (August 2025)" in said
+
+
+def test_a_project_that_is_not_loaded_is_told_from_an_unknown_one() -> None:
+    with holding(TUTORIAL, replace(SALES, loaded=False)) as sandbox:
+        unloaded = complaint(sandbox, project=SALES.id)
+        assert f"project Sales ({SALES.id}) is not loaded on the server" in str(unloaded)
+        unknown = complaint(sandbox, project="0" * 32)
+        assert "no project has the id" in str(unknown)
+        assert "the user may see Sales, Tutorial" in str(unknown)
+        assert sandbox.report().open_sessions == 0
+    assert {type(unloaded), type(unknown)} == {NotFound}
+
+
+def test_a_name_of_no_project_is_told_with_those_there_are(mstr_sandbox: Sandbox) -> None:
+    assert "no projects are called 'Tutorials'; the user may see Sales, Tutorial" in str(
+        complaint(mstr_sandbox, project="Tutorials")
+    )
+
+
+def test_a_user_without_any_project_is_told_so() -> None:
+    with holding() as sandbox:
+        assert "the user may see no project" in checked(sandbox, project=None)
+
+
+def test_no_more_projects_are_told_than_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "MOST_PROJECTS", 2)
+    others = [Project(f"{number:032}", f"Project {number}") for number in range(4)]
+    with holding(*others) as sandbox:
+        assert "the user may see Project 0, Project 1 and 2 more" in checked(sandbox, project=None)
+
+
+@pytest.mark.mstr_sandbox(session_cap=1)
+def test_a_full_project_is_told_with_what_to_do(mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault("logout", "status", status=503, times=1)
+    with pytest.raises(ServerUnavailable, match="log out"):
+        checked(mstr_sandbox)
+    full = complaint(mstr_sandbox)
+    assert isinstance(full, SessionLimit)
+    assert "Close sessions" in str(full)
+
+
+def test_a_user_without_access_is_told_so_and_logged_out(mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault("object", "no_privilege")
+    assert isinstance(complaint(mstr_sandbox), NoPrivilege)
+    assert mstr_sandbox.report().open_sessions == 0
+
+
+@pytest.mark.parametrize("call", ["login", "projects", "object", "logout"])
+def test_a_server_that_is_stuck_is_not_waited_for(call: str, mstr_sandbox: Sandbox) -> None:
+    mstr_sandbox.add_fault(call, "slow_before", seconds=30)
+    error = complaint(mstr_sandbox)
+    assert "no answer came in time" in error.what
+    assert error.waited < 5
+
+
+@pytest.mark.parametrize("who", [ADMINISTRATOR, replace(ADMINISTRATOR, password="another-secret")])
+def test_no_secret_is_in_its_words(who: Credentials, mstr_sandbox: Sandbox) -> None:
+    try:
+        said = checked(mstr_sandbox, who)
+    except MstrError as error:
+        said = f"{error}{error!r}"
+    assert not [secret for secret in {*mstr_sandbox.secrets(), who.password} if secret in said]
