@@ -17,6 +17,7 @@ ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs 
 	@$(BIN)/python scripts/ui.py
 
 test: $(INSTALLED)  ## the whole test suite
+	@$(BIN)/python scripts/browser.py
 	$(BIN)/python -m pytest $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/

@@ -33,7 +33,7 @@ YTD_DAY = "B8A627B44A7A421C81741B868401E446"
 DASHED = "9F4772B8-3760-4551-B4D3-CC916ADC5598"
 
 # The calls of the tasks that stand around the publish where it is a task of its own.
-AROUND_THE_PUBLISH = {"login", "projects", "create_instance", "delete_instance", "logout"}
+AROUND_THE_PUBLISH = {"login", "status", "projects", "create_instance", "delete_instance", "logout"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user of Airflow sees of the provider, in a real browser.
+
+The pictures of the documentation are made by the way:
+``SCREENSHOTS=docs/images make test ARGS=tests/system/test_browser.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import browser
+import pytest
+import requests
+from standalone import Standalone
+from watching import closed, deferred
+
+from airflow_provider_mstr.sandbox import Sandbox
+from airflow_provider_mstr.sandbox.world import FINANCE, RETAIL, TUTORIAL
+
+pytest.importorskip("playwright.sync_api")
+
+from browsing import Pages, field, fill, keep, part, save, unfold
+from playwright.sync_api import Page, expect, sync_playwright
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
+
+CONN_ID = "strategy"
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = browser.find()
+    if found is None:
+        pytest.skip(f"there is no browser: {browser.HOW_TO_GET_IT}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(chromium: str, airflow: Standalone) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        headless = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        page = headless.new_page(viewport={"width": 1280, "height": 1100})
+        page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
+        yield page
+        headless.close()
+
+
+@pytest.fixture
+def pages(page: Page, airflow: Standalone) -> Pages:
+    return Pages(page, airflow.url)
+
+
+@pytest.fixture
+def no_connection(airflow: Standalone) -> Iterator[None]:
+    """Leave none behind."""
+    yield
+    with suppress(requests.HTTPError):
+        airflow.api("DELETE", f"connections/{CONN_ID}")
+
+
+def values(sandbox: Sandbox, password: str) -> dict[str, str]:
+    # Up to Airflow 3.3.2 a connection without a port cannot be tested.
+    name, project = sandbox.world.users[0].name, TUTORIAL.name
+    return {"host": sandbox.url, "login": name, "password": password, "port": "0", "schema": project}
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_a_connection_is_filled_in_saved_seen_again_and_tested(pages: Pages, sandbox: Sandbox) -> None:
+    password = sandbox.world.users[0].password
+    pages.connections()
+    form = pages.new_connection(CONN_ID)
+    for label in ("Library URL", "Project (id or name)", "Password or API token"):
+        expect(form.get_by_text(label)).to_be_visible()
+    fill(form, values(sandbox, password))
+    keep("connection-form", part(form, "Standard Fields"))
+    unfold(form)
+    fill(form, {"element_timeout": "60"})
+    keep("connection-form-extra", part(form, "Extra Fields"))
+    save(form)
+
+    form = pages.edited_connection(CONN_ID)
+    for name, value in values(sandbox, "***").items():
+        expect(field(form, name)).to_have_value(value)
+    unfold(form)
+    extra = {"login_mode": "standard", "verify": "true", "timeout": "60", "link_template": ""}
+    for name, value in extra.items():
+        expect(field(form, f"element_{name}")).to_have_value(value)
+    assert password not in pages.page.content()
+    form.get_by_role("button", name="Close").click()
+
+    row = pages.tested(CONN_ID, "green")
+    keep("connection-test", row)
+    report = sandbox.report()
+    assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
+
+
+@pytest.mark.usefixtures("no_connection")
+def test_a_wrong_password_is_told_beside_the_button(pages: Pages, sandbox: Sandbox) -> None:
+    pages.connections()
+    form = pages.new_connection(CONN_ID)
+    fill(form, values(sandbox, "not-the-password"))
+    save(form)
+
+    pages.tested(CONN_ID, "red")
+
+    toast = pages.page.get_by_role("status").filter(has_text="login or password are wrong")
+    expect(toast).to_be_visible()
+    keep("connection-test-failed", toast)
+    assert "not-the-password" not in pages.page.content()
+
+
+def assert_link_leads_to(pages: Pages, url: str) -> None:
+    expect(pages.link).to_be_visible()
+    expect(pages.link).to_have_attribute("href", url)
+
+
+def library(sandbox: Sandbox, data_model_id: str) -> str:
+    return f"{sandbox.url}/app/library#/model/{data_model_id}"
+
+
+def test_the_link_is_on_a_task_while_it_is_deferred(
+    pages: Pages, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    dag_id, task_id = "mstr_refresh_in_one_task", "refresh_retail"
+    run_id = deferred(airflow, dag_id, task_id)
+
+    pages.task(dag_id, run_id, task_id)
+
+    assert_link_leads_to(pages, library(sandbox, RETAIL.id))
+    heading, tab = (pages.page.get_by_text(text, exact=True).last for text in (task_id, "Details"))
+    keep("task-link", heading, tab, pages.link)
+    sandbox.finish_publishes()
+    assert airflow.ended(dag_id, run_id)["state"] == "success"
+
+
+def test_the_link_is_on_a_task_that_failed(pages: Pages, airflow: Standalone, sandbox: Sandbox) -> None:
+    dag_id, task_id = "mstr_refresh_in_one_task", "refresh_retail"
+    sandbox.add_fault("publish", "no_privilege")
+    run = airflow.run(dag_id)
+
+    pages.task(dag_id, run["dag_run_id"], task_id)
+
+    assert run["state"] == "failed"
+    assert_link_leads_to(pages, library(sandbox, RETAIL.id))
+
+
+def test_the_link_on_each_mapped_task_is_its_own(pages: Pages, airflow: Standalone, sandbox: Sandbox) -> None:
+    dag_id = "mstr_refresh_many"
+    run_id = airflow.trigger(dag_id)
+    for map_index, model in ((0, RETAIL), (1, FINANCE)):
+        airflow.task_in(dag_id, run_id, f"refresh/{map_index}", "deferred", has_trigger=True)
+
+        pages.task(dag_id, run_id, "refresh", map_index)
+
+        assert_link_leads_to(pages, library(sandbox, model.id))
+    sandbox.wait_for(lambda report: len(report.publishes) == 3, timeout=60)
+    sandbox.finish_publishes()
+    assert airflow.ended(dag_id, run_id)["state"] == "success"
+    sandbox.wait_for(closed)
