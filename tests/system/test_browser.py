@@ -93,7 +93,7 @@ def test_a_connection_is_filled_in_saved_seen_again_and_tested(pages: Pages, san
     form.get_by_role("button", name="Close").click()
 
     row = pages.tested(CONN_ID, "green")
-    keep("connection-test", row)
+    keep("connection-test", row, pages.page.get_by_role("tooltip"))
     report = sandbox.report()
     assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
 
@@ -131,8 +131,9 @@ def test_the_link_is_on_a_task_while_it_is_deferred(
     pages.task(dag_id, run_id, task_id)
 
     assert_link_leads_to(pages, library(sandbox, RETAIL.id))
-    heading, tab = (pages.page.get_by_text(text, exact=True).last for text in (task_id, "Details"))
-    keep("task-link", heading, tab, pages.link)
+    title = pages.page.get_by_text(task_id, exact=True).last
+    operator = pages.page.get_by_text("Operator", exact=True).first
+    keep("task-link", title, operator, pages.page.get_by_role("link", name="Asset Events"), pages.link)
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"
 
