@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.connection import DEFAULT_LINK_TEMPLATE, DEFAULT_TIMEOUT, LibraryServer
+from airflow_provider_mstr.provider_info import get_provider_info
 from airflow_provider_mstr.rest.errors import InvalidInput
 from airflow_provider_mstr.rest.session import Credentials, LoginMode
 
@@ -60,6 +61,28 @@ def test_a_full_connection_gives_all_it_says() -> None:
 @pytest.mark.parametrize("nothing", [None, "", "  ", "null"])
 def test_an_extra_field_that_is_null_or_empty_counts_as_absent(nothing: Any) -> None:
     assert server(dict.fromkeys(("login_mode", "verify", "timeout", "link_template"), nothing)) == server()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"login_mode": "standard", "verify": "true", "timeout": None, "link_template": None},
+        {"login_mode": None, "verify": "", "timeout": None, "link_template": ""},
+        {"login_mode": "standard", "verify": "true", "timeout": 30, "link_template": " "},
+        {"login_mode": "standard", "verify": "true", "timeout": 30.0, "link_template": None, "other": 1},
+    ],
+    ids=["untouched", "cleared", "typed", "with more"],
+)
+@pytest.mark.parametrize("port", [None, 0])
+def test_what_airflows_form_saves_of_fields_left_alone_is_the_default(extra: Any, port: int | None) -> None:
+    assert server(extra, port=port, schema="", password=PASSWORD) == server()
+
+
+def test_the_form_shows_what_is_taken_where_a_field_is_left_empty() -> None:
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]
+    assert server({name: each["schema"].get("default") for name, each in fields.items()}) == server()
+    assert f"{DEFAULT_TIMEOUT:.0f} if left empty" in fields["timeout"]["description"]
+    assert DEFAULT_LINK_TEMPLATE in fields["link_template"]["description"]
 
 
 @pytest.mark.parametrize(

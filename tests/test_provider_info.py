@@ -83,6 +83,8 @@ def test_airflow_labels_the_usual_fields(manager: Any) -> None:
     assert behaviour["relabeling"]["host"] == "Library URL"
     assert "project" in behaviour["relabeling"]["schema"].lower()
     assert behaviour["placeholders"]["host"].endswith("/MicroStrategyLibrary")
+    # Up to Airflow 3.3.2 a connection without a port cannot be tested.
+    assert "port" not in behaviour["hidden_fields"]
     assert behaviour == MstrHook.get_ui_field_behaviour()
 
 

@@ -19,6 +19,7 @@ from airflow_provider_mstr.rest.protocol import (
     Response,
     Run,
     decipher,
+    hurried,
     json_object,
     nothing,
     required_header,
@@ -562,6 +563,34 @@ def test_what_a_procedure_does_not_mend_comes_out_of_the_run() -> None:
     run: Run[Any] = Run(procedure())
     with pytest.raises(errors.ModelBusy):
         run.feed(errors.ModelBusy("busy"))
+
+
+# hurried
+
+
+@pytest.mark.parametrize(("patience", "left"), [(None, 8.0), (60.0, 8.0), (8.0, 8.0), (2.0, 2.0), (0.0, 0.0)])
+def test_a_hurried_request_has_no_more_patience_than_is_given(patience: float | None, left: float) -> None:
+    def procedure() -> Script:
+        return (yield a_request(patience=patience, repeatable=False)).value
+
+    run: Run[Any] = Run(hurried(procedure(), 8.0))
+    assert run.step == a_request(patience=left, repeatable=False)
+    run.feed(Answer("done", {}))
+    assert run.result == "done"
+
+
+def test_a_hurried_procedure_pauses_recovers_and_fails_as_it_would() -> None:
+    def procedure() -> Script:
+        try:
+            yield a_request()
+        finally:
+            yield Pause(7)
+
+    run: Run[Any] = Run(hurried(procedure(), 1.0))
+    run.feed(KilledError())
+    assert run.step == Pause(7)
+    with pytest.raises(KilledError):
+        run.feed(None)
 
 
 # what is shown

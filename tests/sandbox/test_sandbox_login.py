@@ -142,6 +142,7 @@ def test_a_call_with_another_logins_cookies_is_refused(
         ("GET", "/sessions/userInfo"),
         ("GET", "/projects"),
         ("GET", "/projects/Tutorial"),
+        ("GET", "/v2/projects/B7CA92F04B9FAE8D941C3E9B7E0CD754/settings"),
         ("GET", "/objects/9F4772B837604551B4D3CC916ADC5598?type=3"),
         ("GET", "/searches/results?name=Retail"),
         ("GET", "/monitors/iServer/nodes"),
@@ -171,6 +172,18 @@ def test_a_session_tells_its_limits_and_can_be_extended(client: Any) -> None:
     assert (body["timeout"], body["workingSet"]) == (1800, 10)
     assert client.call("PUT", "/sessions").status_code == 204
     assert client.call("GET", "/sessions/userInfo").json()["fullName"] == ADMINISTRATOR.name
+
+
+def test_an_administrator_may_read_how_many_sessions_a_project_allows_and_nobody_else(
+    serve: Callable[..., Sandbox], connect: Callable[[Sandbox], Any]
+) -> None:
+    sandbox, path = serve(session_cap=7), f"/v2/projects/{TUTORIAL.id}/settings"
+    administrator, analyst = (connect(sandbox).log_in(user) for user in DEFAULT_WORLD.users)
+    settings = administrator.call("GET", path).json()
+    assert settings["maxInteractiveSessionPerUser"] == {"value": 7}
+    assert_refused(administrator.call("GET", f"/v2/projects/{'0' * 32}/settings"), 404, "ERR001")
+    assert_refused(analyst.call("GET", path), 403, "ERR014")
+    assert sandbox.report().max_sessions_seen == {}
 
 
 def test_logout_ends_only_the_session_it_was_sent_in(
