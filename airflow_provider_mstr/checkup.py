@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_mstr.connection import LibraryServer
-from airflow_provider_mstr.rest import about, procedures
+from airflow_provider_mstr.rest import about, finding, procedures
 from airflow_provider_mstr.rest.errors import NotFound
+from airflow_provider_mstr.rest.finding import some
 from airflow_provider_mstr.rest.procedures import Project
 from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import is_id
 from airflow_provider_mstr.rest.workflow import attempt
-
-# More would not be read.
-MOST_PROJECTS = 20
 
 
 def check(server: LibraryServer) -> Procedure[str]:
@@ -40,7 +38,7 @@ def _findings(server: LibraryServer, session: Session) -> Procedure[str]:
     projects = yield from procedures.list_projects(session)
     place = yield from _place(session, server.project, projects)
     who = server.credentials
-    user = (yield from about.user_name(session)) or who.login or who.mode.name.lower()
+    user = (yield from about.briefly(finding.full_name(session))) or who.login or who.mode.name.lower()
     version = yield from about.server_version(session)
     release = f" (version {version})" if version else ""
     lack = f" But {version.lack}." if version and version.lack else ""
@@ -77,6 +75,4 @@ def _enter(session: Session, project: Project, projects: Sequence[Project]) -> P
 
 
 def _names(projects: Sequence[Project]) -> str:
-    names = sorted(project.name for project in projects)
-    more = f" and {len(names) - MOST_PROJECTS} more" if len(names) > MOST_PROJECTS else ""
-    return f"{', '.join(names[:MOST_PROJECTS]) or 'no project'}{more}"
+    return some((project.name for project in projects), none="no project")

@@ -22,13 +22,12 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": [],
     "relabeling": {
         "host": "Library URL",
-        "port": "Port (0: as in the URL)",
         "schema": "Project (id or name)",
         "password": "Password or API token",
     },
     "placeholders": {
         "host": "https://your-server/MicroStrategyLibrary",
-        "port": "type 0 unless the URL lacks the port",
+        "port": "type 0, unless the Library URL lacks its port",
         "schema": "Tutorial",
         "login": "administrator (none for api_token and guest)",
     },

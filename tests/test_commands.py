@@ -333,7 +333,7 @@ def test_a_server_that_is_away_fails_in_words(
     assert (ran.status, ran.out) == (1, "")
     first, *_, last = ran.err.splitlines()
     assert first.startswith("Asking again in")
-    assert last.startswith("airflow mstr: could not log in as administrator: ConnectionError")
+    assert last.startswith("airflow mstr: could not log in as administrator: the connection is refused")
 
 
 def test_what_nobody_has_foreseen_is_no_traceback_unless_it_is_asked_for(

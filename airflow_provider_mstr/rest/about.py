@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server tells of itself, the user and the project, asked once and briefly: a help, and no failure."""
+"""What a server may tell of itself and of a project, asked once and briefly: a help, and no failure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from airflow_provider_mstr.rest.calls import within
 from airflow_provider_mstr.rest.errors import MstrError
-from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, json_object
+from airflow_provider_mstr.rest.protocol import Procedure, Response, hurried, json_object
 from airflow_provider_mstr.rest.session import Session
 
 T = TypeVar("T")
@@ -65,12 +66,23 @@ class Version:
         )
 
 
+def briefly(procedure: Procedure[T]) -> Procedure[T | None]:
+    """Return what a procedure asks for, asked once and for a second at most; None where no good answer comes.
+
+    :param procedure: a procedure that was not started yet
+    """
+    try:
+        return (yield from hurried(procedure, 0.0))
+    except MstrError:
+        return None
+
+
 def server_version(session: Session) -> Procedure[Version | None]:
     """Return the Intelligence Server's version (``GET /api/status``); some deployments do not tell (1.10).
 
     :param session: the session to ask in
     """
-    return (yield from _told(session, "/api/status", lambda said: Version.of(said.get("iServerVersion"))))
+    return (yield from briefly(within(session, "ask for the version", "GET", "/api/status", _version)))
 
 
 def warn_of_version(session: Session, warn: Callable[[str], object]) -> Procedure[None]:
@@ -84,14 +96,6 @@ def warn_of_version(session: Session, warn: Callable[[str], object]) -> Procedur
         warn(f"Most likely this refresh fails: {version.lack}")
 
 
-def user_name(session: Session) -> Procedure[str | None]:
-    """Return the full name of who has logged in (``GET /api/sessions/userInfo``, 1.6).
-
-    :param session: the session to ask about
-    """
-    return (yield from _told(session, "/api/sessions/userInfo", lambda said: _text(said.get("fullName"))))
-
-
 def sessions_per_user(session: Session, project_id: str) -> Procedure[int | None]:
     """Return how many sessions a user may hold in a project (``GET /api/v2/projects/{id}/settings``, 1.9).
 
@@ -101,38 +105,15 @@ def sessions_per_user(session: Session, project_id: str) -> Procedure[int | None
     :param project_id: the project's id
     """
     path = f"/api/v2/projects/{quote(project_id, safe='')}/settings"
-    return (yield from _told(session, path, _most_sessions))
+    return (yield from briefly(within(session, "read the project's settings", "GET", path, _most_sessions)))
 
 
-def _told(session: Session, path: str, find: Callable[[dict[str, Any]], T | None]) -> Procedure[T | None]:
-    """Ask for a JSON object and return what is found in it, or None where there is no good answer."""
-
-    def read(response: Response) -> T | None:
-        return find(json_object(response))
-
-    try:
-        answer: Answer[T | None] = yield Request(
-            purpose=f"read {path}",
-            method="GET",
-            path=path,
-            reads=read,
-            headers=session.headers(),
-            secrets=session.secrets,
-            repeatable=False,
-            patience=0.0,
-        )
-    except MstrError:
-        return None
-    session.renew(answer.cookies)
-    return answer.value
+def _version(response: Response) -> Version | None:
+    return Version.of(json_object(response).get("iServerVersion"))
 
 
-def _text(said: Any) -> str | None:
-    return said.strip() or None if isinstance(said, str) else None
-
-
-def _most_sessions(settings: dict[str, Any]) -> int | None:
-    for name, setting in settings.items():
+def _most_sessions(response: Response) -> int | None:
+    for name, setting in json_object(response).items():
         if _SESSIONS_PER_USER.fullmatch(name):
             value = setting.get("value") if isinstance(setting, dict) else setting
             return value if type(value) is int and value > 0 else None

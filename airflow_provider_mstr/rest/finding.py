@@ -112,12 +112,12 @@ def data_model_id(session: Session, project_id: str, data_model: str) -> Procedu
         if not found:
             raise NotFound(
                 f"project {project_id} has no data model called {data_model!r}; "
-                f"it has {_some(f'{hit.name} ({hit.id})' for hit in every)}"
+                f"it has {some(f'{hit.name} ({hit.id})' for hit in every)}"
             )
     if len(found) > 1:
         raise InvalidInput(
             f"project {project_id} has {len(found)} data models called {data_model!r}; "
-            f"name one by its id: {_some(map(str, found))}"
+            f"name one by its id: {some(map(str, found))}"
         )
     return found[0].id
 
@@ -162,10 +162,15 @@ def _called(name: str, hits: Iterable[Hit]) -> Sequence[Hit]:
     ]
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str], none: str = "none that the user may see") -> str:
+    """Return the first of some names in their order, and how many more there are.
+
+    :param names: the names
+    :param none: what to return where there are none
+    """
     ordered = sorted(names)
     more = f" and {len(ordered) - _MOST_NAMES} more" if len(ordered) > _MOST_NAMES else ""
-    return ", ".join(ordered[:_MOST_NAMES]) + more if ordered else "none that the user may see"
+    return ", ".join(ordered[:_MOST_NAMES]) + more if ordered else none
 
 
 def _hit(entry: Any) -> Hit:

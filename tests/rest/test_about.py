@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server tells of itself, the user and the project, and that nothing depends on it."""
+"""What a server may tell of itself and of a project, and that nothing depends on it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_version_is_asked_for_once_and_briefly_in_the_session() -> None:
     (request,) = played.requests
     assert str(played.result) == "11.5.0800.0250"
     assert (request.method, request.path) == ("GET", "/api/status")
-    assert (request.repeatable, request.patience) == (False, 0.0)
+    assert request.patience == 0.0
     assert request.headers == {"X-MSTR-AuthToken": TOKEN}
     assert request.secrets == {TOKEN}
 
@@ -111,12 +111,8 @@ def test_a_cookie_that_comes_with_the_answer_is_kept() -> None:
 
 @pytest.mark.parametrize(
     "ask",
-    [
-        about.server_version,
-        about.user_name,
-        lambda session: about.sessions_per_user(session, PROJECT),
-    ],
-    ids=["version", "user", "sessions"],
+    [about.server_version, lambda session: about.sessions_per_user(session, PROJECT)],
+    ids=["version", "sessions"],
 )
 @every_lack_of_an_answer
 def test_what_a_server_does_not_tell_is_none(ask: Any, reply: Reply) -> None:
@@ -125,19 +121,6 @@ def test_what_a_server_does_not_tell_is_none(ask: Any, reply: Reply) -> None:
 
 def test_a_kill_is_no_lack_of_an_answer() -> None:
     assert isinstance(play(about.server_version(a_session()), KilledError()).error, KilledError)
-
-
-@pytest.mark.parametrize(
-    ("said", "name"),
-    [
-        ({"id": "1", "fullName": " Ann Lee "}, "Ann Lee"),
-        ({"fullName": " "}, None),
-        ({"fullName": 7}, None),
-    ],
-)
-def test_the_user_is_called_by_the_full_name(said: dict[str, Any], name: str | None) -> None:
-    played = play(about.user_name(a_session()), answer(said))
-    assert (played.calls, played.result) == (["GET /api/sessions/userInfo"], name)
 
 
 @pytest.mark.parametrize(
