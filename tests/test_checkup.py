@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -156,9 +157,9 @@ def test_a_user_without_access_is_told_so_and_logged_out(mstr_sandbox: Sandbox) 
 @pytest.mark.parametrize("call", ["login", "projects", "object", "logout"])
 def test_a_server_that_is_stuck_is_not_waited_for(call: str, mstr_sandbox: Sandbox) -> None:
     mstr_sandbox.add_fault(call, "slow_before", seconds=30)
-    error = complaint(mstr_sandbox)
-    assert "no answer came in time" in error.what
-    assert error.waited < 5
+    begun = time.monotonic()
+    assert "no answer came in time" in complaint(mstr_sandbox).what
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize("who", [ADMINISTRATOR, replace(ADMINISTRATOR, password="another-secret")])
