@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 # Seconds that the test of a connection gives each of its requests.
 TEST_PATIENCE = 8.0
+SESSION_PATIENCE = 20.0
 
 
 class MstrHook(BaseHook):
@@ -246,8 +247,8 @@ class MstrHook(BaseHook):
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Log in for as long as the block lasts."""
-        session = self.run(procedures.login(self.server.credentials))
+        """Log in for as long as the block lasts; somebody waits at a screen, so not for long."""
+        session = self.run(hurried(procedures.login(self.server.credentials), SESSION_PATIENCE))
         try:
             yield session
         finally:
