@@ -113,7 +113,7 @@ class NotPublishable(MstrError):
 
 
 class NotFound(MstrError):
-    advice = "Check the id, and that it belongs to this project and the project is loaded on the server."
+    advice = "Check the id or name, and that it belongs to this project, which the server must have loaded."
 
 
 class NoPrivilege(MstrError):
