@@ -283,13 +283,18 @@ def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> t
     if response.status == 401:
         return errors.SessionLost if request.has_session else errors.AuthenticationRefused
     if response.status == 403:
-        return errors.NoPrivilege
+        return errors.NotUnderstood if _is_a_page(response) else errors.NoPrivilege
     if response.status >= 500:
         # Without a number of the I-Server's, an error says nothing of why, nor whether it will last (3.5).
         return errors.ServerUnavailable if reply.iserver_code is None else errors.RequestFailed
     if not reply.code:
         return errors.NotUnderstood
     return errors.NotFound if response.status == 404 else errors.InvalidRequest
+
+
+def _is_a_page(response: Response) -> bool:
+    """Whether the body is none of the API's: that of a proxy, or of a firewall."""
+    return bool(response.body.strip()) and response.json() is None
 
 
 def _reply(response: Response) -> ServerReply:

@@ -48,7 +48,8 @@ LOST_ANSWER_PATIENCE = 60.0
 BUSY_PATIENCE = 5.0
 
 # Refusals of publishStatus that depend on what became of the instance.
-_TELLING = (PublishFailed, ModelBusy, InstanceLost, InvalidRequest)
+_NEVER_PUBLISHED = (InstanceLost, InvalidRequest)
+_TELLING = (PublishFailed, ModelBusy, *_NEVER_PUBLISHED)
 
 
 class Proof(StrEnum):
@@ -158,15 +159,16 @@ def was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline |
     seen = yield from _lasting_status(instance)
     untouched = yield from _untouched_status(instance)
     for look_again in (True,) * LOST_ANSWER_LOOKS + (False,):
-        if seen != untouched or not isinstance(seen, PublishStatus):
-            return seen != untouched or seen is ModelBusy
+        if seen != untouched or seen is ModelBusy:
+            return True
         cube = None if baseline is None else (yield from cube_of(instance))
         if cube is not None and baseline is not None and (cube.processing or baseline.outdated_by(cube)):
             return True
         if look_again:
             yield Pause(LOST_ANSWER_PAUSE)
             seen = yield from _lasting_status(instance)
-    if cube is None or baseline is None or not baseline.readable:
+    tells = cube is not None and baseline is not None and baseline.readable
+    if not tells and seen not in _NEVER_PUBLISHED:
         raise OutcomeUnknown(
             f"whether the publish of {instance.model_name} was begun is unknown: {lost.what}"
         )
@@ -317,16 +319,28 @@ def _log_out(session: Session) -> Procedure[None]:
 def _publish_surely(
     instance: DataModelInstance, tables: Sequence[TableRefresh], baseline: Baseline | None
 ) -> Procedure[DataModelInstance]:
+    lost = yield from _lost_publish(instance, tables)
+    if lost is None or (yield from was_taken(instance, lost, baseline)):
+        return instance
+    yield from procedures.delete_instance(instance, CLEANUP_PATIENCE)
+    instance = yield from another(instance)
+    lost = yield from _lost_publish(instance, tables)
+    if lost is not None and not (yield from was_taken(instance, lost, baseline)):
+        raise lost
+    return instance
+
+
+def _lost_publish(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[MstrError | None]:
+    """Publish, and return what came instead of the answer, where the server may have acted all the same."""
     try:
         yield from procedures.publish(instance, tables)
-    except (ServerUnavailable, NotUnderstood) as lost:
-        if isinstance(lost, ServerUnavailable) and lost.nothing_done:
+    except NotUnderstood as lost:
+        return lost
+    except ServerUnavailable as lost:
+        if lost.nothing_done:
             raise
-        if not (yield from was_taken(instance, lost, baseline)):
-            yield from procedures.delete_instance(instance, CLEANUP_PATIENCE)
-            instance = yield from another(instance)
-            yield from procedures.publish(instance, tables)
-    return instance
+        return lost
+    return None
 
 
 def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:

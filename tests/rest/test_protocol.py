@@ -189,6 +189,7 @@ def test_the_shape_of_a_body_quotes_nothing_of_it(response: Response, words: str
         (empty(500), errors.ServerUnavailable),
         (empty(501), errors.ServerUnavailable),
         (empty(403), errors.NoPrivilege),
+        (Response(403, (("Content-Type", "text/html"),), b"<html>Blocked</html>"), errors.NotUnderstood),
         (empty(400), errors.NotUnderstood),
         (empty(404), errors.NotUnderstood),
         (empty(418), errors.NotUnderstood),

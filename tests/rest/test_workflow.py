@@ -276,6 +276,12 @@ def lasting(reply: Response) -> list[Response]:
     return [reply] * (CONFIRMATIONS if reply.status >= 400 else 1)
 
 
+def not_begun(reply: Response) -> list[Response]:
+    """Return what a server answers which refuses to tell of an instance that was never published."""
+    looks = lasting(reply)
+    return [*looks, created("SPARE"), *looks, empty(), *looks * LOST_ANSWER_LOOKS]
+
+
 @pytest.mark.parametrize("lost", LOST)
 @pytest.mark.parametrize(
     "shows",
@@ -357,9 +363,9 @@ def test_where_nothing_can_tell_the_publish_is_not_sent_again(
 
 
 def test_a_publish_whose_instance_cannot_be_deleted_may_still_come_and_is_not_sent_again() -> None:
-    gone = lasting(INSTANCE_LOST)
-    played = publish(GATEWAY_GONE, *gone, created("SPARE"), *gone, empty(), GATEWAY_GONE)
-    assert played.calls[-2:] == [DELETE_SPARE, DELETE]
+    played = publish(GATEWAY_GONE, *not_begun(INSTANCE_LOST), GATEWAY_GONE)
+    assert played.calls.count(PUBLISH) == 1
+    assert played.calls[-1] == DELETE
     assert type(played.error) is errors.ServerUnavailable
 
 
@@ -396,15 +402,25 @@ def test_a_status_that_differs_from_the_untouched_instances_is_the_publish(
     assert played.result == an_instance()
 
 
-@pytest.mark.parametrize(
-    "nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001"), PUBLISH_FAILED]
-)
+@pytest.mark.parametrize("nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001")])
 def test_where_neither_instance_has_a_status_the_publish_was_not_taken(nothing: Response) -> None:
-    looks, again = lasting(nothing), [empty(), created("SECOND"), empty()]
-    played = publish(GATEWAY_GONE, *looks, created("SPARE"), *looks, empty(), *again)
-    asked = [STATUS] * len(looks)
-    assert played.calls == [PUBLISH, *asked, CREATE, *asked, DELETE_SPARE, DELETE, CREATE, PUBLISH]
-    assert played.pauses == [CONFIRMING_PAUSE] * 2 * (CONFIRMATIONS - 1)
+    played = publish(GATEWAY_GONE, *not_begun(nothing), empty(), created("SECOND"), empty())
+    assert played.calls[-4:] == [STATUS, DELETE, CREATE, PUBLISH]
+    assert played.result.instance_id == "SECOND"
+
+
+def test_an_error_that_the_server_answers_of_any_instance_tells_nothing() -> None:
+    played = publish(GATEWAY_GONE, *not_begun(PUBLISH_FAILED))
+    assert played.calls.count(PUBLISH) == 1
+    assert type(played.error) is errors.OutcomeUnknown
+
+
+def test_a_publish_that_begins_late_is_seen_while_the_server_is_asked_again() -> None:
+    looks = lasting(INSTANCE_LOST)
+    asked = [*looks, created("SPARE"), *looks, empty(), *looks, published(6)]
+    played = publish(errors.ServerUnavailable("no answer came in time"), *asked)
+    assert played.calls.count(PUBLISH) == 1
+    assert played.result == an_instance()
 
 
 @pytest.mark.parametrize(
@@ -447,18 +463,25 @@ def test_an_untouched_instance_that_cannot_be_deleted_is_left_to_the_session() -
 
 @pytest.mark.parametrize("again", LOST)
 def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Reply) -> None:
-    lost = lasting(INSTANCE_LOST)
-    reaped = [INSTANCE_LOST, created("SECOND")]
-    played = publish(GATEWAY_GONE, *lost, created("SPARE"), *lost, empty(), *reaped, again)
+    reaped, nothing = [INSTANCE_LOST, created("SECOND")], not_begun(INSTANCE_LOST)
+    played = publish(GATEWAY_GONE, *nothing, *reaped, again, *nothing)
     assert played.calls.count(PUBLISH) == 2
     assert isinstance(played.error, errors.ServerUnavailable | errors.NotUnderstood)
 
 
+def test_a_publish_whose_answer_is_lost_again_is_asked_about_again() -> None:
+    reaped, taken = (
+        [INSTANCE_LOST, created("SECOND")],
+        [published(6), created("SPARE"), published(0), empty()],
+    )
+    played = publish(GATEWAY_GONE, *not_begun(INSTANCE_LOST), *reaped, GATEWAY_GONE, *taken)
+    assert played.calls.count(PUBLISH) == 2
+    assert played.result.instance_id == "SECOND"
+
+
 def test_an_instance_reaped_before_the_lost_answer_is_replaced_before_publishing_again() -> None:
-    lost = lasting(INSTANCE_LOST)
-    reaped = [INSTANCE_LOST, created("SECOND")]
-    played = publish(GATEWAY_GONE, *lost, created("SPARE"), *lost, empty(), *reaped, empty())
-    assert played.calls[-4:] == [DELETE_SPARE, DELETE, CREATE, PUBLISH]
+    played = publish(GATEWAY_GONE, *not_begun(INSTANCE_LOST), INSTANCE_LOST, created("SECOND"), empty())
+    assert played.calls[-3:] == [DELETE, CREATE, PUBLISH]
     assert played.result.instance_id == "SECOND"
 
 
