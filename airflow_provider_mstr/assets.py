@@ -29,7 +29,9 @@ def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **
     :param more: further arguments of ``Asset``, such as ``name`` and ``group``
     :raises ValueError: where the id is none
     """
-    return Asset(uri=_uri(data_model_id, mstr_conn_id), **more)
+    # Airflow 2 only warns of an address that is refused.
+    uri = sanitize_uri(urlsplit(_uri(data_model_id, mstr_conn_id)))
+    return Asset(uri=uri.geturl(), **more)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

@@ -62,7 +62,8 @@ with DAG(
     @task(inlets=[model])
     def report(triggering_asset_events: Any = None) -> list[str]:
         """Stands for whatever reads the refreshed data model; a run by hand has no event to tell of."""
-        outcomes = [event.extra["refresh"] for event in (triggering_asset_events or {}).get(model, [])]
+        events = triggering_asset_events[model] if triggering_asset_events else []
+        outcomes = [event.extra["refresh"] for event in events]
         return [f"{len(each['tables'])} tables loaded in {each['seconds']} s" for each in outcomes]
 
     report()

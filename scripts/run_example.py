@@ -11,9 +11,9 @@ import json
 import sys
 from typing import Any
 
-from airflow.dag_processing.dagbag import DagBag
 from airflow.listeners import hookimpl
 from airflow.utils.db import initdb
+from airflow_parts import dags_of, get_listener_manager
 
 
 class States:
@@ -38,11 +38,9 @@ def main(dags_folder: str, dag_id: str) -> int:
     :param dags_folder: the folder that holds the DAG, Airflow's own DAGs folder
     :param dag_id: the DAG
     """
-    from airflow.sdk.listener import get_listener_manager
-
     initdb()
     get_listener_manager().add_listener(States())
-    run = DagBag(dags_folder).dags[dag_id].test()
+    run = dags_of(dags_folder)[dag_id].test()
     return 0 if str(run.state) == "success" else 1
 
 

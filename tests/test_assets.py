@@ -29,6 +29,7 @@ def test_the_same_id_on_another_server_is_another_asset() -> None:
     assert data_model_asset(RETAIL, "other").uri != data_model_asset(RETAIL).uri
 
 
+@pytest.mark.skipif(not hasattr(Asset("x-file://report"), "group"), reason="this Airflow's have neither")
 def test_an_asset_takes_a_name_and_a_group_as_every_asset_does() -> None:
     asset = data_model_asset(RETAIL, name="retail", group="models")
 
@@ -66,7 +67,11 @@ def test_any_connection_id_makes_an_asset_of_its_own(conn_id: str) -> None:
         lambda: data_model_asset("Retail"),
     ],
 )
-def test_what_names_no_data_model_is_refused_in_words(make: Callable[[], Asset]) -> None:
+def test_what_names_no_data_model_is_refused_in_words(
+    make: Callable[[], Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Airflow 2 only warns unless it is told to be as strict as Airflow 3.
+    monkeypatch.setenv("AIRFLOW__CORE__STRICT_DATASET_URI_VALIDATION", "True")
     with pytest.raises(ValueError, match="write mstr://<connection id>/<data model id>"):
         make()
 
@@ -98,6 +103,7 @@ def test_openlineage_knows_an_asset_by_its_server_and_project(mstr_connection: s
 def test_openlineage_knows_no_asset_whose_connection_names_no_project(
     mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("airflow.providers.openlineage")
     connection = json.loads(mstr_sandbox.airflow_connection()) | {"schema": ""}
     monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", json.dumps(connection))
 
@@ -123,7 +129,7 @@ def test_the_event_of_the_refreshed_model_alone_carries_the_outcome(
     task = refreshed(ours, other, elsewhere, file, deferrable=deferrable)
 
     assert task.error is None
-    assert {asset.uri: event.extra for asset, event in task.outlet_events.items()} == {
+    assert {uri: event.extra for uri, event in task.outlet_events.items()} == {
         ours.uri: {"refresh": task.result}
     }
     (warning,) = (line.getMessage() for line in caplog.records if "outlets too" in line.getMessage())

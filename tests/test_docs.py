@@ -196,7 +196,7 @@ def test_each_file_is_shown_from_its_first_line_of_code_and_none_is_left_out() -
 
 
 def dags_of(file: Path) -> dict[str, Any]:
-    from airflow.dag_processing.dagbag import DagBag
+    from airflow_parts import DagBag
 
     bag = DagBag(str(file))
     assert bag.import_errors == {}

@@ -8,6 +8,8 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
 
 import pytest
 from workers import Way, every_way
@@ -28,9 +30,6 @@ Received = Callable[[], list[str]]
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
     """A statsd server, which Airflow's tasks are told to send to; returns the metrics of ours it has."""
-    stats = pytest.importorskip("airflow.sdk.observability.stats")
-    from airflow.sdk.observability.metrics import stats_utils
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.setblocking(False)
@@ -38,10 +37,29 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         settings |= {"INFLUXDB_ENABLED": "True", "PREFIX": "airflow"}
         for name, value in settings.items():
             monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
-        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+        _configure_anew()
         yield lambda: [said for said in _datagrams(server) if said.startswith("airflow.mstr.")]
     monkeypatch.undo()
-    stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+    _configure_anew()
+
+
+def _configure_anew() -> None:
+    """Let Airflow read its configuration of metrics once more."""
+    try:
+        from airflow.sdk.observability import stats
+        from airflow.sdk.observability.metrics import stats_utils
+    except ImportError:
+        _configure_older_anew()
+    else:
+        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+
+
+def _configure_older_anew() -> None:
+    stats: Any = import_module("airflow.stats").Stats
+    del type(stats).factory
+    stats.instance = None
+    # What is made of it sets its factory again.
+    type(stats)("Stats", (), {})
 
 
 def _datagrams(server: socket.socket) -> Iterator[str]:

@@ -42,6 +42,8 @@ def test_the_entry_point_is_the_provider_info() -> None:
 def test_the_provider_info_follows_the_schema_of_airflow() -> None:
     schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
+    if "cli" not in schema["properties"]:
+        pytest.skip("this Airflow knows less of a provider's info")
     assert get_provider_info().keys() <= schema["properties"].keys()
 
 
@@ -66,6 +68,8 @@ def test_airflow_finds_the_connection_type(manager: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_airflow_shows_the_fields_of_the_connection(manager: Any) -> None:
+    if not hasattr(manager, "_add_widgets_from_hook"):
+        pytest.skip("this Airflow asks hooks alone for the fields")
     prefix = "extra__mstr__"
     fields = {
         name.removeprefix(prefix): widget
@@ -79,6 +83,8 @@ def test_airflow_shows_the_fields_of_the_connection(manager: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_airflow_labels_the_usual_fields(manager: Any) -> None:
+    if not hasattr(manager, "_add_widgets_from_hook"):
+        pytest.importorskip("wtforms", reason="without it, this Airflow asks no hook for the labels")
     behaviour = manager.field_behaviours["mstr"]
     assert behaviour["relabeling"]["host"] == "Library URL"
     assert "project" in behaviour["relabeling"]["schema"].lower()
@@ -140,7 +146,11 @@ def test_what_airflow_and_pytest_always_import_is_light(module: str) -> None:
 @pytest.mark.parametrize("module", ["hooks", "assets", "operators", "sensors", "task_groups"])
 def test_what_dag_files_import_loads_neither_a_connection_library_nor_openlineage(module: str) -> None:
     heavy = {"requests", "aiohttp", "openlineage", "statsd"}
-    code = f"import sys, airflow_provider_mstr.{module}; print({heavy} & set(sys.modules) or False)"
+    # Airflow 2 loads requests itself.
+    code = (
+        "import sys; from airflow.providers.common.compat.sdk import BaseHook; before = set(sys.modules);"
+        f"import airflow_provider_mstr.{module}; print({heavy} & set(sys.modules) - before or False)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

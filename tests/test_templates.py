@@ -40,6 +40,9 @@ class Upstream:
     def xcom_pull(self, **_: Any) -> Any:
         return self.returned
 
+    def get_relevant_upstream_map_indexes(self, *_: Any, **__: Any) -> None:
+        """Airflow 2 asks for it before it pulls."""
+
 
 def rendered(make: Callable[[], Any], native: bool, returned: Any = None, **params: Any) -> Callable[[], Any]:
     """Return what makes the operator with its templates rendered."""
@@ -48,7 +51,9 @@ def rendered(make: Callable[[], Any], native: bool, returned: Any = None, **para
         start = pendulum.datetime(2026, 1, 1, tz="UTC")
         with DAG("dag", schedule=None, start_date=start, render_template_as_native_obj=native):
             operator = make()
-        operator.render_template_fields({"params": params, "ti": Upstream(returned)})
+        # The count is for Airflow 2.
+        context = {"params": params, "ti": Upstream(returned), "expanded_ti_count": None}
+        operator.render_template_fields(context)
         return operator
 
     return render

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import XCom
-from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import TriggerEvent
 from workers import rebuild
 
@@ -212,7 +211,9 @@ async def killed(trigger: MstrPublishStatusTrigger) -> None:
 
 def still_deferred(trigger: MstrPublishStatusTrigger, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
     """Let Airflow say that the trigger's task is deferred, and waits with an instance."""
-    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **_: {"run": {"wait": "deferred"}})
+    runner = pytest.importorskip("airflow.sdk.execution_time.task_runner")
+    states = {"run": {"wait": "deferred"}}
+    monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", lambda **_: states)
     monkeypatch.setattr(XCom, "get_one", lambda **_: to)
     ids = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1}
     trigger.task_instance = SimpleNamespace(**ids)

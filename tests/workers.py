@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +69,13 @@ class OutletEvent:
         self.extra: dict[str, Any] = {}
 
 
+class OutletEvents(dict[str, OutletEvent]):
+    """Stands for the events of the outlets: by address, as some Airflows' assets have no hash."""
+
+    def __getitem__(self, asset: Any) -> OutletEvent:
+        return self.setdefault(asset.uri, OutletEvent())
+
+
 @dataclass(frozen=True)
 class StateStore:
     """Airflow's ``task_state_store`` of one task, in a file: what a process writes survives it."""
@@ -110,7 +116,7 @@ def perform(make: Callable[[], Any], *, triggerer: bool = True, **context: Any) 
     """
     operator = make()
     ti = context.get("ti", TaskInstance(operator.task_id))
-    performed = Performed(ti, outlet_events=defaultdict(OutletEvent))
+    performed = Performed(ti, outlet_events=OutletEvents())
     context = {"ti": performed.ti, "outlet_events": performed.outlet_events} | context
     step: Callable[[], Any] = lambda: operator.execute(context)  # noqa: E731
     try:
@@ -144,11 +150,19 @@ def fire(trigger: BaseTrigger) -> Any:
 
 def rebuild(trigger: BaseTrigger) -> BaseTrigger:
     """Return the trigger as it comes out of Airflow's database."""
-    from airflow.sdk.serde import deserialize, serialize
-
     classpath, kwargs = trigger.serialize()
     assert classpath == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
-    return type(trigger)(**deserialize(json.loads(json.dumps(serialize(kwargs)))))
+    return type(trigger)(**_stored(classpath, kwargs))
+
+
+def _stored(classpath: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    try:
+        from airflow.sdk.serde import deserialize, serialize
+    except ImportError:
+        from airflow.models.trigger import Trigger
+
+        return Trigger(classpath=classpath, kwargs=kwargs).kwargs
+    return deserialize(json.loads(json.dumps(serialize(kwargs))))
 
 
 def _resumed(operator: Any, deferral: TaskDeferred, event: Any, context: Any) -> Callable[[], Any]:
