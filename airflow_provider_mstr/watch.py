@@ -27,11 +27,6 @@ from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import TableRefresh
 from airflow_provider_mstr.rest.workflow import Look, Proof
 
-DEFAULT_POLL_INTERVAL = 30.0
-
-# Cold warehouses stretch a publish without a sign of life (docs/strategy-rest-api.md 4).
-DEFAULT_TIMEOUT = 2 * 60 * 60.0
-
 # Pauses grow with the time that has passed, so that an end is noticed late in proportion only.
 SHARE_OF_ELAPSED = 0.1
 SHORTEST_PAUSE = 0.5
