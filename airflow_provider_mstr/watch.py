@@ -318,8 +318,9 @@ class Watcher:
 
     def _changes(self, listed: Iterable[TableStatus]) -> Iterator[str]:
         """Note how each table stands, and return what is to be told: many that changed alike as one line."""
-        left = sum(self._state(table) is State.RUNNING for table in self.refresh.tables)
-        for word, changed in self._changed(listed).items():
+        changes = self._changed(listed)
+        left = sum(self._state(table) is State.RUNNING for table in self.refresh.tables) if changes else 0
+        for word, changed in changes.items():
             few = len(changed) <= FEW_TABLES
             for tables in ([table] for table in changed) if few else (changed,):
                 left -= sum(self._state(table) is State.RUNNING for table in tables)
