@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from tables import show, surroundings
 
@@ -157,9 +158,9 @@ def parses(repetitions: int, tasks: int) -> list[tuple[object, ...]]:
     return [(name, one, one / first, two, two / again) for name, (one, two) in medians.items()]
 
 
-def _ask(codes: dict[str, str], repetitions: int) -> dict[str, list[list[float]]]:
+def _ask(codes: dict[str, str], repetitions: int) -> dict[str, list[list[Any]]]:
     """Return what each code prints in a process of its own; they take turns, as machines have moods."""
-    answers: dict[str, list[list[float]]] = {name: [] for name in codes}
+    answers: dict[str, list[list[Any]]] = {name: [] for name in codes}
     for _ in range(repetitions):
         for name, code in codes.items():
             done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)

@@ -52,8 +52,8 @@ def in_steps(sandbox: Sandbox, tables: list[str] | None) -> None:
     _refresh(MstrHook, tables)
 
 
-def with_http(sandbox: Sandbox, tables: list[str] | None) -> None:
-    """Refresh with the hook of the http provider, a new one in each task; the login names the table ids.
+def with_http(sandbox: Sandbox, tables: list[str]) -> None:
+    """Refresh with the hook of the http provider, a new one in each task.
 
     :param sandbox: the server
     :param tables: the ids of the tables
@@ -72,11 +72,11 @@ def with_http(sandbox: Sandbox, tables: list[str] | None) -> None:
     cookies = "; ".join(f"{name}={value}" for name, value in said.cookies.items())
     headers = {"X-MSTR-AuthToken": said.headers["X-MSTR-AuthToken"], "Cookie": cookies}
     within = headers | {"X-MSTR-ProjectID": TUTORIAL.id}
-    _in_session(lambda method, path, more, body=None: send(method, path, within | more, body))
+    _in_session(lambda method, path, more, body=None: send(method, path, within | more, body), tables)
     send("POST", "api/auth/logout", headers)
 
 
-def with_mstrio(sandbox: Sandbox, tables: list[str] | None) -> None:
+def with_mstrio(sandbox: Sandbox, tables: list[str]) -> None:
     """Refresh with the vendor's client, in one task.
 
     :param sandbox: the server
@@ -91,10 +91,10 @@ def with_mstrio(sandbox: Sandbox, tables: list[str] | None) -> None:
             how: dict[str, Any] = {"headers": headers} | ({} if body is None else {"json": body})
             return getattr(connection, method.lower())(endpoint=f"/{path}", **how)
 
-        _in_session(send)
+        _in_session(send, tables)
 
 
-WAYS: dict[str, tuple[Callable[[Sandbox, list[str] | None], None], list[str] | None]] = {
+WAYS: dict[str, tuple[Callable[[Sandbox, Any], None], list[str] | None]] = {
     "one task, table ids": (in_one_task, IDS),
     "one task, table names": (in_one_task, NAMES),
     "one task, every table": (in_one_task, None),
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def count(
-    refresh: Callable[[Sandbox, list[str] | None], None], tables: list[str] | None, seconds: float
+    refresh: Callable[[Sandbox, Any], None], tables: list[str] | None, seconds: float
 ) -> tuple[Counter[str], int, int, float]:
     """Return the requests of a refresh by call, its sessions, its connections, and its seconds of a core.
 
@@ -165,16 +165,17 @@ def _refresh(hook: Callable[[], MstrHook], tables: list[str] | None) -> None:
     closes.close(closes.refresh(opened))
 
 
-def _in_session(send: Callable[..., Any]) -> None:
+def _in_session(send: Callable[..., Any], tables: list[str]) -> None:
     """Refresh in an open session, as the vendor's page has it, with a poll each second.
 
     :param send: sends a request, and returns its response
+    :param tables: the ids of the tables
     """
     path = f"api/dataModels/{RETAIL.id}"
     name = "X-MSTR-DataModelInstanceId"
     instance = {name: send("POST", f"{path}/instances", {}).headers[name]}
-    tables = [{"id": each, "refreshPolicy": "replace"} for each in IDS]
-    send("POST", f"{path}/publish", instance, {"tables": tables})
+    chosen = [{"id": each, "refreshPolicy": "replace"} for each in tables]
+    send("POST", f"{path}/publish", instance, {"tables": chosen})
     while send("GET", f"{path}/publishStatus", instance).json()["status"] != 1:
         time.sleep(1.0)
     send("DELETE", f"{path}/instances/{instance[name]}", {})
