@@ -182,7 +182,7 @@ class AsyncDriver(_Driver):
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        # Most polls are answered at once, and what could repeat them would cost a third of each.
+        # Most polls are answered at once, and what could repeat them would cost a fifth of each.
         began = time.monotonic()
         try:
             return await self._ask(client, step)
