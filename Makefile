@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo ui test docs lint format clean
+.PHONY: help demo ui test docs bench lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -22,6 +22,11 @@ test: $(INSTALLED)  ## the whole test suite
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
+
+bench: $(INSTALLED)  ## measure beside other providers, about a quarter of an hour (ONLY=importing)
+	$(BIN)/pip install --quiet --group bench
+	@for each in $(or $(ONLY),importing waiting noticing wire scale); do \
+		echo; echo "## $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
 lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -9,12 +9,13 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset, Context
 
-from airflow_provider_mstr.connection import DEFAULT_CONN_ID
-from airflow_provider_mstr.refresh import RefreshOutcome
+from airflow_provider_mstr.arguments import DEFAULT_CONN_ID
 from airflow_provider_mstr.rest.tables import is_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    from airflow_provider_mstr.refresh import RefreshOutcome
 
 SCHEME = "mstr"
 

@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.console import load_bar, plain_log, show, show_json, show_table, tell
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.publishing import Publisher, WhenBusy
+from airflow_provider_mstr.publishing import Publisher
 from airflow_provider_mstr.refresh import Ending, Refresh
 from airflow_provider_mstr.rest import finding, procedures, workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NoPrivilege
@@ -30,7 +31,7 @@ from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
-from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
+from airflow_provider_mstr.watch import Watcher
 
 FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
 

@@ -14,7 +14,6 @@ from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal
 from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
-DEFAULT_CONN_ID = "mstr_default"
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_LINK_TEMPLATE = "{base}/app/library#/model/{data_model_id}"
 

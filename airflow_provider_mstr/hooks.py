@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.checkup import check
-from airflow_provider_mstr.connection import DEFAULT_CONN_ID, LibraryServer
+from airflow_provider_mstr.connection import LibraryServer
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR
-from airflow_provider_mstr.publishing import Publisher, WhenBusy
+from airflow_provider_mstr.publishing import Publisher
 from airflow_provider_mstr.refresh import Note, Refresh, RefreshHandle, unnoted
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
@@ -25,7 +26,6 @@ from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure, hurried
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import TableChoice, is_id
-from airflow_provider_mstr.watch import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.transport import AsyncDriver, SyncDriver

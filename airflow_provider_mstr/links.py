@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, Context, XCom
+from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 
-from airflow_provider_mstr.connection import LibraryServer
+if TYPE_CHECKING:
+    from airflow_provider_mstr.connection import LibraryServer
 
 LINK_KEY = "mstr_data_model_link"
 
@@ -28,6 +29,8 @@ class MstrDataModelLink(BaseOperatorLink):
         :param operator: the task's operator
         :param ti_key: which task instance
         """
+        from airflow.providers.common.compat.sdk import XCom
+
         return XCom.get_value(key=LINK_KEY, ti_key=ti_key) or ""
 
 

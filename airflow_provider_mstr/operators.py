@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskDeferred, conf
 
-from airflow_provider_mstr.adoption import Ledger, is_taken, is_waited_for
-from airflow_provider_mstr.connection import DEFAULT_CONN_ID
+from airflow_provider_mstr import runtime
+from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
-from airflow_provider_mstr.publishing import WhenBusy
-from airflow_provider_mstr.refresh import Ending, Note, Refresh, RefreshOutcome
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotUnderstood, ServerUnavailable
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
-from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
+
+if TYPE_CHECKING:
+    from airflow_provider_mstr.adoption import Ledger
+    from airflow_provider_mstr.refresh import Ending, Note, Refresh, RefreshOutcome
+    from airflow_provider_mstr.watch import Watcher
 
 Tables = Sequence[str] | Mapping[str, str | None] | str
 
@@ -32,31 +34,8 @@ HANDLE_KEY = "mstr_handle"
 EARLY_WATCH = 3.0
 
 
-class _MstrOperator(MstrTask, BaseOperator):
-    """An operator with a Strategy connection.
-
-    :param mstr_conn_id: the Airflow connection
-    """
-
-    def __init__(self, *, mstr_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mstr_conn_id = mstr_conn_id
-
-    def closed(self, refresh: Refresh) -> bool:
-        """Close a refresh, and return whether that has worked; what could not be closed idles out.
-
-        :param refresh: the refresh that is over
-        """
-        try:
-            self.hook.close(refresh)
-        except MstrError as error:
-            self.log.warning("The session could not be closed and will idle out: %s", error)
-            return False
-        return True
-
-
-class _ModelOperator(_MstrOperator):
-    """An operator that is told which data model to refresh, by its id or by its name.
+class _ModelTask(MstrTask):
+    """Mixed into an operator that is told which data model to refresh, by its id or by its name.
 
     :param data_model_id: the data model's id
     :param data_model: the data model's name instead
@@ -104,7 +83,7 @@ class _ModelOperator(_MstrOperator):
         return self.hook.open(self.project_id, data_model, note, link if self._by_name else None)
 
 
-class MstrRefreshDataModelOperator(_ModelOperator):
+class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
     """Refreshes a data model: the whole refresh in one task, with one session, closed on every path.
 
     Either ``data_model_id`` or ``data_model`` is to be given.
@@ -132,6 +111,8 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         "refresh_policy",
         "mstr_conn_id",
     )
+    _under_way: Refresh | None = None
+    _success: RefreshOutcome | None = None
 
     def __init__(
         self,
@@ -164,8 +145,6 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         self.timeout = positive_seconds("timeout", timeout)
         self.when_busy = WhenBusy.of(when_busy)
         self.evidence = evidence
-        self._under_way: Refresh | None = None
-        self._success: RefreshOutcome | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Refresh the data model, and return the outcome.
@@ -219,7 +198,7 @@ class MstrRefreshDataModelOperator(_ModelOperator):
     def _ledger(self, context: Context) -> Ledger:
         model = (self.data_model_id, self.data_model)
         asked = (*model, self.project_id, self.tables, self.refresh_policy)
-        return Ledger.of(context, self.hook, *asked)
+        return runtime.adoption.Ledger.of(context, self.hook, *asked)
 
     def _ended_before(self, context: Context) -> dict[str, Any] | None:
         """Return the outcome that an earlier attempt has seen, and was killed before Airflow knew of it."""
@@ -230,7 +209,7 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         self.log.info("An earlier attempt of this task has seen its publish ending well: reporting that")
         earlier = ledger.earlier()
         self._under_way = earlier.refresh if earlier is not None else None
-        return self.conclude(context, Ending(outcome))
+        return self.conclude(context, runtime.refresh.Ending(outcome))
 
     def _adopted(self, context: Context) -> Watcher | None:
         """Return the watcher of an earlier attempt's publish; close what else that attempt has left open."""
@@ -240,7 +219,7 @@ class MstrRefreshDataModelOperator(_ModelOperator):
         self._under_way = earlier.refresh
         self.link_to(context, earlier.refresh)
         watcher = self.watcher(earlier.refresh, self.timeout, self.poll_interval)
-        if self.watch(watcher, is_waited_for(earlier, watcher)):
+        if self.watch(watcher, runtime.adoption.is_waited_for(earlier, watcher)):
             return watcher
         self._close(context)
         return None
@@ -319,7 +298,7 @@ class MstrRefreshDataModelOperator(_ModelOperator):
             self._ledger(context).note(replace(refresh, published_at=None))
 
 
-class MstrCreateDataModelInstanceOperator(_ModelOperator):
+class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
     """Logs in and creates a data model instance; returns its handle, for the tasks that follow.
 
     To be the setup of a refresh, with :class:`MstrDeleteDataModelInstanceOperator` as its teardown.
@@ -333,6 +312,23 @@ class MstrCreateDataModelInstanceOperator(_ModelOperator):
 
     template_fields = ("data_model_id", "data_model", "project_id", "mstr_conn_id")
 
+    def __init__(
+        self,
+        *,
+        data_model_id: str | None = None,
+        data_model: str | None = None,
+        project_id: str | None = None,
+        mstr_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            data_model_id=data_model_id,
+            data_model=data_model,
+            project_id=project_id,
+            mstr_conn_id=mstr_conn_id,
+            **kwargs,
+        )
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the instance, and return its handle.
 
@@ -340,14 +336,14 @@ class MstrCreateDataModelInstanceOperator(_ModelOperator):
         """
         with task_failures(), self.breakable():
             data_model = self.chosen(context)
-            ledger = Ledger.of(context, self.hook)
+            ledger = runtime.adoption.Ledger.of(context, self.hook)
             earlier = ledger.earlier()
             if earlier is not None:
                 self.closed(earlier.refresh)
             return self.hook.handle(self.opened(context, data_model, ledger.note)).to_json()
 
 
-class MstrPublishDataModelOperator(_MstrOperator):
+class MstrPublishDataModelOperator(MstrTask, BaseOperator):
     """Publishes tables of a data model with an instance; returns the handle of what was published.
 
     :param instance: the handle of the instance: the output of the task that created it (templated)
@@ -371,9 +367,10 @@ class MstrPublishDataModelOperator(_MstrOperator):
         when_busy: str = WhenBusy.WAIT.value,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
         evidence: bool = True,
+        mstr_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(mstr_conn_id=mstr_conn_id, **kwargs)
         self.instance = instance
         self.tables = tables
         self._every_table = tables is None
@@ -390,7 +387,7 @@ class MstrPublishDataModelOperator(_MstrOperator):
         with handle_failures():
             choice = TableChoice.of(self.tables, self.refresh_policy, none_is_every=self._every_table)
             opened = self.given(context, self.instance)
-            ledger = Ledger.of(context, self.hook, self.tables, self.refresh_policy)
+            ledger = runtime.adoption.Ledger.of(context, self.hook, self.tables, self.refresh_policy)
             published = self._adopted(ledger, opened) or self.hook.publish(
                 opened,
                 choice,
@@ -407,13 +404,13 @@ class MstrPublishDataModelOperator(_MstrOperator):
         earlier = ledger.earlier()
         if earlier is None or earlier.refresh.instance.session.token != opened.instance.session.token:
             return None
-        if not self.hook.run(is_taken(earlier)):
+        if not self.hook.run(runtime.adoption.is_taken(earlier)):
             return None
         self.log.info("An earlier attempt of this task has published already")
         return earlier.refresh
 
 
-class MstrDeleteDataModelInstanceOperator(_MstrOperator):
+class MstrDeleteDataModelInstanceOperator(MstrTask, BaseOperator):
     """Deletes a data model instance and logs its session out; the teardown of a refresh.
 
     What is gone already is as good as deleted, and so is an instance that was never made.
@@ -424,8 +421,8 @@ class MstrDeleteDataModelInstanceOperator(_MstrOperator):
 
     template_fields = ("instance", "mstr_conn_id")
 
-    def __init__(self, *, instance: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, instance: Any, mstr_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(mstr_conn_id=mstr_conn_id, **kwargs)
         self.instance = instance
 
     def execute(self, context: Context) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
+from airflow_provider_mstr.arguments import WhenBusy
 from airflow_provider_mstr.refresh import Note, Refresh, unnoted
 from airflow_provider_mstr.rest import workflow
-from airflow_provider_mstr.rest.errors import InvalidInput, ModelBusy
+from airflow_provider_mstr.rest.errors import ModelBusy
 from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.tables import TableChoice
@@ -19,25 +19,6 @@ IDLE_LOOKS = 2
 BUSY_PAUSE = 5.0
 
 _MOST_NAMES = 20
-
-
-class WhenBusy(StrEnum):
-    """What to do where another job publishes the model."""
-
-    WAIT = "wait"
-    FAIL = "fail"
-
-    @classmethod
-    def of(cls, typed: str) -> WhenBusy:
-        """Return what was typed.
-
-        :param typed: ``wait`` or ``fail``
-        :raises InvalidInput: where it is neither
-        """
-        try:
-            return cls(typed)
-        except ValueError:
-            raise InvalidInput(f"when_busy is {typed!r}; there is {', '.join(cls)}") from None
 
 
 @dataclass(frozen=True)

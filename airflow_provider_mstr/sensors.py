@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -18,13 +18,15 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_mstr.connection import DEFAULT_CONN_ID
+from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import handle_failures
-from airflow_provider_mstr.refresh import Ending
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, PublishTimedOut
 from airflow_provider_mstr.tasks import MstrTask
-from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Watcher
+
+if TYPE_CHECKING:
+    from airflow_provider_mstr.refresh import Ending
+    from airflow_provider_mstr.watch import Watcher
 
 # Seconds for which a worker asks a server that is away before it defers.
 EARLY_PATIENCE = 3.0
@@ -53,12 +55,12 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
+            mstr_conn_id=mstr_conn_id,
             poke_interval=positive_seconds("poke_interval", poke_interval),
             timeout=positive_seconds("timeout", timeout),
             **kwargs,
         )
         self.instance = instance
-        self.mstr_conn_id = mstr_conn_id
         self.deferrable = deferrable
         self._watching: Watcher | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import TaskGroup, XComArg, conf
 
-from airflow_provider_mstr.connection import DEFAULT_CONN_ID
+from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -16,10 +16,8 @@ from airflow_provider_mstr.operators import (
     MstrPublishDataModelOperator,
     Tables,
 )
-from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.rest.tables import RefreshPolicy
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
-from airflow_provider_mstr.watch import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_mstr import lineage, metrics, summary
-from airflow_provider_mstr.assets import attach_outcome
-from airflow_provider_mstr.deferral import note_wait
+from airflow_provider_mstr import runtime
 from airflow_provider_mstr.failures import TaskKilledError
-from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.lineage import Lineage
 from airflow_provider_mstr.links import MstrDataModelLink, push_link
-from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome
-from airflow_provider_mstr.rest.protocol import Procedure
-from airflow_provider_mstr.watch import Watcher
+from airflow_provider_mstr.rest.errors import MstrError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
+
+    from airflow_provider_mstr.hooks import MstrHook
+    from airflow_provider_mstr.lineage import Lineage
+    from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome
+    from airflow_provider_mstr.rest.protocol import Procedure
+    from airflow_provider_mstr.watch import Watcher
 
     _Task = BaseOperator
 else:
@@ -40,14 +40,23 @@ DEFERRAL_MARGIN = 120.0
 
 
 class MstrTask(_Task):
-    """Mixed into an operator: its Strategy side."""
+    """Mixed into an operator: its Strategy side.
+
+    Airflow fills in the default arguments of what an operator's own ``__init__`` names, and does so anew for
+    every operator that it derives from. So each names all of its arguments, and what they share is mixed in.
+
+    :param mstr_conn_id: the Airflow connection
+    """
 
     operator_extra_links = (MstrDataModelLink(),)
     ui_color = "#fde6e1"
-    mstr_conn_id: str
     _breakable = False
     _lineage: Lineage | None = None
     _outcome: RefreshOutcome | None = None
+
+    def __init__(self, *, mstr_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mstr_conn_id = mstr_conn_id
 
     @contextmanager
     def breakable(self) -> Iterator[None]:
@@ -70,7 +79,7 @@ class MstrTask(_Task):
     @cached_property
     def hook(self) -> MstrHook:
         """The hook of the task's connection."""
-        return MstrHook(self.mstr_conn_id)
+        return runtime.hooks.MstrHook(self.mstr_conn_id)
 
     def link(self, context: Context, data_model_id: str, project: str) -> None:
         """Put the link to the data model on the task.
@@ -101,6 +110,18 @@ class MstrTask(_Task):
         self.link_to(context, refresh)
         return refresh
 
+    def closed(self, refresh: Refresh) -> bool:
+        """Close a refresh, and return whether that has worked; what could not be closed idles out.
+
+        :param refresh: the refresh that is over
+        """
+        try:
+            self.hook.close(refresh)
+        except MstrError as error:
+            self.log.warning("The session could not be closed and will idle out: %s", error)
+            return False
+        return True
+
     def watcher(self, refresh: Refresh, timeout: float, poll_interval: float) -> Watcher:
         """Return the watcher of a publish, which tells its progress in the task's log.
 
@@ -109,7 +130,7 @@ class MstrTask(_Task):
         :param poll_interval: seconds of the longest pause between two looks
         """
         credentials = self.hook.server.credentials
-        return Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)
+        return runtime.watch.Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)
 
     def watch(self, watcher: Watcher, looking: Procedure[T]) -> T:
         """Look after a publish, and return what came of it.
@@ -121,15 +142,17 @@ class MstrTask(_Task):
         try:
             return self.hook.run(looking)
         finally:
-            metrics.asked(watcher.refresh.instance, watcher.looks - polls, self.hook.retries - retries)
+            runtime.metrics.asked(
+                watcher.refresh.instance, watcher.looks - polls, self.hook.retries - retries
+            )
 
     def fired(self, event: Any) -> Ending:
         """Return the ending that a trigger saw.
 
         :param event: what it fired
         """
-        ending = Ending.from_json(event)
-        metrics.asked(ending.outcome, event.get("polls", 0), event.get("retries", 0))
+        ending = runtime.refresh.Ending.from_json(event)
+        runtime.metrics.asked(ending.outcome, event.get("polls", 0), event.get("retries", 0))
         return ending
 
     def kept(self, ti: Any, key: str) -> Any:
@@ -147,12 +170,12 @@ class MstrTask(_Task):
         :param sources: whether to read what the data model loads from too
         """
         with self._harmlessly():
-            if lineage.listens(self):
-                refresh = handle if isinstance(handle, Refresh) else self.hook.refresh(handle)
+            if runtime.lineage.listens(self):
+                refresh = handle if isinstance(handle, runtime.refresh.Refresh) else self.hook.refresh(handle)
                 self._lineage = self.hook.run(
-                    lineage.lineage_of(self.hook.server, refresh, time.time)
+                    runtime.lineage.lineage_of(self.hook.server, refresh, time.time)
                     if sources
-                    else lineage.model_of(self.hook.server, refresh.instance)
+                    else runtime.lineage.model_of(self.hook.server, refresh.instance)
                 )
 
     def keep_lineage(self, ti: Any) -> None:
@@ -169,8 +192,8 @@ class MstrTask(_Task):
         :param ti: the task instance
         """
         with self._harmlessly():
-            if lineage.listens(self) and (kept := self.kept(ti, LINEAGE_KEY)):
-                self._lineage = Lineage.from_json(kept)
+            if runtime.lineage.listens(self) and (kept := self.kept(ti, LINEAGE_KEY)):
+                self._lineage = runtime.lineage.Lineage.from_json(kept)
 
     @contextmanager
     def _harmlessly(self) -> Iterator[None]:
@@ -187,7 +210,7 @@ class MstrTask(_Task):
 
         :param task_instance: the task instance
         """
-        return lineage.told(self._lineage, self._outcome)
+        return runtime.lineage.told(self._lineage, self._outcome)
 
     def defer_to_trigger(self, context: Context, watcher: Watcher, *, closes: bool) -> NoReturn:
         """Leave the rest of the watch to the triggerer.
@@ -196,12 +219,10 @@ class MstrTask(_Task):
         :param watcher: the watch so far
         :param closes: whether the trigger is to close the refresh in the end
         """
-        from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
-
         handle = self.hook.handle(watcher.refresh).to_json()
-        note_wait(context, handle)
+        runtime.deferral.note_wait(context, handle)
         self.defer(
-            trigger=MstrPublishStatusTrigger(
+            trigger=runtime.triggers.MstrPublishStatusTrigger(
                 handle=handle,
                 mstr_conn_id=self.mstr_conn_id,
                 timeout=watcher.timeout,
@@ -222,10 +243,10 @@ class MstrTask(_Task):
         self._outcome = ending.outcome
         outcome = ending.outcome.to_json()
         context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome)
-        for line in summary.lines(ending.outcome):
+        for line in runtime.summary.lines(ending.outcome):
             self.log.info(line)
-        metrics.ended(ending.outcome)
+        runtime.metrics.ended(ending.outcome)
         if ending.error is not None:
             raise ending.error
-        attach_outcome(context, self.outlets, ending.outcome, self.mstr_conn_id)
+        runtime.assets.attach_outcome(context, self.outlets, ending.outcome, self.mstr_conn_id)
         return outcome

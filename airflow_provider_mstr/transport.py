@@ -182,8 +182,20 @@ class AsyncDriver(_Driver):
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        retrying = tenacity.AsyncRetrying(**_repetition(step), before_sleep=self._ask_again)
-        return await retrying(self._ask, client, step)
+        # Most polls are answered at once, and what could repeat them would cost a fifth of each.
+        began = time.monotonic()
+        try:
+            return await self._ask(client, step)
+        except (ServerUnavailable, NotUnderstood) as error:
+            failures = [error]
+
+        async def ask() -> Answer[Any]:
+            if failures:
+                raise failures.pop()
+            return await self._ask(client, step)
+
+        repetition = _repetition(step, time.monotonic() - began)
+        return await tenacity.AsyncRetrying(**repetition, before_sleep=self._ask_again)(ask)
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
@@ -266,9 +278,13 @@ class Wire:
         return self.seconds if request.patience is None else min(self.seconds, max(1.0, request.patience))
 
 
-def _repetition(request: Request[Any]) -> dict[str, Any]:
-    """Return when, how often and for how long a request is sent again, in tenacity's terms."""
-    patience = PATIENCE if request.patience is None else request.patience
+def _repetition(request: Request[Any], spent: float = 0.0) -> dict[str, Any]:
+    """Return when, how often and for how long a request is sent again, in tenacity's terms.
+
+    :param request: the request
+    :param spent: seconds of its patience that are over already
+    """
+    patience = (PATIENCE if request.patience is None else request.patience) - spent
     return {
         "retry": tenacity.retry_if_exception(partial(_may_pass, request)),
         "stop": tenacity.stop_any(tenacity.stop_before_delay(patience), _StopAtOddAnswers(request)),

@@ -27,11 +27,6 @@ from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import TableRefresh
 from airflow_provider_mstr.rest.workflow import Look, Proof
 
-DEFAULT_POLL_INTERVAL = 30.0
-
-# Cold warehouses stretch a publish without a sign of life (docs/strategy-rest-api.md 4).
-DEFAULT_TIMEOUT = 2 * 60 * 60.0
-
 # Pauses grow with the time that has passed, so that an end is noticed late in proportion only.
 SHARE_OF_ELAPSED = 0.1
 SHORTEST_PAUSE = 0.5
@@ -323,8 +318,9 @@ class Watcher:
 
     def _changes(self, listed: Iterable[TableStatus]) -> Iterator[str]:
         """Note how each table stands, and return what is to be told: many that changed alike as one line."""
-        left = sum(self._state(table) is State.RUNNING for table in self.refresh.tables)
-        for word, changed in self._changed(listed).items():
+        changes = self._changed(listed)
+        left = sum(self._state(table) is State.RUNNING for table in self.refresh.tables) if changes else 0
+        for word, changed in changes.items():
             few = len(changed) <= FEW_TABLES
             for tables in ([table] for table in changed) if few else (changed,):
                 left -= sum(self._state(table) is State.RUNNING for table in tables)

@@ -13,9 +13,9 @@ import pytest
 from airflow.cli.cli_parser import get_parser
 
 from airflow_provider_mstr import commands
+from airflow_provider_mstr.arguments import WhenBusy
 from airflow_provider_mstr.cli import EPILOG, get_mstr_cli_commands
 from airflow_provider_mstr.provider_info import get_provider_info
-from airflow_provider_mstr.publishing import WhenBusy
 from airflow_provider_mstr.rest.tables import RefreshPolicy
 
 (MSTR,) = get_mstr_cli_commands()

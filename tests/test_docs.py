@@ -23,6 +23,7 @@ from workers import perform
 
 from airflow_provider_mstr import connection, operators, transport, watch
 from airflow_provider_mstr import sandbox as sandbox_package
+from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -442,7 +443,7 @@ STATED = {
     "operators/one-task.md": {"looks for three seconds itself": operators.EARLY_WATCH == 3},
     "operators/index.md": {
         "at a tenth of the time that has passed": watch.SHARE_OF_ELAPSED == 0.1,
-        "the default of two hours": watch.DEFAULT_TIMEOUT == 2 * 60 * 60,
+        "the default of two hours": DEFAULT_TIMEOUT == 2 * 60 * 60,
     },
     "connection.md": {
         "30 by default": connection.DEFAULT_TIMEOUT == 30,
@@ -453,7 +454,7 @@ STATED = {
     },
     "how-it-works.md": {
         "the number says the same again two looks later": workflow.CONFIRMATIONS == 3,
-        "the default `poll_interval` of 30 seconds": watch.DEFAULT_POLL_INTERVAL == 30,
+        "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
     },
     "security.md": {
         "It opens for a week at most": session.SEAL_LIFETIME == 7 * 24 * 60 * 60,

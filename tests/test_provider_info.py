@@ -15,7 +15,7 @@ import airflow
 import jsonschema
 import pytest
 
-from airflow_provider_mstr import __version__, assets
+from airflow_provider_mstr import __version__, assets, runtime
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.provider_info import get_provider_info
 from airflow_provider_mstr.rest.session import LoginMode
@@ -155,3 +155,20 @@ def test_what_dag_files_import_loads_neither_a_connection_library_nor_openlineag
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.split()[-1] == "False"
+
+
+@pytest.mark.parametrize("module", ["operators", "sensors", "task_groups", "assets"])
+def test_what_dag_files_import_brings_no_module_that_only_a_running_task_needs(module: str) -> None:
+    code = (
+        "import json, sys; from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, TaskGroup, XComArg;"
+        f"before = set(sys.modules); import airflow_provider_mstr.{module};"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert f"airflow_provider_mstr.{module}" in loaded
+    at_run_time = {f"airflow_provider_mstr.{name}" for name in runtime.__all__ if name != module}
+    assert loaded & (at_run_time | set(HEAVY)) == set()
+    assert len(loaded) < 20

@@ -52,7 +52,7 @@ class Response:
     def json(self) -> Any:
         """Return the body as JSON, with its secrets masked, or None where it is not JSON."""
         try:
-            return _masked(json.loads(self.body), self.secrets)
+            return _masked(json.loads(self.body), _longest_first(self.secrets))
         except (ValueError, RecursionError):
             return None
 
@@ -69,9 +69,14 @@ def _cookie(line: str) -> tuple[str, str | None]:
     return name.strip(), None if taken_back else value.strip()
 
 
-def _masked(said: Any, secrets: frozenset[str]) -> Any:
+def _longest_first(secrets: frozenset[str]) -> list[str]:
+    """Return secrets in the order to mask them in, as one may be part of another."""
+    return sorted(secrets, key=len, reverse=True)
+
+
+def _masked(said: Any, secrets: list[str]) -> Any:
     if isinstance(said, str):
-        for secret in sorted(secrets, key=len, reverse=True):
+        for secret in secrets:
             said = said.replace(secret, MASK)
         return said
     if isinstance(said, list):
@@ -266,7 +271,8 @@ def _elsewhere(response: Response) -> str:
         port = f":{target.port}" if target.port else ""
     except ValueError:
         return "nowhere that can be read"
-    return str(_masked(f"{target.hostname}{port}", response.secrets)) if target.hostname else "another path"
+    secrets = _longest_first(response.secrets)
+    return str(_masked(f"{target.hostname}{port}", secrets)) if target.hostname else "another path"
 
 
 def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> type[MstrError]:

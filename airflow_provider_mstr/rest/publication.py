@@ -154,5 +154,8 @@ def _number(value: Any) -> int:
 
 
 def _first_text(entry: dict[str, Any], *keys: str) -> str:
-    found = (entry.get(key) for key in keys)
-    return next((str(value) for value in found if isinstance(value, (str, int)) and value not in ("", 0)), "")
+    for key in keys:
+        value = entry.get(key)
+        if isinstance(value, (str, int)) and value not in ("", 0):
+            return str(value)
+    return ""
