@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from airflow.providers.common.compat.openlineage.facet import Dataset, RunFacet
@@ -50,13 +51,11 @@ def dataset(place: Place) -> Dataset:
 
 
 def _refresh(outcome: RefreshOutcome) -> MstrRefreshRunFacet:
-    said = outcome.to_json()
-    order = {table.id: rank for rank, table in enumerate(noteworthy(outcome.tables))}
-    tables = sorted(said["tables"], key=lambda table: order[table["id"]])
+    told = replace(outcome, tables=tuple(noteworthy(outcome.tables)[:MOST_TABLES])).to_json()
     return MstrRefreshRunFacet(
-        state=said["state"],
-        proven=said["proven"],
-        seconds=said["seconds"],
-        tableCount=len(tables),
-        tables=tables[:MOST_TABLES],
+        state=told["state"],
+        proven=told["proven"],
+        seconds=told["seconds"],
+        tableCount=len(outcome.tables),
+        tables=told["tables"],
     )

@@ -165,7 +165,7 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
         """
         with task_failures(), self._closing(context):
             if not isinstance(event, Mapping):
-                self._reopen(self._kept_handle(context["ti"]))
+                self._reopen(self.kept(context["ti"], HANDLE_KEY))
             elif event.get("handle"):
                 self._reopen(event["handle"])
             self.recall_lineage(context["ti"])
@@ -180,7 +180,7 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
         """
         if next_method == "__fail__":
             with self._closing(context):
-                self._reopen(self._kept_handle(context["ti"]))
+                self._reopen(self.kept(context["ti"], HANDLE_KEY))
                 return super().resume_execution(next_method, next_kwargs, context)
         return super().resume_execution(next_method, next_kwargs, context)
 
@@ -255,9 +255,6 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
             context["ti"].xcom_push(key=HANDLE_KEY, value=self.hook.handle(watcher.refresh).to_json())
             self.defer_to_trigger(context, watcher, closes=True)
         return self.conclude(context, ending)
-
-    def _kept_handle(self, ti: Any) -> Any:
-        return self.kept(ti, HANDLE_KEY)
 
     def _reopen(self, handle: Any) -> None:
         try:

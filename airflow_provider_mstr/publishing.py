@@ -13,6 +13,7 @@ from airflow_provider_mstr.rest.errors import ModelBusy
 from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.tables import TableChoice
+from airflow_provider_mstr.rest.words import first_of
 
 # A model that another job published is free once its cube was seen idle so often, so many seconds apart.
 IDLE_LOOKS = 2
@@ -72,9 +73,8 @@ class Publisher:
 
     def _announce(self, refresh: Refresh) -> None:
         tables = refresh.tables
-        names = ", ".join(f"{table.name} ({table.policy})" for table in tables[:_MOST_NAMES])
-        more = f" and {len(tables) - _MOST_NAMES} more" if len(tables) > _MOST_NAMES else ""
-        self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}{more}")
+        names = first_of([f"{table.name} ({table.policy})" for table in tables], _MOST_NAMES)
+        self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}")
 
     def _compared(self, refresh: Refresh) -> Procedure[Refresh]:
         """Return the refresh as it is to be published, with what its end is to be compared with."""

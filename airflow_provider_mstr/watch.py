@@ -25,6 +25,7 @@ from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.publication import PublishStatus, State, TableStatus
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import TableRefresh
+from airflow_provider_mstr.rest.words import first_of
 from airflow_provider_mstr.rest.workflow import Look, Proof
 
 # Pauses grow with the time that has passed, so that an end is noticed late in proportion only.
@@ -42,6 +43,9 @@ LONGEST_IDLE = 60.0
 # How many tables that change alike in one look are told one by one, and how many lines a look is told in.
 FEW_TABLES = 5
 MOST_LINES = 10
+
+# How many of the tables that a publish still waits for its error names.
+MOST_WAITING = 10
 
 # Seconds that a kill may take to reach a task after a teardown has closed its session.
 KILL_GRACE = 10.0
@@ -183,7 +187,11 @@ class Watcher:
                 f"model was not updated within {self.timeout:g} s; evidence=False takes the server's word"
             )
         waiting = [table.name for table in self.refresh.tables if self._state(table) is State.RUNNING]
-        still = f"still waiting for {_some(waiting)}" if waiting else "every table was seen loaded"
+        still = (
+            f"still waiting for {first_of(waiting, MOST_WAITING)}"
+            if waiting
+            else "every table was seen loaded"
+        )
         model = self.refresh.instance.model_name
         return PublishTimedOut(f"the publish of {model} did not end within {self.timeout:g} s: {still}")
 
@@ -358,9 +366,4 @@ def _called(tables: list[TableRefresh]) -> tuple[str, str]:
     """Return how a line calls tables that changed alike: what it begins with, and what it ends with."""
     if len(tables) == 1:
         return f"Table {tables[0].name}", ""
-    return f"{len(tables)} tables", f": {_some([table.name for table in tables], 3)}"
-
-
-def _some(names: list[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return f"{len(tables)} tables", f": {first_of([table.name for table in tables], 3)}"

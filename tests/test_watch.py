@@ -539,6 +539,13 @@ def test_an_end_that_the_cube_never_shows_is_unknown_and_says_what_to_do() -> No
     assert "evidence=False" in str(error)
 
 
+def test_a_lost_session_gives_a_kill_time_to_come_before_another_is_opened() -> None:
+    begun = [Response(401), Response(204, (("X-MSTR-AuthToken", "another"),)), FRESH, Response(204)]
+    watched = watching(*begun, baseline=BASELINE)
+    assert watched.ending().error is None
+    assert watched.looks[:2] == [0.0, watch.KILL_GRACE]
+
+
 def test_a_model_that_is_busy_again_is_told_again() -> None:
     watched = watching(BUSY, RUNNING, BUSY, LOADED)
     watched.ending()

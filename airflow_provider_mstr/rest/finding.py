@@ -12,6 +12,7 @@ from airflow_provider_mstr.rest.errors import InvalidInput, NotFound, NotUnderst
 from airflow_provider_mstr.rest.protocol import Procedure, Response, json_object
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import is_id
+from airflow_provider_mstr.rest.words import first_of
 
 # What tells a Mosaic data model from other datasets, such as push data cubes (docs/strategy-rest-api.md 6).
 DATA_MODEL_SUBTYPE = "779"
@@ -168,9 +169,7 @@ def some(names: Iterable[str], none: str = "none that the user may see") -> str:
     :param names: the names
     :param none: what to return where there are none
     """
-    ordered = sorted(names)
-    more = f" and {len(ordered) - _MOST_NAMES} more" if len(ordered) > _MOST_NAMES else ""
-    return ", ".join(ordered[:_MOST_NAMES]) + more if ordered else none
+    return first_of(sorted(names), _MOST_NAMES) or none
 
 
 def _hit(entry: Any) -> Hit:
