@@ -112,13 +112,14 @@ class SyncDriver(_Driver):
         """
         run = Run(procedure)
         while run.step is not None:
-            outcome: Answer[Any] | BaseException | None
-            try:
-                outcome = self._perform(run.step)
-            except BaseException as error:
-                outcome = error
-            run.feed(outcome)
+            run.feed(self._outcome(run.step))
         return run.result
+
+    def _outcome(self, step: Step) -> Answer[Any] | BaseException | None:
+        try:
+            return self._perform(step)
+        except BaseException as error:
+            return error
 
     def _perform(self, step: Step) -> Answer[Any] | None:
         if isinstance(step, Pause):
@@ -170,13 +171,15 @@ class AsyncDriver(_Driver):
         run = Run(procedure)
         async with _shared_client() as client:
             while run.step is not None:
-                outcome: Answer[Any] | BaseException | None
-                try:
-                    outcome = await self._perform(client, run.step)
-                except BaseException as error:
-                    outcome = error
-                run.feed(outcome)
+                # No name holds on to it, as it would be kept through the next pause.
+                run.feed(await self._outcome(client, run.step))
         return run.result
+
+    async def _outcome(self, client: aiohttp.ClientSession, step: Step) -> Answer[Any] | BaseException | None:
+        try:
+            return await self._perform(client, step)
+        except BaseException as error:
+            return error
 
     async def _perform(self, client: aiohttp.ClientSession, step: Step) -> Answer[Any] | None:
         if isinstance(step, Pause):

@@ -28,7 +28,8 @@ from airflow_provider_mstr.rest.tables import TableRefresh
 from airflow_provider_mstr.rest.words import first_of
 from airflow_provider_mstr.rest.workflow import Look, Proof
 
-# Pauses grow with the time that has passed, so that an end is noticed late in proportion only.
+# Pauses grow with the time that has passed, so that an end is noticed late in proportion only; what spreads
+# the polls of many refreshes shortens them, so that none is later than that.
 SHARE_OF_ELAPSED = 0.1
 SHORTEST_PAUSE = 0.5
 JITTER = 0.1
@@ -284,9 +285,9 @@ class Watcher:
         return Baseline(readable=False) if refresh.baseline and refresh.contested else refresh.baseline
 
     def _pause(self) -> float:
-        pause = max(SHORTEST_PAUSE, self.elapsed * SHARE_OF_ELAPSED)
-        # Jitter spreads the polls of many refreshes; it needs no secrecy.
-        return min(self.poll_interval, pause * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311
+        pause = min(self.poll_interval, max(SHORTEST_PAUSE, self.elapsed * SHARE_OF_ELAPSED))
+        # Nobody gains from foreseeing it, so this chance needs no secrecy.
+        return pause * random.uniform(1 - JITTER, 1)  # noqa: S311
 
     def _reason(self, status: PublishStatus) -> str:
         names = {table.id.upper(): table.name for table in self.refresh.tables}
