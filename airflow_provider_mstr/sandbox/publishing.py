@@ -78,6 +78,14 @@ class Publish:
             return "running"
         return "failed" if self.failure else "completed"
 
+    def ended_at(self, now: float) -> float | None:
+        """Return when it ended, in seconds since the epoch; None while it runs."""
+        if self.lost_to is not None:
+            return self.started_at
+        if self.cancelled_at is not None:
+            return self.cancelled_at
+        return None if now < self.ends_at else self.ends_at
+
     def cancel(self, now: float) -> None:
         if self.state(now) == "running":
             self.cancelled_at = now

@@ -38,6 +38,7 @@ class PublishReport:
     :param user: who sent it.
     :param state: ``running``, ``completed``, ``failed`` or ``cancelled``.
     :param lost_to: the job that kept it from running, if one did.
+    :param ended_at: seconds since the epoch when it ended; None while it runs.
     :param tables: the tables, in the order they were sent.
     """
 
@@ -48,6 +49,7 @@ class PublishReport:
     user: str
     state: PublishState
     lost_to: int | None
+    ended_at: float | None
     tables: tuple[TableReport, ...]
 
 
@@ -130,6 +132,7 @@ def _publish(publish: Publish, now: float) -> PublishReport:
         user=publish.user,
         state=publish.state(now),
         lost_to=publish.lost_to,
+        ended_at=publish.ended_at(now),
         tables=tuple(
             TableReport(each.table.id, each.table.name, each.refresh_policy, status)
             for each, status in zip(publish.tables, publish.table_states(now), strict=True)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 DataServeMode = Literal["in_memory", "connect_live", "off_memory"]
 FailureKind = Literal["schema_comparison_error", "error", "negative_status", "status_3", "http_500"]
@@ -126,6 +128,20 @@ class DataModel:
     failure: PublishFailure | None = None
     last_update_time: datetime | None = None
 
+    @classmethod
+    def named(
+        cls, name: str, tables: Iterable[str], project: Project | None = None, **details: Any
+    ) -> DataModel:
+        """Return a data model whose ids, and those of its tables, follow from their names.
+
+        :param name: its name.
+        :param tables: the names of its tables.
+        :param project: the project it is in; the first of the usual world if left out.
+        :param details: the other fields.
+        """
+        made = tuple(Table(_id_of(f"{name}/{table}"), table) for table in tables)
+        return cls(_id_of(name), name, (project or TUTORIAL).id, made, **details)
+
     def table(self, key: str) -> Table | None:
         """Find the table with this name or id, if there is one."""
         return next((table for table in self.tables if key in (table.id, table.name)), None)
@@ -157,6 +173,10 @@ class World:
     def in_project(self, project_id: str) -> tuple[DataModel, ...]:
         """Return all data models of a project."""
         return tuple(model for model in self.data_models if model.project_id == project_id)
+
+
+def _id_of(name: str) -> str:
+    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest().upper()
 
 
 TUTORIAL = Project("B7CA92F04B9FAE8D941C3E9B7E0CD754", "Tutorial")

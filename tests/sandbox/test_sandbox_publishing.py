@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Clock, PublishFailure, Settings, World
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Clock, DataModel, PublishFailure, Settings, World
 from airflow_provider_mstr.sandbox.answers import Refused
 from airflow_provider_mstr.sandbox.library import Library
 from airflow_provider_mstr.sandbox.world import RETAIL, TUTORIAL
@@ -53,6 +54,24 @@ def test_tables_are_loaded_one_after_the_other() -> None:
 
 def test_a_publish_that_takes_no_time_is_done_at_once() -> None:
     assert Refresh(publish_seconds=0).words(0) == (1, "completed", "completed")
+
+
+def test_a_publish_has_ended_when_it_is_done_or_cancelled_or_lost() -> None:
+    refresh = Refresh()
+    started = refresh.clock()
+    (publish,) = refresh.library.publishes
+    assert publish.ended_at(started + 99) is None
+    assert publish.ended_at(started + 150) == started + 100
+    assert replace(publish, lost_to=7).ended_at(started + 50) == started
+    publish.cancel(started + 30)
+    assert publish.ended_at(started + 50) == started + 30
+
+
+def test_a_data_model_made_from_names_has_ids_of_its_own() -> None:
+    sales, stock = (DataModel.named(name, ("orders", "stores")) for name in ("Sales", "Stock"))
+    ids = [each.id for model in (sales, stock) for each in (model, *model.tables)]
+    assert len({each for each in ids if re.fullmatch("[0-9A-F]{32}", each)}) == 6
+    assert DataModel.named("Sales", ("orders", "stores")) == sales
 
 
 def test_a_data_model_may_take_its_own_time() -> None:

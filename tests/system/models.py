@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
-from airflow_provider_mstr.sandbox import DEFAULT_WORLD, DataModel, Table, World
-from airflow_provider_mstr.sandbox.world import TUTORIAL
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, DataModel, World
 
 FORMS = ("in_one_task", "in_steps")
 
@@ -20,7 +18,7 @@ LONG_REFRESH = 45.0
 
 def model_of(dag_id: str) -> str:
     """Return the id of a DAG's own data model, which is named as the DAG is."""
-    return hashlib.md5(dag_id.encode(), usedforsecurity=False).hexdigest().upper()
+    return _model(dag_id).id
 
 
 def of_both_forms(name: str) -> tuple[str, ...]:
@@ -41,5 +39,4 @@ def world() -> World:
 
 
 def _model(dag_id: str, publish_seconds: float | None = None) -> DataModel:
-    tables = tuple(Table(model_of(f"{dag_id}/{name}"), name) for name in ("stores", "sales"))
-    return DataModel(model_of(dag_id), dag_id, TUTORIAL.id, tables, publish_seconds=publish_seconds)
+    return DataModel.named(dag_id, ("stores", "sales"), publish_seconds=publish_seconds)
