@@ -23,10 +23,10 @@ test: $(INSTALLED)  ## the whole test suite
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
 
-bench: $(INSTALLED)  ## measure beside other providers, about a quarter of an hour (ONLY=importing)
+bench: $(INSTALLED)  ## measure beside other providers, about an hour (ONLY=importing)
 	$(BIN)/pip install --quiet --group bench
-	@for each in $(or $(ONLY),importing waiting noticing wire scale); do \
-		echo; echo "## $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
+	@for each in $(or $(ONLY),importing waiting noticing running wire scale mapping); do \
+		echo; echo "## $$each"; PYTHONPATH=scripts $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
 lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -27,6 +28,16 @@ TICK = 0.01
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
+HEADER = (
+    "trigger",
+    "polls/s",
+    "CPU s per 1,000 polls",
+    "KiB each",
+    "block, ms",
+    "of it garbage collection, ms",
+    "block at start, ms",
+)
+
 Waiter = Callable[[int], AsyncIterator[Any]]
 
 
@@ -39,7 +50,8 @@ class Figures:
     :param cpu: seconds of one core that the process used meanwhile
     :param kib: memory of each wait
     :param block: seconds for which the loop did nothing else at most
-    :param block_at_start: the same while the waits began
+    :param collection: seconds of the longest garbage collection in that time, which is part of such a block
+    :param block_at_start: as ``block``, while the waits began
     """
 
     polls: int
@@ -47,13 +59,14 @@ class Figures:
     cpu: float
     kib: float
     block: float
+    collection: float
     block_at_start: float
 
     @property
     def row(self) -> tuple[object, ...]:
         """The figures as a row of the table."""
         per_thousand = 1000 * self.cpu / self.polls
-        blocks = (1000 * self.block, 1000 * self.block_at_start)
+        blocks = (1000 * self.block, 1000 * self.collection, 1000 * self.block_at_start)
         return (self.polls / self.seconds, per_thousand, self.kib, *blocks)
 
 
@@ -169,7 +182,7 @@ def main() -> None:
         rows = [(kind, *figures(kind, waits, options.seconds).row) for kind in options.only]
         show(
             f"{waits:,} waits, a poll every {POLL_INTERVAL:g} s",
-            ("trigger", "polls/s", "CPU s per 1,000 polls", "KiB each", "block, ms", "block at start, ms"),
+            HEADER,
             rows,
         )
 
@@ -209,13 +222,14 @@ async def measured(kind: str, url: str, waits: int, seconds: float) -> Figures:
     await asyncio.sleep(seconds)
     polls, cpu, took = await _polls(url) - polls, time.process_time() - cpu, time.monotonic() - began
     async with _ticking() as steady:
-        await asyncio.sleep(2 * POLL_INTERVAL)
+        with _collecting() as collections:
+            await asyncio.sleep(4 * POLL_INTERVAL)
     kib = (_resident() - before) / 1024 / waits
     for task in (first, *running):
         if not task.cancel():
             task.result()
     await asyncio.gather(first, *running, return_exceptions=True)
-    return Figures(polls, took, cpu, kib, max(steady), max(at_start))
+    return Figures(polls, took, cpu, kib, max(steady), max(collections), max(at_start))
 
 
 async def _begin(wait: Waiter, number: int, waits: int) -> None:
@@ -246,6 +260,25 @@ async def _ticking() -> AsyncIterator[list[float]]:
         yield late
     finally:
         ticking.cancel()
+
+
+@contextmanager
+def _collecting() -> Iterator[list[float]]:
+    """Note while the block lasts how long Python collects garbage, each time."""
+    took, began = [0.0], 0.0
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.monotonic()
+        else:
+            took.append(time.monotonic() - began)
+
+    gc.callbacks.append(note)
+    try:
+        yield took
+    finally:
+        gc.callbacks.remove(note)
 
 
 async def _polls(url: str) -> int:

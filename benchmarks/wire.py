@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -33,14 +34,15 @@ NAMES = [table.name for table in RETAIL.tables]
 POLLS = "publish_status"
 
 
-def in_one_task(sandbox: Sandbox, tables: list[str] | None) -> None:
+def in_one_task(sandbox: Sandbox, tables: list[str] | None, project: str | None = None) -> None:
     """Refresh as one task of this package does, which has one hook.
 
     :param sandbox: the server
     :param tables: which tables, as the task is given them
+    :param project: the project's id; None for the connection's, which names it
     """
     hook = MstrHook()
-    _refresh(lambda: hook, tables)
+    _refresh(lambda: hook, tables, project)
 
 
 def in_steps(sandbox: Sandbox, tables: list[str] | None) -> None:
@@ -95,6 +97,7 @@ def with_mstrio(sandbox: Sandbox, tables: list[str]) -> None:
 
 
 WAYS: dict[str, tuple[Callable[[Sandbox, Any], None], list[str] | None]] = {
+    "one task, ids of project and tables": (partial(in_one_task, project=TUTORIAL.id), IDS),
     "one task, table ids": (in_one_task, IDS),
     "one task, table names": (in_one_task, NAMES),
     "one task, every table": (in_one_task, None),
@@ -148,13 +151,13 @@ def count(
     return Counter(report.requests), report.logins, len(connections), cpu
 
 
-def _refresh(hook: Callable[[], MstrHook], tables: list[str] | None) -> None:
+def _refresh(hook: Callable[[], MstrHook], tables: list[str] | None, project: str | None = None) -> None:
     """Refresh in the steps of this package's tasks.
 
     :param hook: returns the hook of the task that comes next
     """
     created = hook()
-    opened = created.handle(created.open(None, RETAIL.id)).to_json()
+    opened = created.handle(created.open(project, RETAIL.id)).to_json()
     publishes = hook()
     published = publishes.publish(publishes.refresh(opened), TableChoice.of(tables, "replace"))
     handle = publishes.handle(published).to_json()
