@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo ui test matrix docs bench lint format dist clean
+.PHONY: help demo ui test matrix docs bench lint format dist audit clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -42,6 +42,21 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and install them where nothing is
+	$(BIN)/pip install --quiet --group dist
+	rm -rf dist .venv-dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest tests/test_package.py
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install --quiet dist/*.whl
+	.venv-dist/bin/python scripts/installed.py
+	.venv-dist/bin/pip install --quiet "airflow-provider-mstr[openlineage]" --find-links dist
+	.venv-dist/bin/python scripts/installed.py openlineage
+
+audit: dist  ## look for known vulnerabilities in what the package brings with it
+	$(BIN)/pip-audit --strict --skip-editable --path .venv-dist/lib/python3*/site-packages
 
 format: $(INSTALLED)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

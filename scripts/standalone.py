@@ -253,8 +253,8 @@ class Standalone:
             part.resume()
         _wait_for_the_end_of(parts, timeout=10)
         self._process.terminate()
-        for process in _wait_for_the_end_of(everything, timeout=10):
-            process.kill()
+        for left in _wait_for_the_end_of(everything, timeout=10):
+            left.kill()
         for process in (self._process, *self._started):
             process.wait(timeout=20)
 
@@ -353,7 +353,7 @@ class Standalone:
 def _lives(process: psutil.Process) -> bool:
     # standalone does not collect its children, so what has ended remains as a zombie.
     with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 
