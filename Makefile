@@ -38,10 +38,11 @@ bench: $(INSTALLED)  ## measure beside other providers, about a quarter of an ho
 	@for each in $(or $(ONLY),importing waiting noticing wire scale); do \
 		echo; echo "## $$each"; $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
-lint: $(INSTALLED)  ## ruff and mypy
+lint: $(INSTALLED)  ## ruff and mypy, and zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --quiet --offline .github
 
 dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and install them where nothing is
 	$(BIN)/pip install --quiet --group dist

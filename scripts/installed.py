@@ -9,6 +9,7 @@ import tempfile
 from importlib import import_module
 from importlib.metadata import metadata
 from pathlib import Path
+from typing import Any
 
 DISTRIBUTION = "airflow-provider-mstr"
 MODULES = ("operators", "sensors", "hooks", "triggers", "task_groups", "assets", "sandbox", "lineage")
@@ -27,7 +28,8 @@ def main(extra: str | None = None) -> int:
             raise SystemExit("this is the source, and not what was installed")
         from airflow.providers_manager import ProvidersManager
 
-        providers = ProvidersManager().providers
+        manager: Any = ProvidersManager
+        providers = manager().providers
     version = providers[DISTRIBUTION].version
     if version != metadata(DISTRIBUTION)["Version"]:
         raise SystemExit(f"Airflow takes it for {version}")
