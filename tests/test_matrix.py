@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ import matrix
 import pytest
 from packaging.version import Version
 
+COMPATIBILITY = matrix.ROOT / "docs" / "compatibility.md"
 PROJECT: dict[str, Any] = tomllib.loads(matrix.PROJECT.read_text())["project"]
 
 
@@ -83,6 +85,15 @@ def test_a_cell_with_another_python_than_its_own_is_refused(here: matrix.Cell) -
 
     with pytest.raises(matrix.UnfitError, match=r"has not Python 3.99"):
         matrix.check(other)
+
+
+def test_the_documentation_tells_of_each_cell() -> None:
+    listed: dict[str, list[str]] = {}
+    for cell in matrix.cells():
+        listed.setdefault(cell.airflow, []).append(cell.python)
+    rows = re.findall(r"^\| (\d[\w.]+) \| ([\d., ]+) \|", COMPATIBILITY.read_text(), re.MULTILINE)
+
+    assert {airflow: pythons.split(", ") for airflow, pythons in rows} == listed
 
 
 def test_workflows_read_the_same_list() -> None:

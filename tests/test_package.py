@@ -29,10 +29,12 @@ KINDS = {".css", ".html", ".js", ".py", ".svg", ".typed"}
 OF_THE_SOURCE = {
     ".gitignore",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
     "PKG-INFO",
     "README.md",
+    "SECURITY.md",
     "airflow_provider_mstr",
     "benchmarks",
     "docs",
