@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo ui test docs bench lint format clean
+.PHONY: help demo ui test matrix docs bench lint format dist audit clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -16,9 +16,19 @@ demo: $(INSTALLED)  ## refresh a data model of the sandbox from an example DAG, 
 ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs (PORT=8080)
 	@$(BIN)/python scripts/ui.py
 
-test: $(INSTALLED)  ## the whole test suite
+ifdef AIRFLOW
+test:
+	@python3 scripts/browser.py
+	@python3 scripts/matrix.py test $(AIRFLOW) $(PYTHON) $(ARGS)
+else
+test: $(INSTALLED)  ## the whole test suite (AIRFLOW=2.11.2 PYTHON=3.12)
 	@$(BIN)/python scripts/browser.py
 	$(BIN)/python -m pytest $(ARGS)
+endif
+
+matrix:  ## the whole test suite on each Airflow and Python of tests/matrix.toml, for hours
+	@python3 scripts/browser.py
+	@python3 scripts/matrix.py all $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
@@ -28,17 +38,33 @@ bench: $(INSTALLED)  ## measure beside other providers, about an hour (ONLY=impo
 	@for each in $(or $(ONLY),importing waiting noticing running wire scale mapping); do \
 		echo; echo "## $$each"; PYTHONPATH=scripts $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
-lint: $(INSTALLED)  ## ruff and mypy
+lint: $(INSTALLED)  ## ruff and mypy, and zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --quiet --offline .github
+
+dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and install them where nothing is
+	$(BIN)/pip install --quiet --group dist
+	rm -rf dist .venv-dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest tests/test_package.py
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install --quiet dist/*.whl
+	.venv-dist/bin/python scripts/installed.py
+	.venv-dist/bin/pip install --quiet "airflow-provider-mstr[openlineage]" --find-links dist
+	.venv-dist/bin/python scripts/installed.py openlineage
+
+audit: dist  ## look for known vulnerabilities in what the package brings with it
+	$(BIN)/pip-audit --strict --skip-editable --path .venv-dist/lib/python3*/site-packages
 
 format: $(INSTALLED)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets above have made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

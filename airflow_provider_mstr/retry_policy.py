@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Context, RetryDecision, RetryPolicy
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr.rest.errors import (
     InstanceLost,
@@ -16,6 +16,14 @@ from airflow_provider_mstr.rest.errors import (
     SessionLimit,
     SessionLost,
 )
+
+try:
+    from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
+except ImportError:
+    raise ImportError(
+        "MstrRetryPolicy needs the retry policies of Airflow 3.3 or newer;"
+        " before that, give the task a retry_delay"
+    ) from None
 
 # Asking while the project is full may keep its idle sessions from expiring (docs/strategy-rest-api.md 1.9).
 _MINUTES = (SessionLimit, ModelBusy)

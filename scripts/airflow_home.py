@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 EXAMPLE_DAGS = Path(__file__).parent.parent / "example_dags"
+WEBSERVER_CONFIG = Path(__file__).with_name("webserver_config.py")
 
 
 def airflow_environment(
@@ -37,6 +38,7 @@ def airflow_environment(
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "LOGGING__WORKER_LOG_SERVER_PORT": str(port + 1),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(port + 2),
+        **_as_airflow_2_calls_it(port),
     }
     return {
         **os.environ,
@@ -45,4 +47,15 @@ def airflow_environment(
         "AIRFLOW_CONN_MSTR_DEFAULT": connection,
         "NO_COLOR": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def _as_airflow_2_calls_it(port: int) -> dict[str, str]:
+    return {
+        "SCHEDULER__DAG_DIR_LIST_INTERVAL": "5",
+        "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "10",
+        "WEBSERVER__CONFIG_FILE": str(WEBSERVER_CONFIG),
+        "WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+        "WEBSERVER__WEB_SERVER_PORT": str(port),
+        "WEBSERVER__WORKERS": "2",
     }

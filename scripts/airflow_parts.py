@@ -9,12 +9,12 @@ from typing import Any
 try:
     from airflow.dag_processing.dagbag import DagBag
 except ImportError:
-    from airflow.models.dagbag import DagBag
+    from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
 try:
     from airflow.sdk.listener import get_listener_manager
 except ImportError:
-    from airflow.listeners.listener import get_listener_manager
+    from airflow.listeners.listener import get_listener_manager  # type: ignore[assignment]
 
 __all__ = ["DagBag", "dags_of", "get_listener_manager"]
 
@@ -24,11 +24,12 @@ def dags_of(dags_folder: str) -> dict[str, Any]:
 
     :param dags_folder: the folder, Airflow's own DAGs folder
     """
-    bag = DagBag(dags_folder)
+    bag: Any = DagBag(dags_folder)
     if "bundle_name" in signature(getattr(bag, "sync_to_db", lambda: None)).parameters:
         # Airflow 3.0 tests no task with an asset that it has not taken down before.
         from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-        DagBundlesManager().sync_bundles_to_db()
+        bundles: Any = DagBundlesManager
+        bundles().sync_bundles_to_db()
         bag.sync_to_db("dags-folder", None)
     return dict(bag.dags)

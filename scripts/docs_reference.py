@@ -97,5 +97,5 @@ def _number(node: ast.expr) -> float:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return node.value
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
-        return _OPERATIONS[type(node.op)](_number(node.left), _number(node.right))
+        return float(_OPERATIONS[type(node.op)](_number(node.left), _number(node.right)))
     raise ValueError

@@ -39,7 +39,8 @@ def main(dags_folder: str, dag_id: str) -> int:
     :param dag_id: the DAG
     """
     initdb()
-    get_listener_manager().add_listener(States())
+    manager: Any = get_listener_manager()
+    manager.add_listener(States())
     run = dags_of(dags_folder)[dag_id].test()
     return 0 if str(run.state) == "success" else 1
 

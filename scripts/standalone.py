@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import psutil
 import requests
 import tenacity
+from airflow_rest import RestApi, rest_api_of
 
 POOL = {
     "name": "mstr_sessions",
@@ -52,6 +54,7 @@ class Standalone:
         self.home = Path(environment["AIRFLOW_HOME"])
         self.url = f"http://127.0.0.1:{environment['AIRFLOW__API__PORT']}"
         self.log = self.home / "standalone.log"
+        self.rest = RestApi()
 
     def __enter__(self) -> Standalone:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -78,7 +81,8 @@ class Standalone:
         :param path: what stands behind ``/api/v2/``
         :param body: what to send as JSON
         """
-        response = requests.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=60)
+        address, accept = f"{self.url}{self.rest.root}{path}", {"Accept": "application/json"}
+        response = requests.request(method, address, json=body, headers=accept, timeout=60)
         response.raise_for_status()
         return response.json() if response.content else None
 
@@ -99,7 +103,7 @@ class Standalone:
         """
         known = self._until(timeout)(self._known, dag_id)
         self.api("PATCH", f"dags/{known}", {"is_paused": False})
-        return str(self.api("POST", f"dags/{known}/dagRuns", {"logical_date": None})["dag_run_id"])
+        return str(self.api("POST", f"dags/{known}/dagRuns", self.rest.new_run)["dag_run_id"])
 
     def ended(self, dag_id: str, run_id: str, timeout: float = 180.0) -> dict[str, Any]:
         """Return a run once it has ended.
@@ -137,6 +141,27 @@ class Standalone:
         task: dict[str, Any] = self._until(timeout)(self._task_in, path, state, has_trigger)
         return task
 
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Mark a task instance, as a user does.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param state: its new state
+        """
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self.api("PATCH", path, self.rest.new_state(state))
+
+    def links_of(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
+        """Return the links on a task instance, by their names.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        """
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        return self.rest.links(self.api("GET", path))
+
     def log_of(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         """Return the log of an attempt of a task, its errors' tracebacks with it, as JSON text.
 
@@ -145,10 +170,16 @@ class Standalone:
         :param task_id: the task, with ``/`` and the map index if it is mapped
         :param attempt: which attempt
         """
-        task, _, map_index = task_id.partition("/")
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
-        content = self.api("GET", f"{path}?map_index={map_index or -1}")["content"]
-        return json.dumps(content, ensure_ascii=False)
+        return json.dumps(self._log(dag_id, run_id, task_id, attempt), ensure_ascii=False)
+
+    def log_lines_of(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
+        """Return the messages in the log of the first attempt of a task.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task, with ``/`` and the map index if it is mapped
+        """
+        return self.rest.log_lines(self._log(dag_id, run_id, task_id, 1))
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
         """Return once something is so.
@@ -222,8 +253,8 @@ class Standalone:
             part.resume()
         _wait_for_the_end_of(parts, timeout=10)
         self._process.terminate()
-        for process in _wait_for_the_end_of(everything, timeout=10):
-            process.kill()
+        for left in _wait_for_the_end_of(everything, timeout=10):
+            left.kill()
         for process in (self._process, *self._started):
             process.wait(timeout=20)
 
@@ -237,13 +268,19 @@ class Standalone:
                 start_new_session=True,
             )
 
+    def _log(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> Any:
+        task, _, map_index = task_id.partition("/")
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/{attempt}"
+        return self.api("GET", f"{path}?map_index={map_index or -1}")["content"]
+
     def _worker_of(self, dag_id: str, run_id: str, task_id: str) -> list[psutil.Process]:
         """Return the processes that run a task: its own, and those which watch over it."""
         if self._process is None:
             raise RuntimeError("Airflow is not running")
-        attempt = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["id"]
+        task = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")
+        marks = self.rest.marks_of_worker(task)
         processes = psutil.Process(self._process.pid).children(recursive=True)
-        return [process for process in processes if attempt in _command(process)]
+        return [each for each in processes if all(mark in _command(each) for mark in marks)]
 
     def _note_the_first_triggerer(self) -> None:
         if self._process is None:
@@ -253,10 +290,14 @@ class Standalone:
         self._triggerers[self._until(30.0)(self._new_triggerer)] = process
 
     def _new_triggerer(self) -> int:
-        jobs = self.api("GET", "jobs?job_type=TriggererJob&is_alive=true")["jobs"]
-        for job in jobs:
-            if job["id"] not in self._triggerers:
-                return int(job["id"])
+        # The API of Airflow 2 tells of no jobs.
+        started = "SELECT id FROM job WHERE job_type = 'TriggererJob' ORDER BY id"
+        database = sqlite3.connect(f"file:{self.home / 'airflow.db'}?mode=ro", uri=True, timeout=60)
+        with closing(database):
+            jobs = database.execute(started).fetchall()
+        for (job,) in jobs:
+            if job not in self._triggerers:
+                return int(job)
         raise NotReadyError("no other triggerer is alive yet")
 
     @staticmethod
@@ -271,10 +312,12 @@ class Standalone:
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError(f"airflow standalone has ended:\n{self.log.read_text()[-3000:]}")
         try:
-            parts = self.api("GET", "monitor/health")
+            self.rest = rest_api_of(self.url) or self.rest
+            parts = self.api("GET", self.rest.health)
         except requests.RequestException as error:
             raise NotReadyError(str(error)) from None
-        if any(part["status"] != "healthy" for part in parts.values()):
+        # Airflow 2 has a DAG processor of its own only where it is asked for, else its state is None.
+        if any(part["status"] not in ("healthy", None) for part in parts.values()):
             raise NotReadyError(str(parts))
 
     def _known(self, dag_id: str) -> str:
@@ -310,7 +353,7 @@ class Standalone:
 def _lives(process: psutil.Process) -> bool:
     # standalone does not collect its children, so what has ended remains as a zombie.
     with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 

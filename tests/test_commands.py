@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
 
@@ -19,7 +20,7 @@ from airflow_provider_mstr import commands, transport
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
 
-pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+pytestmark = [needs.COMMANDS, pytest.mark.usefixtures("mstr_connection", "brisk")]
 
 ANALYST = DEFAULT_WORLD.users[1]
 

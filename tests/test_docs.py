@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import needs
 import pytest
 from airflow_home import airflow_environment
 from provocations import KINDS, Provocations, shown, steady
@@ -44,6 +45,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 DAGS = sorted(EXAMPLES.glob("*.py"))
+NEEDED = {"retry_policy": needs.RETRY_POLICIES}
+RECIPES = [pytest.param(path, marks=NEEDED.get(path.stem, ())) for path in DAGS]
 RUNNER = ROOT / "scripts" / "run_example.py"
 
 PAGES = {str(path.relative_to(DOCS)): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
@@ -204,7 +207,7 @@ def dags_of(file: Path) -> dict[str, Any]:
     return dict(bag.dags)
 
 
-@pytest.mark.parametrize("file", DAGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.stem)
 def test_each_recipe_is_a_dag_whose_refresh_stands_at_the_end(file: Path) -> None:
     (dag,) = dags_of(file).values()
 
@@ -272,6 +275,7 @@ def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
         assert line.removesuffix(" ...") in said
 
 
+@needs.DAGBAG
 def test_the_tests_of_a_dag_pass_as_the_page_shows_them(tmp_path: Path) -> None:
     whole = os.environ | {"AIRFLOW_HOME": str(tmp_path), "MY_DAGS": str(ROOT / "example_dags")}
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import airflow
 import jsonschema
+import needs
 import pytest
 
 from airflow_provider_mstr import __version__, assets, runtime
@@ -42,8 +43,11 @@ def test_the_entry_point_is_the_provider_info() -> None:
 def test_the_provider_info_follows_the_schema_of_airflow() -> None:
     schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
-    if "cli" not in schema["properties"]:
-        pytest.skip("this Airflow knows less of a provider's info")
+
+
+@needs.COMMANDS
+def test_the_provider_info_has_nothing_that_airflow_does_not_know() -> None:
+    schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
     assert get_provider_info().keys() <= schema["properties"].keys()
 
 
@@ -66,10 +70,9 @@ def test_airflow_finds_the_connection_type(manager: Any) -> None:
     assert found.connection_testable
 
 
+@needs.FORM
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_airflow_shows_the_fields_of_the_connection(manager: Any) -> None:
-    if not hasattr(manager, "_add_widgets_from_hook"):
-        pytest.skip("this Airflow asks hooks alone for the fields")
     prefix = "extra__mstr__"
     fields = {
         name.removeprefix(prefix): widget
@@ -160,7 +163,8 @@ def test_what_dag_files_import_loads_neither_a_connection_library_nor_openlineag
 @pytest.mark.parametrize("module", ["operators", "sensors", "task_groups", "assets"])
 def test_what_dag_files_import_brings_no_module_that_only_a_running_task_needs(module: str) -> None:
     code = (
-        "import json, sys; from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, TaskGroup, XComArg;"
+        "import json, sys; from airflow.providers.common.compat import sdk;"
+        "sdk.DAG, sdk.BaseOperator, sdk.BaseSensorOperator, sdk.TaskGroup, sdk.XComArg;"
         f"before = set(sys.modules); import airflow_provider_mstr.{module};"
         "print(json.dumps(sorted(set(sys.modules) - before)))"
     )

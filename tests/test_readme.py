@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
 
@@ -34,6 +35,7 @@ def test_the_connection_means_the_server_that_it_shows(monkeypatch: pytest.Monke
     assert (server.credentials.mode, server.project, server.timeout) == (LoginMode.LDAP, "Tutorial", 60.0)
 
 
+@needs.COMMANDS
 def test_each_command_is_one() -> None:
     parser = get_parser()
     typed = re.findall(r"^\$ airflow (mstr .*?)(?:  #.*)?$", README, re.MULTILINE)

@@ -1,40 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
+from typing import Any
 
+import needs
 import pytest
 
 from airflow_provider_mstr.rest import errors
 
-compat = pytest.importorskip(
-    "airflow.sdk.definitions.retry_policy", reason="retry policies came with Airflow 3.3"
-)
 
-from airflow_provider_mstr.retry_policy import MstrRetryPolicy  # noqa: E402
+@pytest.fixture
+def policy() -> Any:
+    from airflow_provider_mstr.retry_policy import MstrRetryPolicy
+
+    return MstrRetryPolicy(minutes=7)
 
 
+@needs.RETRY_POLICIES
 @pytest.mark.parametrize(
     ("kind", "action", "delay"),
     [
-        (errors.SessionLimit, compat.RetryAction.RETRY, timedelta(minutes=7)),
-        (errors.ModelBusy, compat.RetryAction.RETRY, timedelta(minutes=7)),
-        (errors.SessionLost, compat.RetryAction.RETRY, timedelta(seconds=10)),
-        (errors.OutcomeUnknown, compat.RetryAction.RETRY, timedelta(seconds=10)),
-        (errors.AuthenticationRefused, compat.RetryAction.FAIL, None),
-        (errors.PublishFailed, compat.RetryAction.DEFAULT, None),
-        (RuntimeError, compat.RetryAction.DEFAULT, None),
+        (errors.SessionLimit, "RETRY", timedelta(minutes=7)),
+        (errors.ModelBusy, "RETRY", timedelta(minutes=7)),
+        (errors.SessionLost, "RETRY", timedelta(seconds=10)),
+        (errors.OutcomeUnknown, "RETRY", timedelta(seconds=10)),
+        (errors.AuthenticationRefused, "FAIL", None),
+        (errors.PublishFailed, "DEFAULT", None),
+        (RuntimeError, "DEFAULT", None),
     ],
 )
 def test_each_error_is_retried_when_time_may_have_mended_it(
-    kind: type[Exception], action: object, delay: timedelta | None
+    kind: type[Exception], action: str, delay: timedelta | None, policy: Any
 ) -> None:
-    decision = MstrRetryPolicy(minutes=7).evaluate(kind("x"), 1, 3)
+    decision = policy.evaluate(kind("x"), 1, 3)
 
-    assert (decision.action, decision.retry_delay) == (action, delay)
+    assert (decision.action.name, decision.retry_delay) == (action, delay)
 
 
-def test_the_policy_survives_the_serialization_of_its_dag() -> None:
-    policy = MstrRetryPolicy(minutes=3)
+@needs.RETRY_POLICIES
+def test_the_policy_survives_the_serialization_of_its_dag(policy: Any) -> None:
+    assert type(policy).deserialize(policy.serialize()).minutes == 7
 
-    assert MstrRetryPolicy.deserialize(policy.serialize()).minutes == 3
+
+def test_where_airflow_has_no_retry_policies_it_is_said_which_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.common.compat import sdk
+
+    monkeypatch.delitem(sys.modules, "airflow_provider_mstr.retry_policy", raising=False)
+    monkeypatch.setitem(sys.modules, sdk.__name__, _Without(sdk, "RetryPolicy"))
+
+    with pytest.raises(ImportError, match=r"needs the retry policies of Airflow 3.3 or newer"):
+        import airflow_provider_mstr.retry_policy  # noqa: F401
+
+
+class _Without:
+    """A module that lacks one of its names.
+
+    :param module: the module
+    :param name: the name
+    """
+
+    def __init__(self, module: Any, name: str) -> None:
+        self.module, self.name = module, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self.name:
+            raise AttributeError(name)
+        return getattr(self.module, name)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,10 +74,19 @@ def test_one_table_is_no_plural() -> None:
     assert told(table("ytd_day"))[0].endswith("1 table:")
 
 
-def summaries(capsys: pytest.CaptureFixture[str]) -> list[list[list[str]]]:
-    """Return the words of the lines of each summary in what Airflow has printed of a task's log."""
-    said = [line.partition("]")[2].split() for line in capsys.readouterr().out.splitlines()]
-    return [said[at : at + 6] for at, words in enumerate(said) if words[:1] == ["Refresh"]]
+Summaries = Callable[[], list[list[list[str]]]]
+
+
+@pytest.fixture
+def summaries(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Summaries:
+    """Tells the words of each summary in a task's log, which Airflow 3 prints and Airflow 2 logs."""
+
+    def told() -> list[list[list[str]]]:
+        printed = [line.partition("]")[2] for line in capsys.readouterr().out.splitlines()]
+        said = [line.split() for line in (*printed, *caplog.messages)]
+        return [said[at : at + 6] for at, words in enumerate(said) if words[:1] == ["Refresh"]]
+
+    return told
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=60))
@@ -90,10 +101,10 @@ def test_every_line_is_one_line_of_bounded_width_and_all_are_aligned(names: list
 @every_way
 @pytest.mark.usefixtures("mstr_connection", "brisk")
 @pytest.mark.mstr_sandbox(publish_seconds=1)
-def test_it_ends_the_log_of_every_way_once(refresh: Way, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_ends_the_log_of_every_way_once(refresh: Way, summaries: Summaries) -> None:
     assert refresh(RETAIL).error is None
 
-    (summary,) = summaries(capsys)
+    (summary,) = summaries()
     assert summary[0][:2] == ["Refresh", "finished"]
     assert summary[1][:4] == ["table", "policy", "state", "seconds"]
     assert {row[0] for row in summary[2:6]} == {"ytd_day", "city_mnth_sls", "lu_store", "order_detail"}
@@ -102,11 +113,9 @@ def test_it_ends_the_log_of_every_way_once(refresh: Way, capsys: pytest.CaptureF
 @every_way
 @pytest.mark.usefixtures("mstr_connection", "brisk")
 @pytest.mark.mstr_sandbox(publish_seconds=1, publish_failure=PublishFailure("error", "lu_store"))
-def test_a_failure_is_told_as_well_and_names_its_table_first(
-    refresh: Way, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_is_told_as_well_and_names_its_table_first(refresh: Way, summaries: Summaries) -> None:
     assert refresh(RETAIL).error is not None
 
-    (summary,) = summaries(capsys)
+    (summary,) = summaries()
     assert summary[0][:2] == ["Refresh", "failed"]
     assert summary[2][:3] == ["lu_store", "replace", "failed"]

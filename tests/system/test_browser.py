@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import browser
+import needs
 import pytest
 import requests
 from standalone import Standalone
@@ -24,7 +25,7 @@ pytest.importorskip("playwright.sync_api")
 from browsing import Pages, field, fill, keep, part, save, unfold
 from playwright.sync_api import Page, expect, sync_playwright
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
+pytestmark = [needs.FORM, pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
 
 CONN_ID = "strategy"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import needs
 import pytest
 from models import LONG_REFRESH, model_of, of_both_forms
 from standalone import Standalone
@@ -53,6 +54,7 @@ def log_of_the_failed(dag_id: str, runs: Runs, airflow: Standalone, sandbox: San
     return airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
 
 
+@needs.ON_KILL
 @pytest.mark.parametrize("dag_id", of_both_forms("dagrun_timeout"))
 def test_dagrun_timeout_stops_a_deferred_load_though_no_teardown_runs(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
@@ -113,6 +115,7 @@ def test_a_trigger_that_never_fires_is_given_up_and_leaves_no_load_behind(
     assert "Trigger timeout" in log_of_the_failed(dag_id, runs, airflow, sandbox)
 
 
+@needs.ON_KILL
 def test_no_time_limit_leaves_a_session(runs: Runs, airflow: Standalone, sandbox: Sandbox) -> None:
     for dag_id in runs:
         states(airflow, dag_id, runs)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping
 
+import needs
 import pytest
 from standalone import Standalone
 from watching import closed
@@ -77,6 +78,7 @@ def test_another_triggerer_goes_on_where_one_has_ended(
     assert_each_ends_well_with_its_first_publish(airflow, sandbox, runs)
 
 
+@needs.ON_KILL
 def test_a_triggerer_that_wakes_up_to_find_its_waits_taken_over_stops_no_load(
     runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import needs
 import pytest
 from moments import asked
 from standalone import Standalone
@@ -10,7 +11,7 @@ from watching import clear, closed, running
 
 from airflow_provider_mstr.sandbox import Sandbox
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
+pytestmark = [needs.TASK_STATE_STORE, pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
 
 IN_ONE_TASK = ("retried_blocking", "refresh")
 DEFERRABLE = ("retried_deferrable", "refresh")

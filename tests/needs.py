@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks for the tests of what only newer versions of Airflow have, by the feature and not by the version."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import airflow
+import pytest
+from airflow.providers.common.compat.sdk import Context
+from airflow.providers_manager import ProvidersManager
+from airflow.triggers.base import BaseTrigger
+
+_info = json.loads(Path(airflow.__path__[0], "provider_info.schema.json").read_text())["properties"]
+
+
+def _feature(there: bool, reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not there, reason=reason)
+
+
+def _module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+ASSETS = _feature(_module("airflow.sdk"), "before 3.0, Airflow tells a task of the events of no assets")
+COMMANDS = _feature("cli" in _info, "before 3.2, Airflow takes no commands from a provider")
+DAGBAG = _feature(_module("airflow.dag_processing.dagbag"), "before 3.2, DagBag is in airflow.models")
+FORM = _feature(
+    hasattr(ProvidersManager, "_add_widgets_from_hook"),
+    "before 3.2, Airflow reads the fields of a connection from the hook alone",
+)
+ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells no trigger of a user's kill")
+RETRY_POLICIES = _feature(
+    _module("airflow.sdk.definitions.retry_policy"), "before 3.3, Airflow has no retry policies"
+)
+TASK_STATE_STORE = _feature(
+    "task_state_store" in Context.__annotations__, "before 3.3, Airflow keeps no notes for a retry"
+)
