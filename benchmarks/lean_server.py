@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import cast
 
 import uvloop
 
@@ -43,7 +44,7 @@ class LeanServer(asyncio.Protocol):
 
         :param transport: the connection to it
         """
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._waiting = b""
 
     def data_received(self, data: bytes) -> None:

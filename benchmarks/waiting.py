@@ -297,7 +297,7 @@ def lean_server() -> Iterator[str]:
     script = Path(__file__).with_name("lean_server.py")
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as server:
         try:
-            yield server.stdout.readline().strip()
+            yield server.stdout.readline().strip() if server.stdout else ""
         finally:
             server.terminate()
 
