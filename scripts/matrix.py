@@ -87,12 +87,12 @@ def cell_of(airflow: str, python: str) -> Cell:
     :param python: its version
     """
     oldest = next(each.airflow for each in cells() if each.resolution == "highest")
-    wanted = oldest if airflow == "oldest" else airflow
+    version = oldest if airflow == "oldest" else airflow
     for cell in cells():
-        if (cell.airflow, cell.python) == (wanted, python):
+        if (cell.airflow, cell.python) == (version, python):
             return cell
     known = ", ".join(map(str, cells()))
-    raise UnfitError(f"no Airflow {wanted} with Python {python} in {LIST.name}; there are {known}")
+    raise UnfitError(f"no Airflow {version} with Python {python} in {LIST.name}; there are {known}")
 
 
 def version_of(interpreter: str) -> str | None:
@@ -133,9 +133,18 @@ def install(cell: Cell, interpreter: str) -> None:
         _run(interpreter, "-m", "venv", str(cell.venv))
         _run(str(cell.bin / "pip"), "install", "--quiet", "uv")
     uv = [str(cell.bin / "uv"), "pip", "install", "--quiet", "--python", str(cell.bin / "python")]
-    fixed = [f"apache-airflow=={cell.airflow}", *cell.pins]
-    _run(*uv, "--resolution", cell.resolution, "--editable", ".", *fixed)
-    _run(*uv, "--group", "test", *fixed)
+    held = [f"{name}=={version}" for name, version in wanted(cell).items()]
+    _run(*uv, "--resolution", cell.resolution, "--editable", ".", *held, *cell.pins)
+    _run(*uv, "--group", "test", *held, *cell.pins)
+
+
+def wanted(cell: Cell) -> dict[str, str]:
+    """Return the versions that a cell is for.
+
+    :param cell: the cell
+    """
+    lowest = floors() if cell.resolution == "lowest-direct" else {}
+    return lowest | {"apache-airflow": cell.airflow}
 
 
 def check(cell: Cell) -> None:
@@ -146,12 +155,9 @@ def check(cell: Cell) -> None:
     if version_of(str(cell.bin / "python")) != cell.python:
         raise UnfitError(f"{cell.venv.name} has not Python {cell.python}")
     installed = installed_in(cell)
-    wanted = {"apache-airflow": cell.airflow}
-    if cell.resolution == "lowest-direct":
-        wanted = floors() | wanted
     wrong = [
         f"{name} {installed.get(name)}, not {version}"
-        for name, version in wanted.items()
+        for name, version in wanted(cell).items()
         if installed.get(name) != version
     ]
     if wrong:

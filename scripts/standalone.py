@@ -306,7 +306,7 @@ class Standalone:
             raise NotReadyError("not so yet")
 
     def _wait_until_healthy(self) -> None:
-        self._until(120.0)(self._healthy)
+        self._until(300.0)(self._healthy)
 
     def _healthy(self) -> None:
         if self._process is None or self._process.poll() is not None:

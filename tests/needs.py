@@ -35,6 +35,10 @@ FORM = _feature(
     "before 3.2, Airflow reads the fields of a connection from the hook alone",
 )
 ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells no trigger of a user's kill")
+PARALLEL = _feature(
+    not _module("airflow.executors.sequential_executor"),
+    "before 3.0, Airflow runs one task at a time on SQLite",
+)
 RETRY_POLICIES = _feature(
     _module("airflow.sdk.definitions.retry_policy"), "before 3.3, Airflow has no retry policies"
 )

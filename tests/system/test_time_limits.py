@@ -13,7 +13,7 @@ from watching import closed, logouts_of, publish_of
 
 from airflow_provider_mstr.sandbox import Sandbox
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [needs.PARALLEL, pytest.mark.timeout(600)]
 
 TASK = {"in_one_task": "refresh", "in_steps": "wait"}
 
