@@ -3,26 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-try:
-    from structlog.contextvars import bound_contextvars
-except ImportError:  # Airflow 2 keeps lines of text only
-    bound_contextvars = None
 
-KEY = "mstr"
-
-
-@contextmanager
-def beside(**facts: Any) -> Iterator[None]:
-    """Keep facts beside each line that is told in the block.
+def beside(**facts: Any) -> AbstractContextManager[None]:
+    """Keep facts beside each line that is told in the block, under ``mstr``.
 
     :param facts: what the line says, as plain JSON
     """
-    if bound_contextvars is None:
-        yield
-        return
-    with bound_contextvars(**{KEY: facts}):
-        yield
+    try:
+        from structlog.contextvars import bound_contextvars
+    except ImportError:
+        # Airflow 2 keeps lines of text only.
+        return nullcontext()
+    return bound_contextvars(mstr=facts)

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model's attempts say of it: whether it needs somebody, and why.
+
+import { handleOf } from "./progress.js";
+import { count, firstSentence, median, roughly, span } from "./words.js";
+
+export const OPERATORS = ["MstrRefreshDataModelOperator", "MstrPublishStatusSensor"];
+export const STEPS = [
+  "MstrCreateDataModelInstanceOperator",
+  "MstrPublishDataModelOperator",
+  "MstrDeleteDataModelInstanceOperator",
+];
+
+/** How many runs back a model is judged by. */
+export const LOOK_BACK = 20;
+
+// A model is stale when its last success is older than this many usual intervals, or than the longest of
+// late by this share; and never sooner than so many seconds.
+const INTERVALS = 2;
+const LATE = 1.2;
+const SOONEST = 1800;
+
+/** The standings, by how much they need attention. */
+export const RANKS = ["failing", "stale", "never", "running", "fine"];
+export const NAMES = {
+  failing: "Failing",
+  stale: "Stale",
+  never: "Never loaded",
+  running: "Running",
+  fine: "Fine",
+};
+
+const UNDER_WAY = ["running", "deferred", "queued", "scheduled", "restarting", "up_for_reschedule", "up_for_retry"];
+const FAILED = ["failed", "upstream_failed"];
+
+/** @typedef {{key: string, place: import("./airflow.js").Place, state: string, attempt: number, start: number | null,
+ *   end: number | null, seconds: number | null, operator: string, dag: string, task: string,
+ *   conn: string, id: string, name: string, project: string, handle: any}} Attempt */
+
+/** What a task instance says. @returns {Attempt} */
+export function attemptOf(ti) {
+  const fields = ti.rendered_fields ?? {};
+  const handle = handleOf(fields.instance);
+  const moment = (text) => (text ? Date.parse(text) : null);
+  const place = { dagId: ti.dag_id, runId: ti.dag_run_id, taskId: ti.task_id, mapIndex: ti.map_index };
+  return {
+    key: JSON.stringify(Object.values(place)),
+    place,
+    state: ti.state ?? "scheduled",
+    attempt: ti.try_number,
+    start: moment(ti.start_date),
+    end: moment(ti.end_date),
+    seconds: ti.duration,
+    operator: ti.operator_name || ti.operator,
+    dag: ti.dag_display_name || ti.dag_id,
+    task: (ti.task_display_name || ti.task_id) + (ti.map_index >= 0 ? ` [${ti.rendered_map_index ?? ti.map_index}]` : ""),
+    conn: fields.mstr_conn_id ?? "",
+    id: (fields.data_model_id ?? handle?.data_model_id ?? "").toUpperCase(),
+    name: fields.data_model ?? handle?.data_model ?? "",
+    project: fields.project_id ?? handle?.project_id ?? "",
+    handle,
+  };
+}
+
+/** @typedef {{key: string, attempts: Attempt[], id: string, name: string, project: string, conn: string}} Model */
+
+/** The models that some attempts refresh, each with its attempts, newest first.
+ *
+ * An attempt that has not begun, or was never to begin, says no model: it is its task's usual one.
+ * @param {Attempt[]} attempts
+ * @param {Map<string, {id: string, name: string}>} known what else is known of a model, by its key
+ * @returns {Model[]} */
+export function modelsOf(attempts, known = new Map()) {
+  const newestFirst = [...attempts].sort((a, b) => momentOf(b) - momentOf(a));
+  const usual = new Map();
+  const taskOf = ({ place }) => JSON.stringify([place.dagId, place.taskId, place.mapIndex]);
+  for (const each of newestFirst) {
+    if ((each.id || each.name) && !usual.has(taskOf(each))) usual.set(taskOf(each), each);
+  }
+  const models = new Map();
+  for (const each of newestFirst) {
+    const said = each.id || each.name ? each : (usual.get(taskOf(each)) ?? each);
+    const alias = !said.id && said.name ? known.get(`${said.conn} ${said.name}`) : undefined;
+    const id = said.id || alias?.id || "";
+    const key = [said.conn, id || said.name || taskOf(each)].join(" ");
+    if (!models.has(key)) models.set(key, { key, attempts: [], id: "", name: "", project: "", conn: said.conn });
+    const model = models.get(key);
+    model.id ||= id;
+    model.name ||= said.name;
+    model.project ||= said.project;
+    model.attempts.push(each);
+  }
+  for (const model of models.values()) {
+    const more = known.get(model.key);
+    if (more) Object.assign(model, { id: model.id || more.id, name: more.name || model.name, project: more.project || model.project });
+  }
+  return [...models.values()];
+}
+
+const momentOf = ({ start, end }) => start ?? end ?? Infinity;
+
+/** How a model stands.
+ * @param {Model} model
+ * @param {number} now milliseconds since the epoch
+ * @param {{paused?: Set<string>, error?: string, progress?: any}} seen
+ */
+export function standingOf(model, now, { paused = new Set(), error, progress } = {}) {
+  const attempts = model.attempts;
+  const latest = attempts[0];
+  const isUnderWay = UNDER_WAY.includes(latest.state);
+  const ended = attempts.filter(({ state }) => state === "success" || FAILED.includes(state)).slice(0, LOOK_BACK);
+  const successes = ended.filter(({ state }) => state === "success");
+  const lastSuccess = successes[0] ?? null;
+  const lastEnded = ended[0] ?? null;
+  const age = lastSuccess?.end ? (now - lastSuccess.end) / 1000 : null;
+  const usual = intervalOf(successes);
+  const isStale = age !== null && usual !== null && age > usual.limit;
+  const hasFailed = lastEnded !== null && FAILED.includes(lastEnded.state);
+  const isRetrying = latest.state === "up_for_retry";
+  const rank = hasFailed || isRetrying ? "failing" : isStale ? "stale" : isUnderWay ? "running" : lastSuccess ? "fine" : "never";
+  const durations = successes.map(({ seconds }) => seconds).filter((seconds) => seconds !== null);
+  return {
+    rank,
+    model,
+    latest,
+    isUnderWay,
+    ended,
+    lastSuccess,
+    lastEnded,
+    age,
+    usual,
+    successes: successes.length,
+    lastSeconds: durations[0] ?? null,
+    median: durations.length ? median(durations) : null,
+    failure: rank === "failing" ? (isRetrying ? latest : lastEnded) : null,
+    running: isUnderWay ? runningWords(latest, progress, now) : "",
+    why: why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, durations, now, error, isPaused: paused.has(latest.place.dagId), progress }),
+  };
+}
+
+/** The usual interval between two successes, and the age beyond which a model is stale, in seconds. */
+function intervalOf(successes) {
+  const gaps = successes.slice(1).map((each, index) => (successes[index].end - each.end) / 1000);
+  if (gaps.length < 2) return null;
+  const typical = median(gaps);
+  return { typical, limit: Math.max(INTERVALS * typical, LATE * Math.max(...gaps), SOONEST) };
+}
+
+function runningWords(latest, progress, now) {
+  if (latest.state === "up_for_retry") return "waits to try again";
+  if (!latest.start || ["queued", "scheduled"].includes(latest.state)) return "waits to start";
+  const since = span((now - latest.start) / 1000);
+  const { all, finished } = progress ?? {};
+  return all ? `${finished} of ${count(all, "table")} after ${since}` : `for ${since}`;
+}
+
+/** One sentence for a person who has five seconds. */
+function why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, durations, now, error, isPaused }) {
+  const ago = (moment) => `${roughly((now - moment) / 1000)} ago`;
+  if (rank === "failing") {
+    const failed = isRetrying ? latest : lastEnded;
+    const when = failed.end ? ` ${ago(failed.end)}` : "";
+    const what = error ? firstSentence(error) : failed.state === "upstream_failed" ? "a step before it failed" : "";
+    const next = isRetrying ? `; attempt ${latest.attempt} failed, the next one follows` : UNDER_WAY.includes(latest.state) ? "; running again now" : "";
+    return `Failed${when}${what ? `: ${what}` : ""}${next}.`;
+  }
+  const paused = isPaused ? " Its DAG is paused." : "";
+  if (rank === "stale") {
+    const again = UNDER_WAY.includes(latest.state) ? " Running now." : paused || ` No run since that has ended.`;
+    return `Last loaded ${ago(lastSuccess.end)}, usually every ${roughly(usual.typical)}.${again}`;
+  }
+  if (rank === "never") return `No success is known.${paused}`;
+  if (rank === "running") return lastSuccess ? `Loading now; last loaded ${ago(lastSuccess.end)}.` : "Loading now, for the first time.";
+  return `Loaded ${ago(lastSuccess.end)}${durations.length ? ` in ${span(durations[0])}` : ""}.${paused}`;
+}
+
+/** The standings, what needs attention first; among equals what has waited longest for a success.
+ * @param {ReturnType<typeof standingOf>[]} standings */
+export const byAttention = (standings) =>
+  [...standings].sort(
+    (a, b) =>
+      RANKS.indexOf(a.rank) - RANKS.indexOf(b.rank) ||
+      (b.age ?? Infinity) - (a.age ?? Infinity) ||
+      a.model.key.localeCompare(b.model.key),
+  );
+
+/** How a row calls its model. @param {Model} model */
+export function titleOf(model) {
+  const [latest] = model.attempts;
+  return model.name || (model.id ? `${latest.task.replace(/\.wait$/, "")} (${model.id.slice(0, 8)}…)` : latest.task);
+}
