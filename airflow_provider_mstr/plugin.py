@@ -34,13 +34,15 @@ def _url(name: str) -> str:
 
 
 def _view(name: str, destination: str, url_route: str, bundle: str) -> dict[str, str]:
-    icons = {"icon": _url("model.svg"), "icon_dark_mode": _url("model-dark.svg")}
     return {
         "name": name,
         "destination": destination,
         "url_route": url_route,
         "bundle_url": _url(bundle),
-        **icons,
+        "icon": _url("model.svg"),
+        "icon_dark_mode": _url("model-dark.svg"),
+        # The menu that the page is in; a tab is in none.
+        "category": "browse",
     }
 
 

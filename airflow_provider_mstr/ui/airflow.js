@@ -82,6 +82,12 @@ export const taskInstance = (place) => get(mappedPathOf(place));
 export const tries = async (place) =>
   ((await get(`${mappedPathOf(place)}/tries`)).task_instances ?? []).sort((a, b) => a.try_number - b.try_number);
 
+/** The keys of what a task has pushed. @param {Place} place */
+export async function xcomKeys(place) {
+  const found = await getIfAllowed(`${pathOf(place)}/xcomEntries`, { map_index: place.mapIndex, limit: 100 });
+  return new Set((found?.xcom_entries ?? []).map(({ key }) => key));
+}
+
 /** What a task has pushed, or null. @param {Place} place */
 export async function xcom(place, key) {
   const found = await getIfAllowed(`${pathOf(place)}/xcomEntries/${part(key)}`, {

@@ -5,8 +5,8 @@ import { linkTo, linkToDag } from "./airflow.js";
 import { Fragment, Link, Styles, h, timeOf, useMemo, useState } from "./host.js";
 import { useModels } from "./models.js";
 import { Chart, Meter, Notice, Sign } from "./parts.js";
-import { NAMES, RANKS, titleOf } from "./standing.js";
-import { count, roughly, span } from "./words.js";
+import { NAMES, RANKS, taskOf, titleOf } from "./standing.js";
+import { count, roughly, short, span } from "./words.js";
 
 function Page() {
   const models = useModels();
@@ -43,7 +43,7 @@ function Page() {
 
 const matches = ({ model }, sought) => {
   const { name, id, project, conn, attempts } = model;
-  const places = new Set(attempts.flatMap(({ dag, task, place }) => [dag, task, place.dagId]));
+  const places = new Set(attempts.flatMap(({ dag, task, label, place }) => [dag, task, label, place.dagId]));
   const text = [name, id, project, conn, ...places].join("\n").toLowerCase();
   return sought.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 };
@@ -120,7 +120,7 @@ function Row({ standing }) {
       "th",
       { scope: "row" },
       h(Link, { to: linkTo(latest.place, "plugin/data-model"), className: "mstr-name", title: id || undefined }, titleOf(model)),
-      h("span", { className: "mstr-muted" }, [project, conn !== "mstr_default" && conn].filter(Boolean).join(" · ")),
+      h("span", { className: "mstr-muted" }, [!name && short(id), short(project), conn !== "mstr_default" && conn].filter(Boolean).join(" · ")),
       h(
         "span",
         { className: "mstr-why", title: error || undefined },
@@ -139,7 +139,7 @@ function Row({ standing }) {
 const LastSuccess = ({ lastSuccess, age }) =>
   lastSuccess
     ? h(Fragment, null, h("strong", null, `${roughly(age)} ago`), h("span", { className: "mstr-muted" }, timeOf(lastSuccess.end)))
-    : "–";
+    : h("span", { className: "mstr-muted" }, "none known");
 
 const Now = ({ running, progress }) =>
   running
@@ -165,18 +165,18 @@ const Durations = ({ ended, lastSeconds, median }) =>
 const MOST_TASKS = 3;
 
 function Tasks({ model }) {
-  const tasks = new Map(model.attempts.toReversed().map((attempt) => [JSON.stringify([attempt.dag, attempt.task]), attempt]));
+  const tasks = new Map(model.attempts.toReversed().map((attempt) => [JSON.stringify([attempt.dag, taskOf(attempt)]), attempt]));
   const newestFirst = [...tasks.values()].reverse();
   return h(
     Fragment,
     null,
-    newestFirst.slice(0, MOST_TASKS).map(({ key, dag, task, place }) =>
+    newestFirst.slice(0, MOST_TASKS).map(({ key, dag, place, ...attempt }) =>
       h(
         "span",
         { key, className: "mstr-task" },
         h(Link, { to: linkToDag(place.dagId) }, dag),
         " › ",
-        h(Link, { to: linkTo(place) }, task),
+        h(Link, { to: linkTo(place) }, taskOf(attempt)),
       ),
     ),
     newestFirst.length > MOST_TASKS && h("span", { className: "mstr-muted" }, `and ${count(newestFirst.length - MOST_TASKS, "other task")}`),

@@ -2,7 +2,7 @@
 // What a model's attempts say of it: whether it needs somebody, and why.
 
 import { handleOf } from "./progress.js";
-import { count, firstSentence, median, roughly, span } from "./words.js";
+import { count, firstSentence, median, roughly, short, span } from "./words.js";
 
 export const OPERATORS = ["MstrRefreshDataModelOperator", "MstrPublishStatusSensor"];
 export const STEPS = [
@@ -35,7 +35,7 @@ const FAILED = ["failed", "upstream_failed"];
 
 /** @typedef {{key: string, place: import("./airflow.js").Place, state: string, attempt: number, start: number | null,
  *   end: number | null, seconds: number | null, operator: string, dag: string, task: string,
- *   conn: string, id: string, name: string, project: string, handle: any}} Attempt */
+ *   label: string, conn: string, id: string, name: string, project: string, handle: any}} Attempt */
 
 /** What a task instance says. @returns {Attempt} */
 export function attemptOf(ti) {
@@ -53,7 +53,8 @@ export function attemptOf(ti) {
     seconds: ti.duration,
     operator: ti.operator_name || ti.operator,
     dag: ti.dag_display_name || ti.dag_id,
-    task: (ti.task_display_name || ti.task_id) + (ti.map_index >= 0 ? ` [${ti.rendered_map_index ?? ti.map_index}]` : ""),
+    task: ti.task_display_name || ti.task_id,
+    label: ti.map_index >= 0 ? (ti.rendered_map_index ?? String(ti.map_index)) : "",
     conn: fields.mstr_conn_id ?? "",
     id: (fields.data_model_id ?? handle?.data_model_id ?? "").toUpperCase(),
     name: fields.data_model ?? handle?.data_model ?? "",
@@ -73,16 +74,16 @@ export function attemptOf(ti) {
 export function modelsOf(attempts, known = new Map()) {
   const newestFirst = [...attempts].sort((a, b) => momentOf(b) - momentOf(a));
   const usual = new Map();
-  const taskOf = ({ place }) => JSON.stringify([place.dagId, place.taskId, place.mapIndex]);
+  const mappedTask = ({ place }) => JSON.stringify([place.dagId, place.taskId, place.mapIndex]);
   for (const each of newestFirst) {
-    if ((each.id || each.name) && !usual.has(taskOf(each))) usual.set(taskOf(each), each);
+    if ((each.id || each.name) && !usual.has(mappedTask(each))) usual.set(mappedTask(each), each);
   }
   const models = new Map();
   for (const each of newestFirst) {
-    const said = each.id || each.name ? each : (usual.get(taskOf(each)) ?? each);
+    const said = each.id || each.name ? each : (usual.get(mappedTask(each)) ?? each);
     const alias = !said.id && said.name ? known.get(`${said.conn} ${said.name}`) : undefined;
     const id = said.id || alias?.id || "";
-    const key = [said.conn, id || said.name || taskOf(each)].join(" ");
+    const key = [said.conn, id || said.name || mappedTask(each)].join(" ");
     if (!models.has(key)) models.set(key, { key, attempts: [], id: "", name: "", project: "", conn: said.conn });
     const model = models.get(key);
     model.id ||= id;
@@ -184,8 +185,13 @@ export const byAttention = (standings) =>
       a.model.key.localeCompare(b.model.key),
   );
 
-/** How a row calls its model. @param {Model} model */
+/** How a task is called, with what tells it from others that are mapped as it is. @param {Attempt} attempt */
+export const taskOf = ({ task, label }) => (label ? `${task} [${short(label)}]` : task);
+
+/** How a row calls its model, whose name is not known where only its id was ever used. @param {Model} model */
 export function titleOf(model) {
-  const [latest] = model.attempts;
-  return model.name || (model.id ? `${latest.task.replace(/\.wait$/, "")} (${model.id.slice(0, 8)}…)` : latest.task);
+  if (model.name) return model.name;
+  const [{ task, label }] = model.attempts;
+  const isTelling = label && !/^\d+$/.test(label) && label.toUpperCase() !== model.id;
+  return isTelling ? label : task.replace(/\.wait$/, "");
 }

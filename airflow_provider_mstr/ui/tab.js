@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tab "Data model" of a task instance: the refresh, table by table and attempt by attempt.
 
-import { Refused, get, linkTo, log, taskInstance, tries, xcom } from "./airflow.js";
+import { Refused, get, linkTo, log, taskInstance, tries, xcom, xcomKeys } from "./airflow.js";
+import { Attempt } from "./attempt.js";
 import { Fragment, Link, Styles, h, useEffect, useEvery, useRef, useState } from "./host.js";
 import { Notice } from "./parts.js";
 import { complete, read } from "./progress.js";
-import { OPERATORS, STEPS, attemptOf } from "./standing.js";
-import { Attempt } from "./attempt.js";
+import { OPERATORS, STEPS, attemptOf, titleOf } from "./standing.js";
+import { short } from "./words.js";
 
+const LINK = "mstr_data_model_link";
+const OUTCOME = "mstr_outcome";
 const EVERY_SECONDS = 3;
 const OVER = ["success", "failed", "skipped", "upstream_failed", "removed"];
 
@@ -37,7 +40,7 @@ const Heading = ({ title, id, project, link }) =>
     "header",
     { className: "mstr-header" },
     h("h2", null, title),
-    h("span", { className: "mstr-muted" }, [project && `Project ${project}`, id && id !== title && id].filter(Boolean).join(" · ")),
+    h("span", { className: "mstr-muted" }, [project && `Project ${short(project)}`, id && `Id ${id}`].filter(Boolean).join(" · ")),
     link && h("a", { href: link, target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
   );
 
@@ -73,10 +76,12 @@ async function refreshOf(place, kept) {
   const ti = await taskInstance(place);
   const { operator, ...model } = attemptOf(ti);
   if (STEPS.includes(operator)) return { kind: "step", wait: await waitOf(place) };
-  const link = await xcom(place, "mstr_data_model_link");
-  if (!OPERATORS.includes(operator) && !link) return { kind: "other" };
+  const keys = await xcomKeys(place);
+  // An operator that is derived from ours has another name, but pushes the same.
+  if (!OPERATORS.includes(operator) && !keys.has(LINK)) return { kind: "other" };
+  const pushed = async (key) => (keys.has(key) ? xcom(place, key) : null);
+  const [link, outcome] = [await pushed(LINK), await pushed(OUTCOME)];
   const isOver = OVER.includes(ti.state);
-  const outcome = isOver ? await xcom(place, "mstr_outcome") : null;
   const all = ti.try_number > 0 ? await tries(place) : [];
   const attempts = [];
   for (const each of all) {
@@ -95,7 +100,7 @@ async function refreshOf(place, kept) {
     link,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state ?? "scheduled", start: null, end: null, progress: read(null) }],
     id,
-    title: model.name || last?.data_model || id || model.task,
+    title: model.name || last?.data_model || titleOf({ attempts: [model], id }),
     project: last?.project || model.project || last?.project_id || "",
   };
 }

@@ -27,11 +27,10 @@ export function span(seconds) {
  * @param {number} seconds */
 export function roughly(seconds) {
   if (seconds < 60) return "under a minute";
-  // Below a day and a half hours say more.
-  const [unit, size] = STEPS.find(([, each]) => seconds >= 1.5 * each);
-  const count = Math.round(seconds / size);
-  const names = { d: "day", h: "hour", min: "minute", s: "second" };
-  return `${count} ${names[unit]}${count === 1 ? "" : "s"}`;
+  // Up to one and a half of a unit the smaller one says more.
+  if (seconds < 1.5 * 3600) return count(Math.round(seconds / 60), "minute");
+  if (seconds < 1.5 * 86400) return count(Math.round(seconds / 3600), "hour");
+  return count(Math.round(seconds / 86400), "day");
 }
 
 /** A count of things: "1 table", "2 tables". */
@@ -43,6 +42,9 @@ export function median(numbers) {
   const half = sorted.length >> 1;
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
+
+/** An id, shortened where it is one of Strategy's. @param {string} id */
+export const short = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…` : id);
 
 /** The first sentence of an error, for a row of a table. @param {string} text */
 export function firstSentence(text) {
