@@ -5,7 +5,8 @@ import { now } from "./airflow.js";
 import { Fragment, h, timeOf, useEffect, useState } from "./host.js";
 import { Meter, Sign } from "./parts.js";
 import { counts } from "./progress.js";
-import { count, span } from "./words.js";
+import { UNREADABLE } from "./standing.js";
+import { count, firstSentence, span } from "./words.js";
 
 const MOST_NAMES = 5;
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400];
@@ -28,7 +29,7 @@ export function Attempt({ number, state, start, end, progress, isLatest, isOnly 
     : h(
         "details",
         { className: "mstr-attempt" },
-        h("summary", null, heading, " ", h(Sign, { rank: standing.rank }, standing.word)),
+        h("summary", null, heading, " ", h(Sign, { rank: standing.rank }, standing.word), " ", progress.error && firstSentence(progress.error)),
         body,
       );
 }
@@ -46,7 +47,7 @@ function standingOf(state, progress) {
   if (ended === "failed" || state === "up_for_retry") {
     const left = tables.filter((table) => table.state === "running").map(({ name }) => name);
     const waiting = all && left.length ? `${finished} of ${count(all, "table")} loaded; not seen loaded: ${listed(left)}. ` : "";
-    const unsaid = state === "upstream_failed" ? "A step before this one failed; its own tab and log say why." : "There is no error in its log: the attempt was marked as failed, or its worker was lost.";
+    const unsaid = state === "upstream_failed" ? "A step before this one failed; its own tab and log say why." : progress.isReadable ? "There is no error in its log: the attempt was marked as failed, or its worker was lost." : `Why is not known: ${UNREADABLE}.`;
     const retry = state === "up_for_retry" ? " The next attempt follows by itself." : "";
     return { rank: "failing", word: "Failed", sentence: `${waiting}${progress.error ? "" : unsaid}${retry}`.trim() };
   }

@@ -4,7 +4,7 @@
 import { Refused, each, get, log, now, xcom } from "./airflow.js";
 import { useEffect, useEvery, useMemo, useRef, useState } from "./host.js";
 import { counts, read } from "./progress.js";
-import { OPERATORS, attemptOf, byAttention, modelsOf, standingOf } from "./standing.js";
+import { OPERATORS, UNREADABLE, attemptOf, byAttention, modelsOf, standingOf } from "./standing.js";
 
 // Airflow's own limit of a page of its API.
 const PAGE = 100;
@@ -146,8 +146,8 @@ function useDetails() {
 
   const errorOf = (attempt) =>
     once(`error ${keyOf(attempt)}`, async () => {
-      const { error } = read(await log(attempt.place, attempt.attempt));
-      if (error) kept.errors.set(keyOf(attempt), error);
+      const { error, isReadable } = read(await log(attempt.place, attempt.attempt));
+      kept.errors.set(keyOf(attempt), isReadable ? error : UNREADABLE);
     });
 
   const progressOf = async (attempt) => {

@@ -129,8 +129,8 @@ function Row({ standing }) {
       ),
     ),
     h("td", { "data-title": "Last success" }, h(LastSuccess, standing)),
-    h("td", { "data-title": "Now" }, h(Now, standing)),
-    h("td", { "data-title": "Duration" }, h(Durations, standing)),
+    h("td", { "data-title": "Now", className: standing.running ? undefined : "mstr-nothing" }, h(Now, standing)),
+    h("td", { "data-title": "Duration", className: standing.ended.length ? undefined : "mstr-nothing" }, h(Durations, standing)),
     h("td", { "data-title": "Successes", className: "mstr-number" }, standing.ended.length ? `${standing.successes} of ${standing.ended.length}` : "–"),
     h("td", { "data-title": "DAG and task" }, h(Tasks, { model })),
   );

@@ -5,7 +5,8 @@
  *   spans: {word: string, state: string, from: number}[]}} TableProgress
  * `spans` are the states the table went through, each with the seconds at which it began. */
 
-/** @typedef {{tables: TableProgress[], publishedAt: number | null, outcome: any, error: string, said: string}} Progress
+/** @typedef {{tables: TableProgress[], publishedAt: number | null, outcome: any, error: string, said: string,
+ *   isReadable: boolean}} Progress
  * `publishedAt` is in milliseconds since the epoch, `said` the last line of the task itself. */
 
 const OURS = /airflow_provider_mstr/;
@@ -13,7 +14,7 @@ const OURS = /airflow_provider_mstr/;
 /** @param {any[] | null} entries of the log of one attempt
  * @returns {Progress} */
 export function read(entries) {
-  const progress = { tables: [], publishedAt: null, outcome: null, error: "", said: "" };
+  const progress = { tables: [], publishedAt: null, outcome: null, error: "", said: "", isReadable: entries !== null };
   for (const entry of entries ?? []) {
     const facts = entry?.mstr;
     if (OURS.test(entry?.logger ?? "")) progress.said = entry.event;

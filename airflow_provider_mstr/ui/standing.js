@@ -11,6 +11,9 @@ export const STEPS = [
   "MstrDeleteDataModelInstanceOperator",
 ];
 
+/** What stands for an error that the viewer cannot be told. */
+export const UNREADABLE = "its log, which says why, is gone or not yours to read";
+
 /** How many runs back a model is judged by. */
 export const LOOK_BACK = 20;
 
@@ -161,7 +164,7 @@ function why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, dur
   if (rank === "failing") {
     const failed = isRetrying ? latest : lastEnded;
     const when = failed.end ? ` ${ago(failed.end)}` : "";
-    const what = error ? firstSentence(error) : failed.state === "upstream_failed" ? "a step before it failed" : "";
+    const what = error ? sentence(firstSentence(error)) : failed.state === "upstream_failed" ? "a step before it failed" : "";
     const next = isRetrying ? `; attempt ${latest.attempt} failed, the next one follows` : UNDER_WAY.includes(latest.state) ? "; running again now" : "";
     return `Failed${when}${what ? `: ${what}` : ""}${next}.`;
   }
@@ -174,6 +177,8 @@ function why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, dur
   if (rank === "running") return lastSuccess ? `Loading now; last loaded ${ago(lastSuccess.end)}.` : "Loading now, for the first time.";
   return `Loaded ${ago(lastSuccess.end)}${durations.length ? ` in ${span(durations[0])}` : ""}.${paused}`;
 }
+
+const sentence = (text) => (text === UNREADABLE ? text : text[0].toUpperCase() + text.slice(1));
 
 /** The standings, what needs attention first; among equals what has waited longest for a success.
  * @param {ReturnType<typeof standingOf>[]} standings */
