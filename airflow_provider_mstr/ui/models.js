@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the page knows: the attempts that Airflow lists, and more of those models that need attention.
 
-import { Refused, each, get, log, now, xcom } from "./airflow.js";
+import { Refused, each, get, log, now } from "./airflow.js";
 import { useEffect, useEvery, useMemo, useRef, useState } from "./host.js";
 import { counts, read } from "./progress.js";
 import { OPERATORS, UNREADABLE, attemptOf, byAttention, modelsOf, standingOf } from "./standing.js";
 
 // Airflow's own limit of a page of its API.
 const PAGE = 100;
+
+// How many pages are read until what they list is shown.
+const PAGES_AT_ONCE = 10;
 
 // How many refreshes are read at first, and more at each wish for more.
 const MOST = 3000;
@@ -67,10 +70,13 @@ export function useModels() {
       const last = Math.min(first.total_entries, wanted);
       const offsets = [];
       for (let offset = from + PAGE; offset < last; offset += PAGE) offsets.push(offset);
-      await each(offsets, async (offset) => {
-        const { task_instances: listed } = await page(offset);
+      while (offsets.length) {
+        const listed = [];
+        await each(offsets.splice(0, PAGES_AT_ONCE), async (offset) => {
+          listed.push(...(await page(offset)).task_instances);
+        });
         add(listed, (before) => ({ read: before.read + listed.length }));
-      });
+      }
       readFrom.current = Math.max(from, wanted);
     });
 
@@ -94,7 +100,7 @@ export function useModels() {
   );
 
   const standings = useMemo(() => {
-    const models = modelsOf(known.attempts.values(), details.names);
+    const models = modelsOf(known.attempts.values());
     return byAttention(
       models.map((model) => {
         const seen = { paused: known.paused };
@@ -132,9 +138,9 @@ async function pausedDags() {
   return paused;
 }
 
-/** What is not in Airflow's lists: why an attempt failed, how far one has come, what a model is called. */
+/** What is not in Airflow's lists: why an attempt failed, and how far one has come. */
 function useDetails() {
-  const kept = useRef({ errors: new Map(), progress: new Map(), names: new Map(), asked: new Set() }).current;
+  const kept = useRef({ errors: new Map(), progress: new Map(), asked: new Set() }).current;
   const [version, setVersion] = useState(0);
   const isLearning = useRef(false);
 
@@ -155,17 +161,6 @@ function useDetails() {
     kept.progress.set(keyOf(attempt), counts(read(await log(attempt.place, attempt.attempt))));
   };
 
-  const nameOf = ({ model, lastSuccess, lastEnded }) =>
-    once(`name ${model.key} ${lastSuccess ? "" : lastEnded.key}`, async () => {
-      const outcome = await xcom((lastSuccess ?? lastEnded).place, "mstr_outcome");
-      if (!outcome?.data_model_id) return;
-      const id = outcome.data_model_id.toUpperCase();
-      const said = { id, name: outcome.data_model || model.name, project: outcome.project || outcome.project_id };
-      kept.names.set(model.key, said);
-      kept.names.set(`${model.conn} ${id}`, said);
-      if (model.name) kept.names.set(`${model.conn} ${model.name}`, said);
-    });
-
   /** Learn what the page shows next, in the order in which it shows it. */
   const learn = async (standings) => {
     if (isLearning.current) return;
@@ -181,11 +176,6 @@ function useDetails() {
       await each(failures, harmlessly(errorOf));
       await each(running, harmlessly(progressOf));
       told();
-      let unnamed = standings.filter(({ model, ended }) => ended.length && !kept.names.has(model.key));
-      while (unnamed.length) {
-        await each(unnamed.splice(0, PAGE), harmlessly(nameOf));
-        told();
-      }
     } finally {
       isLearning.current = false;
     }

@@ -72,9 +72,8 @@ export function attemptOf(ti) {
  *
  * An attempt that has not begun, or was never to begin, says no model: it is its task's usual one.
  * @param {Attempt[]} attempts
- * @param {Map<string, {id: string, name: string}>} known what else is known of a model, by its key
  * @returns {Model[]} */
-export function modelsOf(attempts, known = new Map()) {
+export function modelsOf(attempts) {
   const newestFirst = [...attempts].sort((a, b) => momentOf(b) - momentOf(a));
   const usual = new Map();
   const mappedTask = ({ place }) => JSON.stringify([place.dagId, place.taskId, place.mapIndex]);
@@ -84,19 +83,13 @@ export function modelsOf(attempts, known = new Map()) {
   const models = new Map();
   for (const each of newestFirst) {
     const said = each.id || each.name ? each : (usual.get(mappedTask(each)) ?? each);
-    const alias = !said.id && said.name ? known.get(`${said.conn} ${said.name}`) : undefined;
-    const id = said.id || alias?.id || "";
-    const key = [said.conn, id || said.name || mappedTask(each)].join(" ");
+    const key = [said.conn, said.id || said.name || mappedTask(each)].join(" ");
     if (!models.has(key)) models.set(key, { key, attempts: [], id: "", name: "", project: "", conn: said.conn });
     const model = models.get(key);
-    model.id ||= id;
+    model.id ||= said.id;
     model.name ||= said.name;
     model.project ||= said.project;
     model.attempts.push(each);
-  }
-  for (const model of models.values()) {
-    const more = known.get(model.key);
-    if (more) Object.assign(model, { id: model.id || more.id, name: more.name || model.name, project: more.project || model.project });
   }
   return [...models.values()];
 }

@@ -8,7 +8,6 @@ The pictures of the documentation are made by the way:
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -127,7 +126,6 @@ def lists(page: Page, instances: Sequence[dict[str, Any]]) -> list[str]:
             route.fulfill(json=page_of(instances, int(query["offset"][0]), int(query["limit"][0])))
 
     page.route(LISTED, answer)
-    page.route("**/xcomEntries/*", lambda route: route.fulfill(status=404, json={"detail": "none"}))
     page.route(LOGS, lambda route: route.fulfill(json={"content": []}))
     return asked
 
@@ -267,15 +265,19 @@ def test_who_is_signed_out_signs_in_and_then_sees_the_page(open_as: Callable[...
     expect(row(page.get_by_role("region", name="Data models"), "Ledger")).to_be_visible()
 
 
-STALE = [
-    *every(timedelta(days=1), "Inventory", 12, last=timedelta(days=3), seconds=340),
-    *every(timedelta(hours=1), "Orders", 20, last=timedelta(minutes=20), seconds=52),
-    *every(timedelta(days=7), "Payroll", 8, last=timedelta(days=6), seconds=610),
-    ended("Customers", ago=timedelta(minutes=35), seconds=12, state="failed"),
-    *every(timedelta(days=1), "Customers", 18, last=timedelta(days=1), seconds=75),
-    *every(timedelta(hours=4), "Web sessions", 20, last=timedelta(hours=2), seconds=180),
-    *every(timedelta(days=1), "Campaigns", 15, last=timedelta(hours=9), seconds=95),
-]
+def attention() -> list[dict[str, Any]]:
+    """Return what Airflow lists where one data model fails, one is stale, and the others are fine."""
+    return [
+        *every(timedelta(days=1), "Inventory", 12, last=timedelta(days=3), seconds=340),
+        *every(timedelta(hours=1), "Orders", 20, last=timedelta(minutes=20), seconds=52),
+        *every(timedelta(days=7), "Payroll", 8, last=timedelta(days=6), seconds=610),
+        ended("Customers", ago=timedelta(minutes=35), seconds=12, state="failed"),
+        *every(timedelta(days=1), "Customers", 18, last=timedelta(days=1), seconds=75),
+        *every(timedelta(hours=4), "Web sessions", 20, last=timedelta(hours=2), seconds=180),
+        *every(timedelta(days=1), "Campaigns", 15, last=timedelta(hours=9), seconds=95),
+    ]
+
+
 FULL = (
     "the publish of data model 9F4772B837604551B4D3CC916ADC5598 failed: the warehouse is suspended. "
     "Mend what the server names, or give the code and the ticket to the Strategy administrator."
@@ -291,7 +293,7 @@ def test_who_has_five_seconds_sees_which_model_is_stale_and_why(
     open_as: Callable[..., Pages], width: int, scheme: str, name: str
 ) -> None:
     pages = open_as(VIEWER, width, color_scheme=scheme)
-    lists(pages.page, STALE)
+    lists(pages.page, attention())
     fails_with(pages.page, FULL)
 
     page = pages.data_models()
@@ -307,7 +309,7 @@ def test_who_has_five_seconds_sees_which_model_is_stale_and_why(
 
 def test_the_page_can_be_used_with_the_keyboard_alone(open_as: Callable[..., Pages]) -> None:
     pages = open_as(VIEWER)
-    lists(pages.page, STALE)
+    lists(pages.page, attention())
     page = pages.data_models()
 
     page.get_by_role("button", name="1 stale").focus()
@@ -320,7 +322,8 @@ def test_the_page_can_be_used_with_the_keyboard_alone(open_as: Callable[..., Pag
     expect(page.get_by_role("rowheader")).to_have_count(0)
     pages.page.keyboard.press("Control+A")
     pages.page.keyboard.type("load_web tutorial")
-    expect(page.get_by_role("rowheader")).to_have_text(["Web sessions" + "Tutorial"], use_inner_text=False)
+    expect(page.get_by_role("rowheader")).to_have_count(1)
+    expect(row(page, "Web sessions")).to_be_visible()
 
 
 def test_times_are_in_the_time_zone_that_airflow_shows(open_as: Callable[..., Pages]) -> None:
@@ -338,15 +341,11 @@ def test_times_are_in_the_time_zone_that_airflow_shows(open_as: Callable[..., Pa
 def test_five_hundred_models_take_few_requests(open_as: Callable[..., Pages]) -> None:
     pages = open_as(VIEWER)
     asked = lists(pages.page, list(many(500, 6)))
-    began = time.monotonic()
 
     page = pages.data_models()
 
     expect(page.get_by_text("all 3,000 refreshes")).to_be_visible()
     expect(page.get_by_role("rowheader")).to_have_count(500)
-    print(
-        f"500 models of 3000 refreshes: {time.monotonic() - began:.1f} s, {len(asked)} requests for the list"
-    )
     assert len(asked) <= 31
     assert standings(page)[0] == ("Failing", "Model 475")
 
@@ -374,7 +373,7 @@ def test_what_cannot_be_shown_is_told_with_what_to_do(open_as: Callable[..., Pag
 
 def test_a_log_that_the_viewer_may_not_read_leaves_the_rest_of_the_row(open_as: Callable[..., Pages]) -> None:
     pages = open_as(VIEWER)
-    lists(pages.page, STALE)
+    lists(pages.page, attention())
     pages.page.route(LOGS, lambda route: route.fulfill(status=403, json={"detail": "Forbidden"}))
 
     page = pages.data_models()
