@@ -47,7 +47,7 @@ function standingOf(state, progress) {
   if (ended === "failed" || state === "up_for_retry") {
     const left = tables.filter((table) => table.state === "running").map(({ name }) => name);
     const waiting = all && left.length ? `${finished} of ${count(all, "table")} loaded; not seen loaded: ${listed(left)}. ` : "";
-    const unsaid = state === "upstream_failed" ? "A step before this one failed; its own tab and log say why." : progress.isReadable ? "There is no error in its log: the attempt was marked as failed, or its worker was lost." : `Why is not known: ${UNREADABLE}.`;
+    const unsaid = state === "upstream_failed" ? "A step before this one failed; the tab of that task says why." : progress.isReadable ? "There is no error in its log: the attempt was marked as failed, or its worker was lost." : `Why is not known: ${UNREADABLE}.`;
     const retry = state === "up_for_retry" ? " The next attempt follows by itself." : "";
     return { rank: "failing", word: "Failed", sentence: `${waiting}${progress.error ? "" : unsaid}${retry}`.trim() };
   }

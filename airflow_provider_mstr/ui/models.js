@@ -4,7 +4,7 @@
 import { Refused, each, get, log, now } from "./airflow.js";
 import { useEffect, useEvery, useMemo, useRef, useState } from "./host.js";
 import { counts, read } from "./progress.js";
-import { OPERATORS, UNREADABLE, attemptOf, byAttention, modelsOf, standingOf } from "./standing.js";
+import { BEFORE, OPERATORS, UNREADABLE, attemptOf, byAttention, modelsOf, standingOf } from "./standing.js";
 
 // Airflow's own limit of a page of its API.
 const PAGE = 100;
@@ -12,7 +12,7 @@ const PAGE = 100;
 // How many pages are read until what they list is shown.
 const PAGES_AT_ONCE = 10;
 
-// How many refreshes are read at first, and more at each wish for more.
+// How many task instances are read at first, and more at each wish for more.
 const MOST = 3000;
 
 // How many logs are read at most, of what fails and of what runs.
@@ -39,7 +39,7 @@ export function useModels() {
       return { ...before, ...more(before), attempts };
     });
 
-  const list = (query) => get(LISTED, { operator: OPERATORS, limit: PAGE, ...query });
+  const list = (query) => get(LISTED, { operator: [...OPERATORS, ...BEFORE], limit: PAGE, ...query });
 
   const guarded = async (action) => {
     try {

@@ -187,7 +187,7 @@ const Footer = ({ read, total, readMore }) =>
   h(
     "footer",
     { className: "mstr-muted" },
-    `From ${read < total ? `the last ${count(read, "refresh").replace(/hs$/, "hes")} of ${total.toLocaleString()}` : total === 1 ? "one refresh" : `all ${total.toLocaleString()} refreshes`} that Airflow keeps and you may see. `,
+    `From ${read < total ? `the last ${read.toLocaleString()} of ` : ""}${count(total, "task instance")} that Airflow keeps and you may see. `,
     readMore && h("button", { type: "button", onClick: readMore }, "Read older ones"),
   );
 

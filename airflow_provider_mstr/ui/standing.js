@@ -5,11 +5,9 @@ import { handleOf } from "./progress.js";
 import { count, firstSentence, median, roughly, short, span } from "./words.js";
 
 export const OPERATORS = ["MstrRefreshDataModelOperator", "MstrPublishStatusSensor"];
-export const STEPS = [
-  "MstrCreateDataModelInstanceOperator",
-  "MstrPublishDataModelOperator",
-  "MstrDeleteDataModelInstanceOperator",
-];
+/** What comes before a sensor, and knows the model's name, or why the sensor has nothing to wait for. */
+export const BEFORE = ["MstrCreateDataModelInstanceOperator", "MstrPublishDataModelOperator"];
+export const STEPS = [...BEFORE, "MstrDeleteDataModelInstanceOperator"];
 
 /** What stands for an error that the viewer cannot be told. */
 export const UNREADABLE = "its log, which says why, is gone or not yours to read";
@@ -38,7 +36,8 @@ const FAILED = ["failed", "upstream_failed"];
 
 /** @typedef {{key: string, place: import("./airflow.js").Place, state: string, attempt: number, start: number | null,
  *   end: number | null, seconds: number | null, operator: string, dag: string, task: string,
- *   label: string, conn: string, id: string, name: string, project: string, handle: any}} Attempt */
+ *   label: string, conn: string, id: string, name: string, project: string, handle: any, failed?: Attempt}} Attempt
+ * `failed` is the step before it that failed, where that is why it was never tried. */
 
 /** What a task instance says. @returns {Attempt} */
 export function attemptOf(ti) {
@@ -74,7 +73,7 @@ export function attemptOf(ti) {
  * @param {Attempt[]} attempts
  * @returns {Model[]} */
 export function modelsOf(attempts) {
-  const newestFirst = [...attempts].sort((a, b) => momentOf(b) - momentOf(a));
+  const newestFirst = withSteps([...attempts]).sort((a, b) => momentOf(b) - momentOf(a));
   const usual = new Map();
   const mappedTask = ({ place }) => JSON.stringify([place.dagId, place.taskId, place.mapIndex]);
   for (const each of newestFirst) {
@@ -92,6 +91,35 @@ export function modelsOf(attempts) {
     model.attempts.push(each);
   }
   return [...models.values()];
+}
+
+/** The attempts of refreshes, each with what the steps before it know. @param {Attempt[]} attempts */
+function withSteps(attempts) {
+  const groupOf = ({ dagId, runId, taskId, mapIndex }) =>
+    JSON.stringify([dagId, runId, taskId.slice(0, taskId.lastIndexOf(".") + 1), mapIndex]);
+  const steps = new Map();
+  for (const each of attempts) {
+    if (BEFORE.includes(each.operator)) steps.set(groupOf(each.place), [...(steps.get(groupOf(each.place)) ?? []), each]);
+  }
+  return attempts
+    .filter(({ operator }) => !STEPS.includes(operator))
+    .map((each) => {
+      const before = steps.get(groupOf(each.place)) ?? [];
+      const [create, another] = before.filter(({ operator }) => operator === BEFORE[0]);
+      // Where several refreshes share a group, which step is whose cannot be told.
+      if (!create || another || OPERATORS[0] === each.operator) return each;
+      const failed = each.state === "upstream_failed" ? before.find(({ state }) => state === "failed") : undefined;
+      const { id, name, project, conn } = create;
+      return {
+        ...each,
+        id: each.id || id,
+        name: each.name || name,
+        project: each.project || project,
+        conn: each.conn || conn,
+        end: each.end ?? failed?.end ?? null,
+        failed,
+      };
+    });
 }
 
 const momentOf = ({ start, end }) => start ?? end ?? Infinity;
@@ -129,7 +157,7 @@ export function standingOf(model, now, { paused = new Set(), error, progress } =
     successes: successes.length,
     lastSeconds: durations[0] ?? null,
     median: durations.length ? median(durations) : null,
-    failure: rank === "failing" ? (isRetrying ? latest : lastEnded) : null,
+    failure: rank === "failing" ? (isRetrying ? latest : (lastEnded.failed ?? lastEnded)) : null,
     running: isUnderWay ? runningWords(latest, progress, now) : "",
     why: why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, durations, now, error, isPaused: paused.has(latest.place.dagId), progress }),
   };

@@ -44,12 +44,17 @@ const Heading = ({ title, id, project, link }) =>
     link && h("a", { href: link, target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
   );
 
-const Step = ({ wait }) =>
+const Step = ({ wait, error }) =>
   h(
-    "p",
+    Fragment,
     null,
-    "This task is a step of a refresh. ",
-    wait ? h(Fragment, null, "The refresh shows on ", h(Link, { to: linkTo(wait, "plugin/data-model") }, wait.taskId), ".") : "The refresh shows on the task that waits for it.",
+    h(
+      "p",
+      null,
+      "This task is a step of a refresh. ",
+      wait ? h(Fragment, null, "The refresh shows on ", h(Link, { to: linkTo(wait, "plugin/data-model") }, wait.taskId), ".") : "The refresh shows on the task that waits for it.",
+    ),
+    error && h("div", { className: "mstr-error", role: "note", "aria-label": "Error" }, error),
   );
 
 /** What is known of the refresh, and what keeps it from being known. */
@@ -75,7 +80,10 @@ function useRefresh(place) {
 async function refreshOf(place, kept) {
   const ti = await taskInstance(place);
   const { operator, ...model } = attemptOf(ti);
-  if (STEPS.includes(operator)) return { kind: "step", wait: await waitOf(place) };
+  if (STEPS.includes(operator)) {
+    const error = ti.state === "failed" ? read(await log(place, ti.try_number)).error : "";
+    return { kind: "step", error, wait: await waitOf(place) };
+  }
   const keys = await xcomKeys(place);
   // An operator that is derived from ours has another name, but pushes the same.
   if (!OPERATORS.includes(operator) && !keys.has(LINK)) return { kind: "other" };
