@@ -9,7 +9,7 @@ import { UNREADABLE } from "./standing.js";
 import { count, firstSentence, span } from "./words.js";
 
 const MOST_NAMES = 5;
-const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400];
+const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400];
 const ENDED = { success: "finished", failed: "failed", upstream_failed: "failed", skipped: "skipped", removed: "skipped" };
 
 export function Attempt({ number, state, start, end, progress, isLatest, isOnly }) {

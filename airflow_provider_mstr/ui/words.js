@@ -46,9 +46,10 @@ export function median(numbers) {
 /** An id, shortened where it is one of Strategy's. @param {string} id */
 export const short = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…` : id);
 
-/** The first sentence of an error, for a row of a table. @param {string} text */
+/** The first sentence of an error, for a row of a table, which tells of what model already. @param {string} text */
 export function firstSentence(text) {
   const [line] = text.split("\n");
-  const end = line.search(/[.;] /);
-  return end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
+  const end = line.search(/\. [A-Z]/);
+  const first = end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
+  return first.replace(/\bdata model [0-9A-F]{32}\b/gi, "the data model");
 }

@@ -168,6 +168,8 @@ def test_the_tab_follows_a_deferred_refresh_without_a_reload(
         "href", f"{shown.url}/app/library#/model/{RETAIL.id}"
     )
     opened = pages.page.evaluate("performance.timeOrigin")
+    shown.advance(2000)
+    expect(tab.get_by_text("2 of 4 tables loaded. Still waiting for lu_store")).to_be_visible(timeout=60_000)
     picture(pages.page, "ui-tab-running")
     shown.finish_publishes()
     expect(tab.get_by_text("4 tables loaded in")).to_be_visible(timeout=90_000)
@@ -297,7 +299,7 @@ def test_who_has_five_seconds_sees_which_model_is_stale_and_why(
 
     page = pages.data_models()
 
-    expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago: The publish of data model")
+    expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago: The publish of the data model")
     expect(row(page, "Inventory")).to_contain_text("Last loaded 3 days ago, usually every 24 hours.")
     assert standings(page)[:2] == [("Failing", "Customers"), ("Stale", "Inventory")]
     assert {sign for sign, _ in standings(page)[2:]} == {"Fine"}
