@@ -191,7 +191,7 @@ function why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, dur
   }
   const paused = isPaused ? " Its DAG is paused." : "";
   if (rank === "stale") {
-    const again = UNDER_WAY.includes(latest.state) ? " Running now." : paused || ` No run since that has ended.`;
+    const again = UNDER_WAY.includes(latest.state) ? " Running now." : paused || " No refresh since then.";
     return `Last loaded ${ago(lastSuccess.end)}, usually every ${roughly(usual.typical)}.${again}`;
   }
   if (rank === "never") return `No success is known.${paused}`;

@@ -54,15 +54,21 @@ def ended(
     }
 
 
-def every(step: timedelta, model: str, times: int, *, last: timedelta, **more: Any) -> list[dict[str, Any]]:
+def every(
+    step: timedelta, model: str, times: int, *, last: timedelta, seconds: float
+) -> list[dict[str, Any]]:
     """Return task instances that have refreshed a data model at regular times.
 
     :param step: the time between two
     :param model: the data model's name
     :param times: how many there are
     :param last: how long ago the last one ended
+    :param seconds: how long each took, about
     """
-    return [ended(model, ago=last + step * index, **more) for index in range(times)]
+    return [
+        ended(model, ago=last + step * index, seconds=seconds * (0.8 + index * 7 % 5 / 10))
+        for index in range(times)
+    ]
 
 
 def page_of(instances: Sequence[dict[str, Any]], offset: int, limit: int) -> dict[str, Any]:

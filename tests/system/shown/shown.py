@@ -36,4 +36,6 @@ with dag_named("shown_mapped"):
     )
 
 with dag_named("shown_in_steps"):
-    refresh_data_model("refresh_pipeline", data_model="Pipeline", tables=["no_such_table"])
+    refresh_data_model(
+        "refresh_pipeline", data_model="Pipeline", project_id="Sales", tables=["no_such_table"]
+    )
