@@ -63,6 +63,22 @@ _CONN_FIELDS: dict[str, Any] = {
     },
 }
 
+_CONFIG: dict[str, Any] = {
+    "mstr": {
+        "description": "What the provider for Strategy (MicroStrategy) adds to Airflow.",
+        "options": {
+            "ui": {
+                "description": "Whether Airflow's UI shows data models: a page, and a tab on each task "
+                "instance. Airflow 3.1 and newer can.",
+                "type": "boolean",
+                "version_added": None,
+                "example": None,
+                "default": "True",
+            }
+        },
+    }
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, as Airflow's ``apache_airflow_provider`` entry point asks for it."""
@@ -81,6 +97,7 @@ def get_provider_info() -> dict[str, Any]:
         # Airflow 2 looks here.
         "dataset-uris": _ASSET_URIS,
         "extra-links": ["airflow_provider_mstr.links.MstrDataModelLink"],
+        "config": _CONFIG,
         "cli": ["airflow_provider_mstr.cli.get_mstr_cli_commands"],
         "connection-types": [
             {

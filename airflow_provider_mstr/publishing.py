@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from airflow_provider_mstr import facts
 from airflow_provider_mstr.arguments import WhenBusy
-from airflow_provider_mstr.refresh import Note, Refresh, unnoted
+from airflow_provider_mstr.refresh import Note, Refresh, table_json, unnoted
 from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.errors import ModelBusy
 from airflow_provider_mstr.rest.evidence import Baseline
@@ -74,7 +75,8 @@ class Publisher:
     def _announce(self, refresh: Refresh) -> None:
         tables = refresh.tables
         names = first_of([f"{table.name} ({table.policy})" for table in tables], _MOST_NAMES)
-        self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}")
+        with facts.beside(tables=[table_json(table) for table in tables]):
+            self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}")
 
     def _compared(self, refresh: Refresh) -> Procedure[Refresh]:
         """Return the refresh as it is to be published, with what its end is to be compared with."""

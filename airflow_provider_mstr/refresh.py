@@ -118,7 +118,7 @@ class RefreshHandle:
             "data_model_id": self.data_model_id,
             "instance_id": self.instance_id,
             "session": self.session,
-            "tables": [_table_json(table) for table in self.tables],
+            "tables": [table_json(table) for table in self.tables],
             "published_at": self.published_at,
             "baseline": self.baseline and self.baseline.to_json(),
             "contested": self.contested,
@@ -184,7 +184,7 @@ class RefreshOutcome:
             "proven": self.proven,
             "seconds": round(self.seconds, 1),
             "tables": [
-                _table_json(table)
+                table_json(table)
                 | {
                     "state": str(table.state),
                     "seconds": None if table.seconds is None else round(table.seconds, 1),
@@ -239,7 +239,11 @@ class Ending:
             return cls(outcome, None if error is None else MstrError.from_json(error))
 
 
-def _table_json(table: TableRefresh | TableOutcome) -> dict[str, Any]:
+def table_json(table: TableRefresh | TableOutcome) -> dict[str, Any]:
+    """Return what a table is called and how it is refreshed, as plain JSON.
+
+    :param table: the table
+    """
     return {"id": table.id, "name": table.name, "policy": str(table.policy)}
 
 

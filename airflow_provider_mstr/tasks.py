@@ -243,8 +243,11 @@ class MstrTask(_Task):
         self._outcome = ending.outcome
         outcome = ending.outcome.to_json()
         context["ti"].xcom_push(key=OUTCOME_KEY, value=outcome)
-        for line in runtime.summary.lines(ending.outcome):
-            self.log.info(line)
+        with runtime.facts.beside(outcome=outcome):
+            heading, *rows = runtime.summary.lines(ending.outcome)
+            self.log.info(heading)
+        for row in rows:
+            self.log.info(row)
         runtime.metrics.ended(ending.outcome)
         if ending.error is not None:
             raise ending.error

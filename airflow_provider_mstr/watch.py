@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome
+from airflow_provider_mstr import facts
+from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome, table_json
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.codes import in_words
 from airflow_provider_mstr.rest.errors import (
@@ -319,13 +321,24 @@ class Watcher:
             self.tell("The server reports the publish as done, without proof for each table")
 
     def _tell_changes(self, listed: Iterable[TableStatus]) -> None:
-        lines = list(self._changes(listed))
-        for line in lines[:MOST_LINES]:
-            self.tell(line)
-        if len(lines) > MOST_LINES:
-            self.tell(f"and {len(lines) - MOST_LINES} more changes of tables, in the same look")
+        changes = list(self._changes(listed))
+        for line, tables in changes[:MOST_LINES]:
+            with self._facts(tables):
+                self.tell(line)
+        if rest := changes[MOST_LINES:]:
+            with self._facts([table for _, tables in rest for table in tables]):
+                self.tell(f"and {len(rest)} more changes of tables, in the same look")
 
-    def _changes(self, listed: Iterable[TableStatus]) -> Iterator[str]:
+    def _facts(self, tables: Sequence[TableRefresh]) -> AbstractContextManager[None]:
+        """Keep beside a line what it says of tables."""
+        stands = [
+            table_json(table) | {"state": str(self._state(table)), "word": word, "seconds": round(seconds, 1)}
+            for table in tables
+            for word, seconds in (self.seen[table.id],)
+        ]
+        return facts.beside(tables=stands, published_at=self.refresh.published_at)
+
+    def _changes(self, listed: Iterable[TableStatus]) -> Iterator[tuple[str, list[TableRefresh]]]:
         """Note how each table stands, and return what is to be told: many that changed alike as one line."""
         changes = self._changed(listed)
         left = sum(self._state(table) is State.RUNNING for table in self.refresh.tables) if changes else 0
@@ -337,7 +350,7 @@ class Watcher:
                 left += sum(self._state(table) is State.RUNNING for table in tables)
                 who, names = _called(tables)
                 after = f"{word} after {self.elapsed:.0f} s, {left} of {len(self.refresh.tables)} left"
-                yield f"{who}: {after}{names}"
+                yield f"{who}: {after}{names}", tables
 
     def _changed(self, listed: Iterable[TableStatus]) -> dict[str, list[TableRefresh]]:
         """Return the tables whose word differs from the last one seen, by that word."""

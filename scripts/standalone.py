@@ -44,10 +44,13 @@ class Standalone:
     """Runs while the ``with`` block does.
 
     :param environment: what ``airflow_environment`` returned
+    :param user: the name and password to call its API with, where that wants any
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], user: tuple[str, str] | None = None) -> None:
         self.environment = dict(environment)
+        self._user = user
+        self._token: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._triggerers: dict[int, psutil.Process] = {}
         self._started: list[subprocess.Popen[bytes]] = []
@@ -81,10 +84,26 @@ class Standalone:
         :param path: what stands behind ``/api/v2/``
         :param body: what to send as JSON
         """
-        address, accept = f"{self.url}{self.rest.root}{path}", {"Accept": "application/json"}
-        response = requests.request(method, address, json=body, headers=accept, timeout=60)
+        if self._user is not None and self._token is None:
+            self._token = self.token(*self._user)
+        headers = {"Accept": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        address = f"{self.url}{self.rest.root}{path}"
+        response = requests.request(method, address, json=body, headers=headers, timeout=60)
         response.raise_for_status()
         return response.json() if response.content else None
+
+    def token(self, name: str, password: str) -> str:
+        """Log in, and return what a browser keeps as the cookie ``_token``.
+
+        :param name: the user's name
+        :param password: the user's password
+        """
+        login = {"username": name, "password": password}
+        response = requests.post(f"{self.url}/auth/token", json=login, timeout=60)
+        response.raise_for_status()
+        return str(response.json()["access_token"])
 
     def run(self, dag_id: str, timeout: float = 180.0) -> dict[str, Any]:
         """Run a DAG, and return its run once that has ended.

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from playwright.sync_api import Locator, Page, expect
 
 TYPE = "Strategy (MicroStrategy)"
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 
 # Where to keep pictures of the pages for the documentation; nowhere if it is not set.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -63,11 +64,23 @@ class Pages:
         expect(button.locator(f"svg[color={color}]")).to_be_visible(timeout=30_000)
         return row
 
-    def task(self, dag_id: str, run_id: str, task_id: str, map_index: int | None = None) -> None:
-        """Open the details of a task instance."""
+    def task(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int | None = None, tab: str = "details"
+    ) -> None:
+        """Open a tab of a task instance."""
         mapped = "" if map_index is None else f"/mapped/{map_index}"
         run = f"{self.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}"
-        self.page.goto(f"{run}/tasks/{task_id}{mapped}/details")
+        self.page.goto(f"{run}/tasks/{task_id}{mapped}/{tab}")
+
+    def refresh(self, dag_id: str, run_id: str, task_id: str, map_index: int | None = None) -> Locator:
+        """Open what a task instance tells of its data model, and return that."""
+        self.task(dag_id, run_id, task_id, map_index, "plugin/data-model")
+        return self.page.get_by_role("region", name="Data model", exact=True)
+
+    def data_models(self) -> Locator:
+        """Open the page of all data models, and return it."""
+        self.page.goto(f"{self.url}/plugin/data-models")
+        return self.page.get_by_role("region", name="Data models")
 
     @property
     def link(self) -> Locator:

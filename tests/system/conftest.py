@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import browser
 import pytest
 from airflow_home import EXAMPLE_DAGS, airflow_environment
 from models import world
@@ -30,6 +31,14 @@ SOONER = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Come after all quicker tests, and look for secrets when all else has left its traces."""
     items.sort(key=lambda item: (item.path.parent == HERE, item.path.name == "test_secrets.py"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = browser.find()
+    if found is None:
+        pytest.skip(f"there is no browser: {browser.HOW_TO_GET_IT}")
+    return found
 
 
 @pytest.fixture(scope="session")

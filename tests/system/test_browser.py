@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-import browser
 import needs
 import pytest
 import requests
@@ -22,21 +21,12 @@ from airflow_provider_mstr.sandbox.world import FINANCE, RETAIL, TUTORIAL
 
 pytest.importorskip("playwright.sync_api")
 
-from browsing import Pages, field, fill, keep, part, save, unfold
+from browsing import QUIET, Pages, field, fill, keep, part, save, unfold
 from playwright.sync_api import Page, expect, sync_playwright
 
 pytestmark = [needs.FORM, pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
 
 CONN_ID = "strategy"
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = browser.find()
-    if found is None:
-        pytest.skip(f"there is no browser: {browser.HOW_TO_GET_IT}")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data models in Airflow's own UI: the page and the tab, in a real browser, for whoever looks.
+
+The pictures of the documentation are made by the way:
+``SCREENSHOTS=docs/images make test ARGS=tests/system/test_browser_data_models.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from airflow_home import airflow_environment
+from listed import ended, every, many, page_of
+from standalone import Standalone, free_port
+from watching import deferred
+
+from airflow_provider_mstr.sandbox import (
+    DEFAULT_WORLD,
+    DataModel,
+    PublishFailure,
+    Sandbox,
+    Settings,
+    Table,
+    World,
+)
+from airflow_provider_mstr.sandbox.world import RETAIL, TUTORIAL
+
+pytest.importorskip("playwright.sync_api")
+
+from browsing import QUIET, SCREENSHOTS, Pages
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+pytestmark = pytest.mark.timeout(600)
+
+ADMIN, VIEWER = ("admin", "admin-password"), ("viewer", "viewer-password")
+LISTED = "**/api/v2/dags/~/dagRuns/~/taskInstances?*"
+LOGS = "**/logs/*"
+
+
+def world() -> World:
+    """Return the sandbox's usual world, and a data model whose publish fails."""
+    names = ("accounts", "entries")
+    ledger = DataModel(
+        "A0D4C5B1E2F34A5B8C7D6E5F4A3B2C1D",
+        "Ledger",
+        TUTORIAL.id,
+        tuple(Table(f"{index:032X}", name) for index, name in enumerate(names)),
+        publish_seconds=1,
+        failure=PublishFailure("error", table="entries", message="the warehouse is full"),
+    )
+    return World(DEFAULT_WORLD.users, DEFAULT_WORLD.projects, (*DEFAULT_WORLD.data_models, ledger))
+
+
+@pytest.fixture(scope="module")
+def shown() -> Iterator[Sandbox]:
+    """A sandbox whose publishes end only when they are told to, but for one that fails by itself."""
+    with Sandbox(Settings(publish_seconds=3600), world()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def guarded(shown: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    """An Airflow that wants a login, of an admin or a viewer."""
+    home = tmp_path_factory.mktemp("guarded")
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps(dict([ADMIN, VIEWER])))
+    dags = Path(__file__).parent / "shown"
+    environment = airflow_environment(home, shown.airflow_connection(), dags=dags, port=free_port())
+    environment |= {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+    }
+    with Standalone(environment, ADMIN) as airflow:
+        yield airflow
+
+
+@pytest.fixture(scope="module")
+def headless(chromium: str) -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_as(headless: Browser, guarded: Standalone) -> Iterator[Callable[..., Pages]]:
+    """Opens a browser's window for a user, or for nobody."""
+    contexts = []
+
+    def opened(user: tuple[str, str] | None, width: int = 1280, height: int = 760, **more: Any) -> Pages:
+        context = headless.new_context(viewport={"width": width, "height": height}, **more)
+        contexts.append(context)
+        if user is not None:
+            context.add_cookies([{"name": "_token", "value": guarded.token(*user), "url": guarded.url}])
+        return Pages(context.new_page(), guarded.url)
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the whole window, where pictures are wanted."""
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", animations="disabled")
+
+
+def lists(page: Page, instances: Sequence[dict[str, Any]]) -> list[str]:
+    """Have Airflow's API list these task instances to the page; return the requests, as they come."""
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        asked.append(route.request.url)
+        if "updated_at_gte" in query:
+            route.fulfill(json=page_of([], 0, 1))
+        else:
+            route.fulfill(json=page_of(instances, int(query["offset"][0]), int(query["limit"][0])))
+
+    page.route(LISTED, answer)
+    page.route(LOGS, lambda route: route.fulfill(json={"content": []}))
+    return asked
+
+
+def fails_with(page: Page, error: str) -> None:
+    """Have the log of each attempt end with an error."""
+    entry = {
+        "event": "Task failed with exception",
+        "error_detail": [{"exc_type": "MstrError", "exc_value": error}],
+    }
+    page.route(LOGS, lambda route: route.fulfill(json={"content": [entry]}))
+
+
+def row(page: Locator, model: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.page.get_by_role("link", name=model, exact=True))
+
+
+def standings(page: Locator) -> list[tuple[str, str]]:
+    """Return the standing and the model of each row, as they stand."""
+    expect(page.get_by_role("rowheader").first).to_be_visible()
+    signs = page.locator("tbody tr > td:first-child").all_inner_texts()
+    return list(zip(signs, page.locator("tbody tr > th > a:first-child").all_inner_texts(), strict=True))
+
+
+def table_row(tab: Locator, table: str) -> Locator:
+    return tab.get_by_role("row").filter(has=tab.page.get_by_role("rowheader", name=table, exact=True))
+
+
+def test_the_tab_follows_a_deferred_refresh_without_a_reload(
+    open_as: Callable[..., Pages], guarded: Standalone, shown: Sandbox
+) -> None:
+    run_id = deferred(guarded, "shown", "refresh_retail")
+    pages = open_as(VIEWER)
+
+    tab = pages.refresh("shown", run_id, "refresh_retail")
+
+    expect(tab.get_by_role("heading", name="Retail")).to_be_visible()
+    expect(tab.get_by_text("Still waiting for ytd_day")).to_be_visible()
+    expect(tab.get_by_role("link", name="Open in Strategy")).to_have_attribute(
+        "href", f"{shown.url}/app/library#/model/{RETAIL.id}"
+    )
+    opened = pages.page.evaluate("performance.timeOrigin")
+    shown.advance(2000)
+    expect(tab.get_by_text("2 of 4 tables loaded. Still waiting for lu_store")).to_be_visible(timeout=60_000)
+    picture(pages.page, "ui-tab-running")
+    shown.finish_publishes()
+    expect(tab.get_by_text("4 tables loaded in")).to_be_visible(timeout=90_000)
+    expect(table_row(tab, "lu_store")).to_contain_text("Loaded")
+    assert pages.page.evaluate("performance.timeOrigin") == opened
+    picture(pages.page, "ui-tab-loaded")
+
+
+def test_each_attempt_of_a_retried_refresh_tells_why_it_failed(
+    open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    run = guarded.run("shown_retried")
+
+    tab = open_as(VIEWER).refresh("shown_retried", run["dag_run_id"], "refresh_ledger")
+
+    expect(tab.get_by_role("heading", name="Attempt 2")).to_be_visible()
+    expect(table_row(tab, "accounts").first).to_contain_text("Loaded")
+    expect(table_row(tab, "entries").first).to_contain_text("Failed")
+    expect(tab.get_by_role("note").first).to_contain_text("the warehouse is full")
+    expect(tab.get_by_role("note").first).to_contain_text("give the code and the ticket to the Strategy")
+    picture(tab.page, "ui-tab-failed")
+    earlier = tab.locator("summary").filter(has_text="Attempt 1")
+    earlier.click()
+    expect(tab.get_by_role("note")).to_have_count(2)
+
+
+def test_each_mapped_task_shows_its_own_data_model(
+    open_as: Callable[..., Pages], guarded: Standalone, shown: Sandbox
+) -> None:
+    run_id = guarded.trigger("shown_mapped")
+    pages = open_as(VIEWER)
+    for map_index, (model, table) in enumerate((("Finance", "gl_balance"), ("Supply Chain", "shipments"))):
+        guarded.task_in("shown_mapped", run_id, f"refresh/{map_index}", "deferred", has_trigger=True)
+
+        tab = pages.refresh("shown_mapped", run_id, "refresh", map_index)
+
+        expect(tab.get_by_role("heading", name=model)).to_be_visible()
+        expect(table_row(tab, table)).to_be_visible()
+    page = pages.data_models()
+    expect(row(page, "Supply Chain")).to_contain_text("0 of 2 tables")
+    shown.finish_publishes()
+    assert guarded.ended("shown_mapped", run_id)["state"] == "success"
+    expect(row(page, "Supply Chain")).to_contain_text("Fine")
+
+
+def test_a_step_of_a_refresh_leads_to_the_task_that_waits_and_the_page_knows_why_that_never_has(
+    open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    run = guarded.run("shown_in_steps")
+    pages = open_as(VIEWER)
+
+    tab = pages.refresh("shown_in_steps", run["dag_run_id"], "refresh_pipeline.publish")
+    expect(tab.get_by_role("note")).to_contain_text("has no table 'no_such_table'")
+    tab.get_by_role("link", name="refresh_pipeline.wait").click()
+
+    expect(tab.get_by_text("A step before this one failed")).to_be_visible()
+    page = pages.data_models()
+    expect(row(page, "Pipeline")).to_contain_text("has no table 'no_such_table'")
+
+
+def test_a_task_that_is_not_ours_says_so_in_one_line(
+    open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    (run,) = guarded.api("GET", "dags/shown/dagRuns")["dag_runs"]
+
+    tab = open_as(VIEWER).refresh("shown", run["dag_run_id"], "elsewhere")
+
+    expect(tab.get_by_text("This task refreshes no data model.")).to_be_visible()
+
+
+@pytest.mark.parametrize("user", [ADMIN, VIEWER], ids=["admin", "viewer"])
+def test_the_page_shows_what_needs_attention_first_and_why(
+    open_as: Callable[..., Pages], user: tuple[str, str]
+) -> None:
+    page = open_as(user).data_models()
+
+    expect(row(page, "Ledger")).to_contain_text("status")
+    shown = standings(page)
+    assert ("Failing", "Ledger") in shown
+    assert ("Fine", "Retail") in shown
+    assert [sign for sign, _ in shown] == sorted((sign for sign, _ in shown), key=["Failing", "Fine"].index)
+    expect(row(page, "Retail").get_by_role("link", name="shown", exact=True)).to_be_visible()
+
+
+def test_who_is_signed_out_signs_in_and_then_sees_the_page(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(None)
+    page = pages.page
+    page.goto(f"{pages.url}/plugin/data-models")
+
+    page.get_by_label("Username").fill(VIEWER[0])
+    page.locator("input[type=password]").fill(VIEWER[1])
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(row(page.get_by_role("region", name="Data models"), "Ledger")).to_be_visible()
+
+
+def attention() -> list[dict[str, Any]]:
+    """Return what Airflow lists where one data model fails, one is stale, and the others are fine."""
+    return [
+        *every(timedelta(days=1), "Inventory", 12, last=timedelta(days=3), seconds=340),
+        *every(timedelta(hours=1), "Orders", 20, last=timedelta(minutes=20), seconds=52),
+        *every(timedelta(days=7), "Payroll", 8, last=timedelta(days=6), seconds=610),
+        ended("Customers", ago=timedelta(minutes=35), seconds=12, state="failed"),
+        *every(timedelta(days=1), "Customers", 18, last=timedelta(days=1), seconds=75),
+        *every(timedelta(hours=4), "Web sessions", 20, last=timedelta(hours=2), seconds=180),
+        *every(timedelta(days=1), "Campaigns", 15, last=timedelta(hours=9), seconds=95),
+    ]
+
+
+FULL = (
+    "the publish of data model 9F4772B837604551B4D3CC916ADC5598 failed: the warehouse is suspended. "
+    "Mend what the server names, or give the code and the ticket to the Strategy administrator."
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "name"),
+    [(1280, "light", "ui-page"), (1280, "dark", "ui-page-dark"), (400, "light", "ui-page-narrow")],
+    ids=["light", "dark", "narrow"],
+)
+def test_who_has_five_seconds_sees_which_model_is_stale_and_why(
+    open_as: Callable[..., Pages], width: int, scheme: str, name: str
+) -> None:
+    pages = open_as(VIEWER, width, color_scheme=scheme)
+    lists(pages.page, attention())
+    fails_with(pages.page, FULL)
+
+    page = pages.data_models()
+
+    expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago: The publish of the data model")
+    expect(row(page, "Inventory")).to_contain_text("Last loaded 3 days ago, usually every 24 hours.")
+    assert standings(page)[:2] == [("Failing", "Customers"), ("Stale", "Inventory")]
+    assert {sign for sign, _ in standings(page)[2:]} == {"Fine"}
+    is_cut_off = "document.querySelector('.mstr').scrollWidth > document.querySelector('.mstr').clientWidth"
+    assert not pages.page.evaluate(is_cut_off)
+    picture(pages.page, name)
+
+
+def test_the_page_can_be_used_with_the_keyboard_alone(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER)
+    lists(pages.page, attention())
+    page = pages.data_models()
+
+    page.get_by_role("button", name="1 stale").focus()
+    pages.page.keyboard.press("Enter")
+    expect(page.get_by_role("rowheader")).to_have_count(1)
+    pages.page.keyboard.press("Enter")
+    page.get_by_role("searchbox").focus()
+    pages.page.keyboard.type("load_web sales")
+
+    expect(page.get_by_role("rowheader")).to_have_count(0)
+    pages.page.keyboard.press("Control+A")
+    pages.page.keyboard.type("load_web tutorial")
+    expect(page.get_by_role("rowheader")).to_have_count(1)
+    expect(row(page, "Web sessions")).to_be_visible()
+
+
+def test_times_are_in_the_time_zone_that_airflow_shows(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER, timezone_id="UTC")
+    pages.page.add_init_script("localStorage.setItem('timezone', JSON.stringify('Asia/Kolkata'))")
+    instance = ended("Orders", ago=timedelta(hours=1))
+    instance["end_date"] = "2026-03-01T00:00:00+00:00"
+    lists(pages.page, [instance])
+
+    page = pages.data_models()
+
+    expect(row(page, "Orders")).to_contain_text("5:30 AM")
+
+
+def test_five_hundred_models_take_few_requests(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER)
+    asked = lists(pages.page, list(many(500, 6)))
+
+    page = pages.data_models()
+
+    expect(page.get_by_text("From 3,000 task instances")).to_be_visible()
+    expect(page.get_by_role("rowheader")).to_have_count(500)
+    assert len(asked) <= 31
+    assert standings(page)[0] == ("Failing", "Model 475")
+
+
+NOTICES = {
+    "nothing": (200, page_of([], 0, 1), "No data model has been refreshed yet."),
+    "forbidden": (403, {"detail": "Forbidden"}, "Ask an administrator of Airflow"),
+    "broken": (500, {"detail": "oops"}, "see the API server's log"),
+    "away": (None, None, "Airflow does not answer."),
+}
+
+
+@pytest.mark.parametrize("case", NOTICES)
+def test_what_cannot_be_shown_is_told_with_what_to_do(open_as: Callable[..., Pages], case: str) -> None:
+    status, answer, words = NOTICES[case]
+    pages = open_as(VIEWER)
+    pages.page.route(
+        LISTED, lambda route: route.fulfill(status=status, json=answer) if status else route.abort()
+    )
+
+    page = pages.data_models()
+
+    expect(page.get_by_text(words)).to_be_visible()
+
+
+def test_a_log_that_the_viewer_may_not_read_leaves_the_rest_of_the_row(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER)
+    lists(pages.page, attention())
+    pages.page.route(LOGS, lambda route: route.fulfill(status=403, json={"detail": "Forbidden"}))
+
+    page = pages.data_models()
+
+    expect(row(page, "Customers")).to_contain_text("its log, which says why, is gone or not yours to read")
+    expect(row(page, "Orders")).to_contain_text("Fine")
+
+
+HOUR = 3600 * 1000
+
+STANDING = """async ([url, ended, now]) => {
+    const { attemptOf, modelsOf, standingOf } = await import(url);
+    const [model] = modelsOf(ended.map(([state, end]) => attemptOf({
+        state, dag_id: "d", dag_run_id: String(end), task_id: "t", map_index: -1, try_number: 1,
+        end_date: new Date(end).toISOString(), start_date: new Date(end - 60000).toISOString(), duration: 60,
+        rendered_fields: { data_model: "Retail", mstr_conn_id: "mstr_default" },
+    })));
+    return standingOf(model, now).rank;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("hours", "rank"),
+    [
+        ([2, 26, 50], "fine"),
+        ([47, 71, 95], "fine"),
+        ([49, 73, 97], "stale"),
+        ([49, 73], "fine"),
+        # Idle at the weekend, and so not stale on a Sunday.
+        ([70, 94, 118, 190, 214, 238], "fine"),
+        ([90, 114, 138, 210, 234, 258], "stale"),
+        # Minutes apart by hand: nobody expects that to go on.
+        ([0.4, 0.45, 0.5], "fine"),
+    ],
+)
+def test_a_model_is_stale_when_it_is_older_than_two_usual_intervals_and_the_longest(
+    open_as: Callable[..., Pages], hours: Sequence[float], rank: str
+) -> None:
+    pages = open_as(None)
+    pages.page.goto(f"{pages.url}/auth/login")
+    now = 1_800_000_000_000
+    ended = [["success", now - hour * HOUR] for hour in hours]
+
+    standing = pages.page.evaluate(STANDING, [f"{pages.url}/mstr-ui/standing.js", ended, now])
+
+    assert standing == rank
