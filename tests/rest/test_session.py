@@ -65,8 +65,15 @@ def test_an_answer_adds_replaces_and_takes_back_cookies() -> None:
 
 
 def test_the_token_and_every_cookie_are_secrets_but_a_short_word_is_not() -> None:
-    cookies = {"JSESSIONID": "0123456789", "remember": "false", "none": ""}
-    assert Session(TOKEN, cookies).secrets == {TOKEN, "0123456789"}
+    cookies = {"JSESSIONID": "01234567", "remember": "0123456", "none": ""}
+    assert Session(TOKEN, cookies).secrets == {TOKEN, "01234567"}
+
+
+@pytest.mark.parametrize(("password", "secrets"), [("", set()), ("abc", set()), ("abcd", {"abcd"})])
+def test_a_password_is_a_secret_but_a_text_of_fewer_than_four_characters_is_not(
+    password: str, secrets: set[str]
+) -> None:
+    assert Credentials(password=password).secrets == secrets
 
 
 def test_a_sealed_session_opens_as_it_was() -> None:
@@ -153,8 +160,21 @@ def test_a_sealed_session_opens_for_a_week(age: int, opens: bool, monkeypatch: p
     if opens:
         assert SEAL.open(sealed) == Session(TOKEN, {})
     else:
-        with pytest.raises(HandleRefused, match="older than a week"):
+        with pytest.raises(HandleRefused):
             SEAL.open(sealed)
+
+
+def test_a_session_that_does_not_open_says_why_that_may_be() -> None:
+    with pytest.raises(HandleRefused) as caught:
+        SEAL.open("no seal")
+    assert caught.value.what == (
+        "the handle's session cannot be opened with this connection: it was sealed under another "
+        "connection or password, is older than a week, or was altered"
+    )
+
+
+def test_a_connections_key_is_that_of_earlier_versions_whose_handles_are_still_under_way() -> None:
+    assert _key(PASSWORD, "scope") == b"bLcMLRFQTLNS-hGVOsdimv0SgdQWF992CqSh42JpceI="
 
 
 def test_nothing_secret_is_shown() -> None:
