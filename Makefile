@@ -5,7 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo ui test matrix docs bench lint format dist audit clean
+# Of these every branch is to be reached, of the rest nearly all.
+WHOLE := airflow_provider_mstr/rest/*,airflow_provider_mstr/refresh.py
+
+.PHONY: help demo ui test matrix coverage mutation docs bench lint format dist audit clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -29,6 +32,17 @@ endif
 matrix:  ## the whole test suite on each Airflow and Python of tests/matrix.toml, for hours
 	@python3 scripts/browser.py
 	@python3 scripts/matrix.py all $(ARGS)
+
+coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflow
+	$(BIN)/coverage erase
+	EXAMPLES=sparing $(BIN)/coverage run -m pytest --ignore tests/system $(ARGS)
+	$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --include '$(WHOLE)' --fail-under 100; whole=$$?; \
+		$(BIN)/coverage report --omit '$(WHOLE)' --fail-under 95 && exit $$whole
+
+mutation: $(INSTALLED)  ## see that a test fails for each small change of the code that tells a verdict, some minutes
+	@$(BIN)/pip install --quiet --group mutation
+	@$(BIN)/python scripts/mutation.py
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
@@ -64,7 +78,7 @@ format: $(INSTALLED)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets above have made
-	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* mutants dist site
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

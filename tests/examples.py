@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # How long an example takes depends on what else the machine does.
-usual = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_USUAL = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# For mutation testing, which runs the tests over and over and must tell the same of a mutant each time.
+_SPARING = settings(_USUAL, max_examples=20, derandomize=True)
+
+usual = {"usual": _USUAL, "sparing": _SPARING}[os.environ.get("EXAMPLES", "usual")]
 
 # For what reads the words of others: verdict, decipher, page loop, Library URL and handle.
-thorough = settings(usual, max_examples=10_000)
+thorough = settings(usual, max_examples=50 * usual.max_examples)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 JSON = st.recursive(

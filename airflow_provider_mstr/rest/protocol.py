@@ -143,7 +143,7 @@ class Run(Generic[T]):
 
     def __init__(self, procedure: Procedure[T]) -> None:
         self._procedure = procedure
-        self.step: Step | None = None
+        self.step: Step | None
         self.result: T
         self.feed(None)
 
@@ -352,7 +352,7 @@ def _retry_after(response: Response) -> float | None:
 def _code(code: str | None) -> str | None:
     # The documentation spells some codes with one zero more than servers do (7.1).
     if code and code.upper().startswith("ERR") and code[3:].isascii() and code[3:].isdigit():
-        return f"ERR{int(code[3:9]):03d}"
+        return f"ERR{code[3:].lstrip('0').zfill(3)}"
     return code
 
 

@@ -35,12 +35,7 @@ class TableStatus:
     @property
     def state(self) -> State:
         """What the word means: both words for good are good, and an unknown one ends nothing."""
-        word = self.word.strip().lower()
-        if word in ("completed", "loaded"):
-            return State.FINISHED
-        if word.endswith(("error", "failed")) or word.startswith("cancel"):
-            return State.FAILED
-        return State.RUNNING
+        return _state(self.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +124,15 @@ def _might_list_every(listed: tuple[TableStatus, ...], published: Collection[str
     """Whether the list may be of every published table, under ids of another kind."""
     known = {table_id.upper() for table_id in published}.intersection(table.id.upper() for table in listed)
     return not known and len(listed) >= max(1, len(published))
+
+
+def _state(word: str) -> State:
+    word = word.strip().lower()
+    if word in ("completed", "loaded"):
+        return State.FINISHED
+    if word.endswith(("error", "failed")) or word.startswith("cancel"):
+        return State.FAILED
+    return State.RUNNING
 
 
 def _table(entry: Any) -> TableStatus:

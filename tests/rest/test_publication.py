@@ -94,6 +94,20 @@ def test_a_status_of_another_form_is_not_understood(said: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ({"status": None}, "publishStatus has no number for its status"),
+        ({"status": 1, "tables": {}}, "publishStatus lists its tables in an unknown form"),
+        ({"status": 1, "tables": ["A"]}, "publishStatus lists a table in an unknown form"),
+    ],
+)
+def test_what_is_not_understood_is_named(said: dict[str, Any], what: str) -> None:
+    with pytest.raises(NotUnderstood) as caught:
+        PublishStatus.of(said)
+    assert caught.value.what == what
+
+
+@pytest.mark.parametrize(
     ("entry", "table"),
     [
         ({"id": "A", "status": "loaded"}, TableStatus("A", "loaded")),
@@ -185,8 +199,28 @@ def test_a_table_listed_twice_is_done_when_both_entries_are() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_tables_that_are_all_others_prove_nothing_about_the_published_ones(number: int) -> None:
-    assert verdict(seen(number, ("X", "completed"), ("Y", "completed")), ["A"]) != FINISHED
+@pytest.mark.parametrize("listed", [("X",), ("X", "Y")])
+def test_enough_loaded_tables_under_other_ids_are_a_finish_to_be_confirmed(
+    number: int, listed: tuple[str, ...]
+) -> None:
+    assert verdict(seen(number, *((table, "completed") for table in listed)), ["A"]) == UNPROVEN
+
+
+@pytest.mark.parametrize(
+    ("listed", "published"),
+    [
+        (("X",), ("A", "B")),
+        (("A", "A"), ("A", "B")),
+        (("a", "a"), ("A", "B")),
+        (("A", "A"), ("a", "b")),
+        ((), ()),
+    ],
+    ids=["too few", "one twice", "one twice in small letters", "published in small letters", "none"],
+)
+def test_status_zero_with_a_list_that_cannot_be_of_every_table_is_running(
+    listed: tuple[str, ...], published: tuple[str, ...]
+) -> None:
+    assert verdict(seen(0, *((table, "completed") for table in listed)), published) == RUNNING
 
 
 IDS = st.sampled_from(["A", "a", "B", "C", "D"])

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from scripted import INSTANCE, MODEL, PROJECT, TOKEN, an_instance
 
 from airflow_provider_mstr.rest.errors import HandleRefused
-from airflow_provider_mstr.rest.session import SEAL_LIFETIME, Credentials, LoginMode, Seal, Session, _key
+from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal, Session, _key
 
 PASSWORD = "pass word-of-nobody"
 SEAL = Seal(PASSWORD, "https://library.example.com 1 administrator")
+WEEK = 604_800
 COOKIES = {"JSESSIONID": "cookie-of-nobody", "library-ingress": "17|ab=="}
 
 
@@ -65,8 +66,15 @@ def test_an_answer_adds_replaces_and_takes_back_cookies() -> None:
 
 
 def test_the_token_and_every_cookie_are_secrets_but_a_short_word_is_not() -> None:
-    cookies = {"JSESSIONID": "0123456789", "remember": "false", "none": ""}
-    assert Session(TOKEN, cookies).secrets == {TOKEN, "0123456789"}
+    cookies = {"JSESSIONID": "01234567", "remember": "0123456", "none": ""}
+    assert Session(TOKEN, cookies).secrets == {TOKEN, "01234567"}
+
+
+@pytest.mark.parametrize(("password", "secrets"), [("", set()), ("abc", set()), ("abcd", {"abcd"})])
+def test_a_password_is_a_secret_but_a_text_of_fewer_than_four_characters_is_not(
+    password: str, secrets: set[str]
+) -> None:
+    assert Credentials(password=password).secrets == secrets
 
 
 def test_a_sealed_session_opens_as_it_was() -> None:
@@ -142,9 +150,7 @@ def test_a_session_of_another_form_is_refused(said: dict[str, Any]) -> None:
         SEAL.open(SEAL._fernet().encrypt(json.dumps(said).encode()).decode())
 
 
-@pytest.mark.parametrize(
-    ("age", "opens"), [(0, True), (SEAL_LIFETIME - 60, True), (SEAL_LIFETIME + 60, False)]
-)
+@pytest.mark.parametrize(("age", "opens"), [(0, True), (WEEK - 60, True), (WEEK + 60, False)])
 def test_a_sealed_session_opens_for_a_week(age: int, opens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     fernet, encrypt_at_time = SEAL._fernet(), Fernet.encrypt_at_time
     sealed_at = int(time.time()) - age
@@ -153,8 +159,21 @@ def test_a_sealed_session_opens_for_a_week(age: int, opens: bool, monkeypatch: p
     if opens:
         assert SEAL.open(sealed) == Session(TOKEN, {})
     else:
-        with pytest.raises(HandleRefused, match="older than a week"):
+        with pytest.raises(HandleRefused):
             SEAL.open(sealed)
+
+
+def test_a_session_that_does_not_open_says_why_that_may_be() -> None:
+    with pytest.raises(HandleRefused) as caught:
+        SEAL.open("no seal")
+    assert caught.value.what == (
+        "the handle's session cannot be opened with this connection: it was sealed under another "
+        "connection or password, is older than a week, or was altered"
+    )
+
+
+def test_a_connections_key_is_that_of_earlier_versions_whose_handles_are_still_under_way() -> None:
+    assert _key(PASSWORD, "scope") == b"bLcMLRFQTLNS-hGVOsdimv0SgdQWF992CqSh42JpceI="
 
 
 def test_nothing_secret_is_shown() -> None:
