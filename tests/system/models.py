@@ -35,11 +35,12 @@ def world() -> World:
         names += of_both_forms(name)
     for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):
         names += of_both_forms(name)
-    long = _model("execution_timeout_deferred", LONG_REFRESH)
-    models = (*DEFAULT_WORLD.data_models, *map(_model, names), long)
+    long = data_model("execution_timeout_deferred", LONG_REFRESH)
+    models = (*DEFAULT_WORLD.data_models, *map(data_model, names), long)
     return replace(DEFAULT_WORLD, data_models=models)
 
 
-def _model(dag_id: str, publish_seconds: float | None = None) -> DataModel:
+def data_model(dag_id: str, publish_seconds: float | None = None) -> DataModel:
+    """Return a DAG's own data model."""
     tables = tuple(Table(model_of(f"{dag_id}/{name}"), name) for name in ("stores", "sales"))
     return DataModel(model_of(dag_id), dag_id, TUTORIAL.id, tables, publish_seconds=publish_seconds)
