@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo ui test docs bench lint format clean
+.PHONY: help demo ui test celery docs bench lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -19,6 +19,10 @@ ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs 
 test: $(INSTALLED)  ## the whole test suite
 	@$(BIN)/python scripts/browser.py
 	$(BIN)/python -m pytest $(ARGS)
+
+celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; ten minutes (ARGS="--refreshes 20")
+	$(BIN)/pip install --quiet --group celery
+	@PYTHONPATH=$(CURDIR)/scripts:$(CURDIR)/tests/system $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
