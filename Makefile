@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # Of these every branch is to be reached, of the rest nearly all.
 WHOLE := airflow_provider_mstr/rest/*,airflow_provider_mstr/refresh.py
 
-.PHONY: help demo ui test matrix coverage mutation docs bench lint format dist audit clean
+.PHONY: help demo ui test matrix celery coverage mutation docs bench lint format dist audit clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -43,6 +43,10 @@ coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflo
 mutation: $(INSTALLED)  ## see that a test fails for each small change of the code that tells a verdict, some minutes
 	@$(BIN)/pip install --quiet --group mutation
 	@$(BIN)/python scripts/mutation.py
+
+celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; ten minutes (ARGS="--refreshes 20")
+	$(BIN)/pip install --quiet --group celery
+	@PYTHONPATH=$(CURDIR)/scripts:$(CURDIR)/tests/system $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
+
+import debian
 
 NAMES = ("chromium", "google-chrome", "google-chrome-stable")
 HOW_TO_GET_IT = "run `apt-get install chromium` as root, or set CHROMIUM to where a Chromium or Chrome is"
@@ -20,18 +21,11 @@ def find() -> str | None:
     return next(filter(None, found), None)
 
 
-def install() -> bool:
-    """Install Debian's Chromium, and return whether that went well."""
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    steps = (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES])
-    return all(subprocess.run(["apt-get", "-qq", *step], env=quiet).returncode == 0 for step in steps)
-
-
 def main() -> int:
     """See to a browser; the tests that miss it say so themselves, so this never fails."""
-    if find() is None and os.geteuid() == 0 and shutil.which("apt-get"):
+    if find() is None and debian.can_install():
         print("Installing a browser for the tests ...", flush=True)
-        install()
+        debian.install(*PACKAGES)
     if find() is None:
         print(f"The tests in a browser are skipped: {HOW_TO_GET_IT}")
     return 0

@@ -11,21 +11,14 @@ from pathlib import Path
 import browser
 import pytest
 from airflow_home import EXAMPLE_DAGS, airflow_environment
+from deployment import free_port
 from models import world
-from standalone import Standalone, free_port
+from sooner import SOONER
+from standalone import Standalone
 
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 
 HERE = Path(__file__).parent
-
-# Airflow's defaults, shortened: what they make happen stays the same, only sooner.
-SOONER = {
-    "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-    "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +55,7 @@ def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     for folder in (EXAMPLE_DAGS, HERE / "dags"):
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     environment = airflow_environment(home, sandbox.airflow_connection(), dags=dags, port=free_port())
-    environment |= {f"AIRFLOW__{name}": value for name, value in SOONER.items()}
+    environment |= SOONER
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
     with Standalone(environment) as airflow:
         yield airflow

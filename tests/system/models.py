@@ -18,7 +18,7 @@ LONG_REFRESH = 45.0
 
 def model_of(dag_id: str) -> str:
     """Return the id of a DAG's own data model, which is named as the DAG is."""
-    return _model(dag_id).id
+    return data_model(dag_id).id
 
 
 def of_both_forms(name: str) -> tuple[str, ...]:
@@ -33,10 +33,11 @@ def world() -> World:
         names += of_both_forms(name)
     for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):
         names += of_both_forms(name)
-    long = _model("execution_timeout_deferred", LONG_REFRESH)
-    models = (*DEFAULT_WORLD.data_models, *map(_model, names), long)
+    long = data_model("execution_timeout_deferred", LONG_REFRESH)
+    models = (*DEFAULT_WORLD.data_models, *map(data_model, names), long)
     return replace(DEFAULT_WORLD, data_models=models)
 
 
-def _model(dag_id: str, publish_seconds: float | None = None) -> DataModel:
+def data_model(dag_id: str, publish_seconds: float | None = None) -> DataModel:
+    """Return a DAG's own data model."""
     return DataModel.named(dag_id, ("stores", "sales"), publish_seconds=publish_seconds)

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import base64
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from cryptography.fernet import Fernet, InvalidToken
-from standalone import Standalone
+from deployment import Deployment
+from sqlalchemy import create_engine, inspect, text
 
 # Where Airflow itself keeps secrets, encrypted.
 AIRFLOWS_OWN = {"connection"}
 
 
-def of_secrets(airflow: Standalone, secrets: Iterable[str]) -> set[str]:
+def of_secrets(airflow: Deployment, secrets: Iterable[str]) -> set[str]:
     """Return the names of the files and tables in which a secret stands, in any of its forms.
 
     :param airflow: an Airflow, running or not
@@ -49,20 +49,20 @@ def _files(home: Path) -> Iterator[tuple[str, bytes]]:
                 yield str(path.relative_to(home)), path.read_bytes()
 
 
-def _tables(airflow: Standalone) -> Iterator[tuple[str, bytes]]:
+def _tables(airflow: Deployment) -> Iterator[tuple[str, bytes]]:
     """Yield each table's values: a long one does not stand in one piece in the database's file."""
     fernet = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
-    with closing(sqlite3.connect(f"file:{airflow.home / 'airflow.db'}?mode=ro", uri=True)) as database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            if table not in AIRFLOWS_OWN:
-                rows = database.execute(f'SELECT * FROM "{table}"')
-                values = [_plain(value, fernet) for row in rows for value in row if value is not None]
-                yield f"table {table}", b"\n".join(values)
+    engine = create_engine(airflow.database)
+    with engine.connect() as database:
+        for table in set(inspect(database).get_table_names()) - AIRFLOWS_OWN:
+            rows = database.execute(text(f'SELECT * FROM "{table}"'))
+            values = [_plain(value, fernet) for row in rows for value in row if value is not None]
+            yield f"table {table}", b"\n".join(values)
+    engine.dispose()
 
 
 def _plain(value: object, fernet: Fernet) -> bytes:
-    written = value if isinstance(value, bytes) else str(value).encode()
+    written = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
     with suppress(InvalidToken):
         return fernet.decrypt(written)
     return written
