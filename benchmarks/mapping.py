@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 from airflow_home import airflow_environment
-from standalone import Standalone, free_port
+from deployment import free_port
+from standalone import Standalone
 from tables import show, surroundings
 from ways import MAPPED, mapped_models
 

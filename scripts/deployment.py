@@ -22,7 +22,7 @@ import tenacity
 from airflow_rest import RestApi, rest_api_of
 from sqlalchemy import create_engine, text
 
-POOL = {
+POOL: dict[str, Any] = {
     "name": "mstr_sessions",
     "slots": 4,
     "description": "Strategy sessions",
@@ -311,7 +311,7 @@ class Deployment(ABC):
     def _healthy(self) -> None:
         for part in self._started:
             if part.poll() is not None:
-                raise RuntimeError(f"{part.args} has ended:\n{self.log.read_text()[-3000:]}")
+                raise RuntimeError(f"{part.args!r} has ended:\n{self.log.read_text()[-3000:]}")
         try:
             self.rest = rest_api_of(self.url) or self.rest
             parts = self.api("GET", self.rest.health)

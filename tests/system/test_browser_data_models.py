@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from airflow_home import airflow_environment
+from deployment import free_port
 from listed import ended, every, many, page_of
-from standalone import Standalone, free_port
+from standalone import Standalone
 from watching import deferred
 
 from airflow_provider_mstr.sandbox import (
@@ -77,7 +78,7 @@ def guarded(shown: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
     }
-    with Standalone(environment, ADMIN) as airflow:
+    with Standalone(environment, user=ADMIN) as airflow:
         yield airflow
 
 
