@@ -27,7 +27,12 @@ def _module(name: str) -> bool:
         return False
 
 
-ASSETS = _feature(_module("airflow.sdk"), "before 3.0, Airflow tells a task of the events of no assets")
+_airflow_3 = _module("airflow.sdk")
+
+ASSETS = _feature(_airflow_3, "before 3.0, Airflow tells a task of the events of no assets")
+CLEARING_ENDS_A_TASK = _feature(
+    _airflow_3, "before 3.0, Airflow on SQLite lets a task go on that is cleared while it runs"
+)
 COMMANDS = _feature("cli" in _info, "before 3.2, Airflow takes no commands from a provider")
 DAGBAG = _feature(_module("airflow.dag_processing.dagbag"), "before 3.2, DagBag is in airflow.models")
 FORM = _feature(
@@ -41,6 +46,9 @@ PARALLEL = _feature(
 )
 RETRY_POLICIES = _feature(
     _module("airflow.sdk.definitions.retry_policy"), "before 3.3, Airflow has no retry policies"
+)
+SUCCESS_STAYS = _feature(
+    _airflow_3, "before 3.0, a task that is ended because it was marked a success becomes a failure"
 )
 TASK_STATE_STORE = _feature(
     "task_state_store" in Context.__annotations__, "before 3.3, Airflow keeps no notes for a retry"

@@ -79,7 +79,7 @@ def test_marking_the_run_of_a_deferred_refresh_stops_its_load(
 
 
 @every_blocking_form
-@every_end
+@pytest.mark.parametrize("state", ["failed", pytest.param("success", marks=needs.SUCCESS_STAYS)])
 def test_marking_a_running_refresh_stops_its_load(
     state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
 ) -> None:
@@ -133,6 +133,7 @@ def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
     assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)
 
 
+@needs.CLEARING_ENDS_A_TASK
 def test_a_refresh_cleared_while_it_runs_starts_afresh_and_the_old_load_is_stopped(
     airflow: Standalone, sandbox: Sandbox
 ) -> None:
