@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -114,6 +115,8 @@ def test_a_handle_that_lacks_a_part_is_refused(key: str) -> None:
         {"tables": [{"id": "A", "name": "a", "policy": []}]},
         {"published_at": "soon"},
         {"published_at": []},
+        {"published_at": math.inf},
+        {"published_at": math.nan},
         {"baseline": {}},
         {"baseline": {"readable": True}},
         {"baseline": {"readable": True, "updated": False}},

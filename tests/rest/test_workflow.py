@@ -222,6 +222,7 @@ def cube(status: int, updated: str = "01/02/2026 03:04:05") -> Response:
 
 
 BEFORE = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 5))
+EARLIER = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 4))
 SHOWS_NO_LOAD = cube(2)
 
 
@@ -469,6 +470,16 @@ def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Re
     assert isinstance(played.error, errors.ServerUnavailable | errors.NotUnderstood)
 
 
+def test_a_publish_that_the_cube_shows_not_to_be_taken_twice_is_not_sent_a_third_time() -> None:
+    idle = published(0)
+    nothing = [idle, created("SPARE"), idle, empty(), *[SHOWS_NO_LOAD, idle] * LOST_ANSWER_LOOKS]
+    nothing.append(SHOWS_NO_LOAD)
+    again = [empty(), created("SECOND"), GATEWAY_GONE]
+    played = publish(GATEWAY_GONE, *nothing, *again, *nothing, baseline=BEFORE)
+    assert played.calls.count(PUBLISH) == 2
+    assert type(played.error) is errors.ServerUnavailable
+
+
 def test_a_publish_whose_answer_is_lost_again_is_asked_about_again() -> None:
     reaped, taken = (
         [INSTANCE_LOST, created("SECOND")],
@@ -520,6 +531,27 @@ def test_a_finish_without_proof_is_seen_three_times_before_it_is_one() -> None:
     assert CONFIRMING_PAUSE > 0
 
 
+@pytest.mark.parametrize("shown", [cube(2), refusal(403, "ERR014")])
+def test_a_finish_without_proof_counts_though_the_cube_cannot_be_compared(shown: Response) -> None:
+    played = look(*[published(1), shown] * CONFIRMATIONS, baseline=Baseline(readable=False))
+    assert (played.result.state, played.result.proof) == (State.FINISHED, Proof.NONE)
+
+
+@pytest.mark.parametrize(
+    ("shown", "state", "proof"),
+    [
+        (cube(2), State.FINISHED, Proof.CUBE),
+        (cube(1, "01/02/2026 03:04:04"), State.RUNNING, Proof.NONE),
+        (cube(2, "01/02/2026 03:04:04"), State.RUNNING, Proof.NONE),
+    ],
+    ids=["loaded since", "loading", "as before"],
+)
+def test_a_finish_without_proof_is_what_the_cube_shows(shown: Response, state: State, proof: Proof) -> None:
+    played = look(published(1), shown, baseline=EARLIER)
+    assert (played.result.state, played.result.proof) == (state, proof)
+    assert played.result.doubted is (state is State.RUNNING)
+
+
 @pytest.mark.parametrize("before", [1, 2])
 @pytest.mark.parametrize(
     ("then", "state"),
@@ -561,9 +593,6 @@ def test_a_failure_that_comes_as_an_error_of_the_server_counts_once_it_was_seen_
     assert played.pauses == [CONFIRMING_PAUSE] * (CONFIRMATIONS - 1)
 
 
-EARLIER = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 4))
-
-
 def test_an_error_of_the_server_is_no_failure_while_the_cube_shows_the_load() -> None:
     played = look(*[PUBLISH_FAILED] * CONFIRMATIONS, cube(1), baseline=BEFORE)
     assert played.result == workflow.Look(State.RUNNING, None)
@@ -589,6 +618,24 @@ def test_an_error_of_the_server_that_passes_is_no_failure_of_the_publish() -> No
 def test_every_look_has_the_patience_it_was_given(patience: float | None) -> None:
     played = look(published(1), published(1), published(1), patience=patience)
     assert [request.patience for request in played.requests] == [patience] * 3
+
+
+# is_busy
+
+
+@pytest.mark.parametrize(
+    ("reply", "busy"),
+    [
+        (MODEL_BUSY, True),
+        (published(6), False),
+        (INSTANCE_LOST, False),
+        (GATEWAY_GONE, False),
+    ],
+)
+def test_a_model_is_busy_where_its_status_is_refused_for_another_job(reply: Response, busy: bool) -> None:
+    played = play(workflow.is_busy(an_instance()), reply)
+    assert played.result is busy
+    assert [request.patience for request in played.requests] == [workflow.BUSY_PATIENCE]
 
 
 # gave_way
@@ -638,6 +685,12 @@ def test_closing_deletes_the_instance_and_then_the_session() -> None:
     assert played.result is None
     assert [request.patience for request in played.requests] == [CLEANUP_PATIENCE] * 2
     assert "X-MSTR-ProjectID" not in played.requests[1].headers
+
+
+def test_closing_a_session_without_an_instance_logs_out() -> None:
+    played = play(workflow.close(an_instance(instance_id="")), empty())
+    assert played.calls == [LOGOUT]
+    assert played.result is None
 
 
 @pytest.mark.parametrize("instance", [empty(), INSTANCE_LOST, refusal(404, "ERR004")])
