@@ -20,7 +20,7 @@ test: $(INSTALLED)  ## the whole test suite
 	@$(BIN)/python scripts/browser.py
 	$(BIN)/python -m pytest $(ARGS)
 
-celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; ten minutes (ARGS="--refreshes 20")
+celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; a quarter of an hour (ARGS="--refreshes 20")
 	$(BIN)/pip install --quiet --group celery
 	@PYTHONPATH=$(CURDIR)/scripts:$(CURDIR)/tests/system $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 
