@@ -44,7 +44,7 @@ mutation: $(INSTALLED)  ## see that a test fails for each small change of the co
 	@$(BIN)/pip install --quiet --group mutation
 	@$(BIN)/python scripts/mutation.py
 
-celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; ten minutes (ARGS="--refreshes 20")
+celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; a quarter of an hour (ARGS="--refreshes 20")
 	$(BIN)/pip install --quiet --group celery
 	@PYTHONPATH=$(CURDIR)/scripts:$(CURDIR)/tests/system $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 

@@ -22,6 +22,9 @@ DAG_ID = "refresh_many_models"
 # The shares of the refreshes that have published when a worker, and then a triggerer, is killed.
 WORKER_AT, TRIGGERER_AT = 0.25, 0.6
 
+# How many publishes that run a part has when it is killed, at least.
+RUNNING = 2
+
 # Seconds to wait for a moment at which a kill hurts, and for what was killed to go on.
 PATIENCE = 180.0
 
@@ -69,38 +72,37 @@ class Scenario:
         )
 
     def _kill_a_worker(self, run_id: str) -> Kill:
-        """Kill a worker that has a refresh whose publish runs."""
+        """Kill a worker that has refreshes whose publish runs."""
 
         def tasks(worker: psutil.Process) -> list[Task]:
             attempts = self.airflow.attempts_on(worker)
             return [task for task in self._tasks(run_id) if task["id"] in attempts]
 
-        worker = self._first(self.airflow.workers, lambda worker: self._sessions(tasks(worker)))
-        attempts = {task["id"] for task in tasks(worker)}
-        self.airflow.kill(worker)
-        # What has deferred meanwhile was not killed.
+        worker = self._first(self.airflow.workers, lambda worker: len(self._sessions(tasks(worker))))
+        attempts = self.airflow.kill(worker)
+        # What had told Airflow already that it defers was not cut off.
         cut_off = [
             task for task in self._tasks(run_id) if task["id"] in attempts and task["state"] == "running"
         ]
         return self._going_on("worker", cut_off)
 
     def _kill_a_triggerer(self, run_id: str) -> Kill:
-        """Kill a triggerer that waits for a publish which runs."""
+        """Kill a triggerer that waits for publishes which run."""
 
         def tasks(job: int) -> list[Task]:
             deferred = (task for task in self._tasks(run_id) if task["state"] == "deferred")
             return [task for task in deferred if (task["triggerer_job"] or {}).get("id") == job]
 
-        job = self._first(self.airflow.triggerers, lambda job: self._sessions(tasks(job)))
+        job = self._first(self.airflow.triggerers, lambda job: len(self._sessions(tasks(job))))
         self.airflow.signal_triggerer(job, signal.SIGKILL)
         return self._going_on("triggerer", tasks(job))
 
-    def _first(self, parts: Iterable[Part], holds: Callable[[Part], object]) -> Part:
-        """Return the first part that holds something, once one does."""
+    def _first(self, parts: Iterable[Part], running: Callable[[Part], int]) -> Part:
+        """Return the first part that has as many publishes that run, once one does."""
         found = list[Part]()
 
         def one_does() -> bool:
-            found.extend(filter(holds, parts))
+            found.extend(part for part in parts if running(part) >= RUNNING)
             return bool(found)
 
         self.airflow.wait_until(one_does, PATIENCE)
