@@ -19,6 +19,15 @@ class RestApi:
     health = "monitor/health"
     new_run: Any = {"logical_date": None}
 
+    def authorization(self, url: str) -> dict[str, str]:
+        """Return the headers that let anybody in; up to 3.1, nobody is without them.
+
+        :param url: Airflow's address
+        """
+        response = requests.get(f"{url}/auth/token", timeout=60)
+        response.raise_for_status()
+        return {"Authorization": f"Bearer {response.json()['access_token']}"}
+
     def new_state(self, state: str) -> Any:
         """Return the body that marks a task instance.
 
@@ -54,6 +63,13 @@ class RestApiOfAirflow2(RestApi):
     root = "/api/v1/"
     health = "health"
     new_run: Any = {}
+
+    def authorization(self, url: str) -> dict[str, str]:
+        """Return no headers: the role of everybody is in ``webserver_config.py``.
+
+        :param url: Airflow's address
+        """
+        return {}
 
     def new_state(self, state: str) -> Any:
         """Return the body that marks a task instance.

@@ -55,6 +55,7 @@ class Standalone:
         self.url = f"http://127.0.0.1:{environment['AIRFLOW__API__PORT']}"
         self.log = self.home / "standalone.log"
         self.rest = RestApi()
+        self._headers = {"Accept": "application/json"}
 
     def __enter__(self) -> Standalone:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -62,6 +63,7 @@ class Standalone:
         self._process = self._airflow("standalone")
         try:
             self._wait_until_healthy()
+            self._headers |= self.rest.authorization(self.url)
             self._note_the_first_triggerer()
             self.api("POST", "pools", POOL)
         except BaseException:
@@ -81,8 +83,8 @@ class Standalone:
         :param path: what stands behind ``/api/v2/``
         :param body: what to send as JSON
         """
-        address, accept = f"{self.url}{self.rest.root}{path}", {"Accept": "application/json"}
-        response = requests.request(method, address, json=body, headers=accept, timeout=60)
+        address = f"{self.url}{self.rest.root}{path}"
+        response = requests.request(method, address, json=body, headers=self._headers, timeout=60)
         response.raise_for_status()
         return response.json() if response.content else None
 
