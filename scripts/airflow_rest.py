@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+_LOGIN = ("username", "password")
 _BEFORE_THE_MESSAGE = re.compile(r"^\[.+?\] \{.+?\} [A-Z]+ - ")
 
 
@@ -18,6 +19,20 @@ class RestApi:
     root = "/api/v2/"
     health = "monitor/health"
     new_run: Any = {"logical_date": None}
+
+    def token(self, url: str, user: tuple[str, str] | None) -> str:
+        """Return the token that lets somebody in; up to Airflow 3.1, nobody is without one.
+
+        :param url: Airflow's address
+        :param user: a name and a password; None for anybody, where anybody may do anything
+        """
+        address = f"{url}/auth/token"
+        if user is None:
+            response = requests.get(address, timeout=60)
+        else:
+            response = requests.post(address, json=dict(zip(_LOGIN, user, strict=True)), timeout=60)
+        response.raise_for_status()
+        return str(response.json()["access_token"])
 
     def new_state(self, state: str) -> Any:
         """Return the body that marks a task instance.
@@ -54,6 +69,14 @@ class RestApiOfAirflow2(RestApi):
     root = "/api/v1/"
     health = "health"
     new_run: Any = {}
+
+    def token(self, url: str, user: tuple[str, str] | None) -> str:
+        """Return none: what anybody may do stands in ``webserver_config.py``.
+
+        :param url: Airflow's address
+        :param user: is of no use here
+        """
+        return ""
 
     def new_state(self, state: str) -> Any:
         """Return the body that marks a task instance.

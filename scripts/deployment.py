@@ -106,10 +106,10 @@ class Deployment(ABC):
         :param path: what stands behind ``/api/v2/``
         :param body: what to send as JSON
         """
-        if self._user is not None and self._token is None:
-            self._token = self.token(*self._user)
+        if self._token is None:
+            self._token = self.rest.token(self.url, self._user)
         headers = {"Accept": "application/json"}
-        if self._token is not None:
+        if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         address = f"{self.url}{self.rest.root}{path}"
         response = requests.request(method, address, json=body, headers=headers, timeout=60)
@@ -122,10 +122,7 @@ class Deployment(ABC):
         :param name: the user's name
         :param password: the user's password
         """
-        login = {"username": name, "password": password}
-        response = requests.post(f"{self.url}/auth/token", json=login, timeout=60)
-        response.raise_for_status()
-        return str(response.json()["access_token"])
+        return self.rest.token(self.url, (name, password))
 
     def run(self, dag_id: str, timeout: float = 180.0) -> dict[str, Any]:
         """Run a DAG, and return its run once that has ended.
