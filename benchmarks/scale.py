@@ -11,8 +11,10 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from structlog.contextvars import get_contextvars
 from tables import show, surroundings
 
 from airflow_provider_mstr import summary
@@ -66,6 +68,24 @@ class Server:
         return json.dumps({"status": 5 if "loading" in words else 1, "tables": listed}).encode()
 
 
+@dataclass
+class Log:
+    """Counts what goes into a task's log."""
+
+    lines: int = 0
+    text: int = 0
+    fields: int = 0
+
+    def tell(self, line: str) -> None:
+        """Count a line, and what is kept beside it.
+
+        :param line: the line
+        """
+        self.lines += 1
+        self.text += len(line)
+        self.fields += _size(get_contextvars().get("mstr", {}))
+
+
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -84,7 +104,7 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
     :param tables: how many the data model has
     :param measured: runs a step, and returns its result and what it costs
     """
-    server, lines = Server(tables), list[str]()
+    server, log = Server(tables), Log()
     instance = DataModelInstance(Session("token", {"JSESSIONID": "cookie"}), "B" * 32, "C" * 32, "D" * 32)
     choice = TableChoice.of(None, "replace")
     chosen, cost = measured(lambda: server.run(workflow.resolve_tables(instance, choice)))
@@ -98,7 +118,7 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
     _, cost = measured(lambda: RefreshHandle.from_json(handle).open(seal))
     yield "open the handle", cost, "-"
 
-    watcher = Watcher(refresh, DEFAULT_TIMEOUT, DEFAULT_POLL_INTERVAL, Credentials(), time.time, lines.append)
+    watcher = Watcher(refresh, DEFAULT_TIMEOUT, DEFAULT_POLL_INTERVAL, Credentials(), time.time, log.tell)
     for look in ("first look", "second look, half are loaded"):
         _, cost = measured(lambda: server.run(watcher.look()))
         yield look, cost, "-"
@@ -115,8 +135,10 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
         raise RuntimeError("the last look has seen no end")
     ending, cost = measured(lambda: Ending(outcome).to_json())
     yield "make the event, with the outcome (an XCom)", cost, _size(ending)
-    lines += summary.lines(outcome)
-    yield f"the whole log, {len(lines)} lines", "-", sum(map(len, lines))
+    for line in summary.lines(outcome):
+        log.tell(line)
+    yield f"the whole log, {log.lines} lines", "-", log.text
+    yield "the fields beside its lines", "-", log.fields
 
 
 def milliseconds(step: Callable[[], T]) -> tuple[T, float]:
