@@ -38,7 +38,7 @@ def airflow_environment(
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "LOGGING__WORKER_LOG_SERVER_PORT": str(port + 1),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(port + 2),
-        **_as_airflow_2_calls_it(port),
+        **_as_older_airflow_calls_it(port),
     }
     return {
         **os.environ,
@@ -50,8 +50,9 @@ def airflow_environment(
     }
 
 
-def _as_airflow_2_calls_it(port: int) -> dict[str, str]:
+def _as_older_airflow_calls_it(port: int) -> dict[str, str]:
     return {
+        "API__ENABLE_XCOM_DESERIALIZE_SUPPORT": "True",
         "SCHEDULER__DAG_DIR_LIST_INTERVAL": "5",
         "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "10",
         "WEBSERVER__CONFIG_FILE": str(WEBSERVER_CONFIG),

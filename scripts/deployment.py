@@ -325,7 +325,11 @@ class Deployment(ABC):
             raise NotReadyError(f"{error}: {self.api('GET', 'importErrors')}") from None
 
     def _ended(self, path: str) -> dict[str, Any]:
-        run: dict[str, Any] = self.api("GET", path)
+        try:
+            run: dict[str, Any] = self.api("GET", path)
+        except requests.HTTPError as error:
+            # Airflow 3.0 answers before it has written the run down.
+            raise NotReadyError(str(error)) from None
         if run["state"] not in ("success", "failed"):
             raise NotReadyError(f"the run is {run['state']}")
         return run
