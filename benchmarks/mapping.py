@@ -77,6 +77,7 @@ def main() -> None:
 def _environment(home: str, sandbox: Sandbox, number: int) -> dict[str, str]:
     settings = {
         "CORE__PARALLELISM": "16",
+        "DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "ways.DATABASE",
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": str(number),
         "CORE__MAX_MAP_LENGTH": str(number),
         "SCHEDULER__MAX_TIS_PER_QUERY": "64",

@@ -18,6 +18,9 @@ WAYS = {
 
 MAPPED = "mapped_refreshes"
 
+# Seconds that Airflow's parts wait for each other at its database, which SQLite lets one at a time write to.
+DATABASE = {"timeout": 60}
+
 
 def model_of(way: str, seconds: int) -> DataModel:
     """Return the data model that is refreshed in a way, and takes so long; its DAG is named as it is.
