@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 # How long an example takes depends on what else the machine does.
 _USUAL = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-# For mutation testing, which runs the tests over and over and must tell the same of a mutant each time.
+# For `make coverage` and `make mutation`, which are to tell the same each time, and soon.
 _SPARING = settings(_USUAL, max_examples=20, derandomize=True)
 
 usual = {"usual": _USUAL, "sparing": _SPARING}[os.environ.get("EXAMPLES", "usual")]
