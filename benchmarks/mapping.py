@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sqlite3
 import tempfile
 import time
@@ -16,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from airflow_home import airflow_environment
-from deployment import free_port
+from real_airflow import environment
 from standalone import Standalone
 from tables import show, surroundings
 from ways import MAPPED, mapped_models
 
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Sandbox, Settings
-
-DAGS = Path(__file__).with_name("dags")
 
 # Seconds that the stages may take at most.
 LONGEST_STAGE = 3600.0
@@ -75,20 +71,16 @@ def main() -> None:
 
 
 def _environment(home: str, sandbox: Sandbox, number: int) -> dict[str, str]:
-    settings = {
-        "CORE__PARALLELISM": "16",
-        "DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "ways.DATABASE",
-        "CORE__MAX_ACTIVE_TASKS_PER_DAG": str(number),
-        "CORE__MAX_MAP_LENGTH": str(number),
-        "SCHEDULER__MAX_TIS_PER_QUERY": "64",
-        "TRIGGERER__CAPACITY": str(number),
-    }
-    return {
-        **airflow_environment(home, sandbox.airflow_connection(), dags=DAGS, port=free_port()),
-        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
-        "MAPPED_REFRESHES": str(number),
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(DAGS.parent), os.environ.get("PYTHONPATH")))),
-    }
+    return environment(
+        home,
+        sandbox,
+        mapped=number,
+        CORE__PARALLELISM="16",
+        CORE__MAX_ACTIVE_TASKS_PER_DAG=str(number),
+        CORE__MAX_MAP_LENGTH=str(number),
+        SCHEDULER__MAX_TIS_PER_QUERY="64",
+        TRIGGERER__CAPACITY=str(number),
+    )
 
 
 def _in_state(airflow: Standalone, run_id: str, state: str) -> int:

@@ -8,28 +8,22 @@ the moment when the server had loaded the last table. All ways run side by side,
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psutil
-from airflow_home import airflow_environment
-from deployment import free_port
+from real_airflow import environment
 from standalone import Standalone
 from tables import show, surroundings
 from ways import LENGTHS, WAYS, model_of
 
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Sandbox, Settings
-
-DAGS = Path(__file__).with_name("dags")
 
 # Seconds between the starts of two ways, and between two samples of the workers.
 STAGGER = 3.0
@@ -129,7 +123,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as home,
         Sandbox(Settings(session_cap=20), world) as sandbox,
-        Standalone(_environment(home, sandbox)) as airflow,
+        Standalone(environment(home, sandbox, CORE__PARALLELISM="8")) as airflow,
         Sampler() as sampler,
     ):
         # The first tasks of a worker load Airflow itself.
@@ -140,17 +134,6 @@ def main() -> None:
             for way, run in _run_all(airflow, seconds).items()
         ]
     show("A refresh in a real Airflow", HEADER, rows)
-
-
-def _environment(home: str, sandbox: Sandbox) -> dict[str, str]:
-    return {
-        **airflow_environment(home, sandbox.airflow_connection(), dags=DAGS, port=free_port()),
-        "AIRFLOW_CONN_LIBRARY": json.dumps({"conn_type": "http", "host": sandbox.url}),
-        "AIRFLOW__CORE__PARALLELISM": "8",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "ways.DATABASE",
-        "MAPPED_REFRESHES": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(DAGS.parent), os.environ.get("PYTHONPATH")))),
-    }
 
 
 def _run_all(airflow: Standalone, seconds: int) -> dict[str, dict[str, Any]]:
