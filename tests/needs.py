@@ -7,6 +7,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+import aiohttp
 import airflow
 import pytest
 from airflow.providers.common.compat.sdk import Context
@@ -43,6 +44,10 @@ ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells n
 PARALLEL = _feature(
     not _module("airflow.executors.sequential_executor"),
     "before 3.0, Airflow runs one task at a time on SQLite",
+)
+MEMBERS = _feature(
+    tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14),
+    "before 3.14, aiohttp reads the first part of a body that was zipped in parts",
 )
 RETRY_POLICIES = _feature(
     _module("airflow.sdk.definitions.retry_policy"), "before 3.3, Airflow has no retry policies"

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import needs
 import pytest
 import tenacity
 from certificates import Authority
@@ -954,6 +955,7 @@ def _in_pieces(data: bytes, size: int) -> Callable[[Line], None]:
                 ("Content-Encoding", "gzip"),
             ),
             id="zipped in two members",
+            marks=needs.MEMBERS,
         ),
         pytest.param(answer(200, _chunked(BODY, 100), ("Transfer-Encoding", "chunked")), id="in many chunks"),
         pytest.param(

@@ -13,7 +13,7 @@ from seen import Kill, Seen
 from airflow_provider_mstr.sandbox import PublishReport, Sandbox
 
 FIRST, SECOND = (
-    PublishReport(job, name, name, name, "administrator", "completed", None, ())
+    PublishReport(job, name, name, name, "administrator", "completed", None, 0.0, ())
     for job, name in enumerate(("first", "second"))
 )
 
