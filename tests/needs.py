@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import airflow
 import pytest
+from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.common.compat.sdk import Context
 from airflow.providers_manager import ProvidersManager
 from airflow.triggers.base import BaseTrigger
@@ -58,3 +59,4 @@ SUCCESS_STAYS = _feature(
 TASK_STATE_STORE = _feature(
     "task_state_store" in Context.__annotations__, "before 3.3, Airflow keeps no notes for a retry"
 )
+VIEWS = _feature(hasattr(AirflowPlugin, "react_apps"), "before 3.1, Airflow shows no views of a plugin")

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 from airflow.plugins_manager import AirflowPlugin
 
@@ -62,12 +63,14 @@ def test_loading_the_plugin_loads_nothing_else(in_a_daemon: Any) -> None:
     assert set(in_a_daemon["modules"]) <= {"airflow_provider_mstr", "airflow_provider_mstr.plugin"}
 
 
+@needs.VIEWS
 def test_there_is_a_page_in_the_menu_and_a_tab_on_task_instances(in_a_daemon: Any) -> None:
     views = {view["destination"]: view["name"] for view in in_a_daemon["views"]}
 
     assert views == {"nav": "Data models", "task_instance": "Data model"}
 
 
+@needs.VIEWS
 def test_each_bundle_is_served_and_sets_the_name_that_airflow_looks_for(in_a_daemon: Any) -> None:
     (prefix,) = in_a_daemon["apps"]
     for view in in_a_daemon["views"]:
@@ -89,6 +92,7 @@ def test_airflow_knows_the_setting_and_its_default() -> None:
     assert (ui["type"], ui["default"]) == ("boolean", "True")
 
 
+@needs.VIEWS
 def test_the_bundles_are_found_where_airflow_lives_below_a_path() -> None:
     below = loaded(AIRFLOW__API__BASE_URL="https://example.com/airflow/")
 
@@ -156,6 +160,7 @@ async def asked(path: str, method: str = "GET", **headers: str) -> Answer:
 KINDS = {".js": "javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
+@needs.VIEWS
 @pytest.mark.parametrize("file", sorted(UI.iterdir()), ids=lambda file: file.name)
 async def test_every_file_of_the_folder_is_served_as_what_it_is(file: Path) -> None:
     answer = await asked(f"/{file.name}")
@@ -165,6 +170,7 @@ async def test_every_file_of_the_folder_is_served_as_what_it_is(file: Path) -> N
     assert KINDS[file.suffix] in answer.headers["content-type"]
 
 
+@needs.VIEWS
 async def test_a_browser_asks_whether_a_file_has_changed_and_is_told_that_it_has_not() -> None:
     first = await asked("/page.js")
     again = await asked("/page.js", if_none_match=first.headers["etag"])
@@ -173,12 +179,14 @@ async def test_a_browser_asks_whether_a_file_has_changed_and_is_told_that_it_has
     assert (again.status, again.body) == (304, b"")
 
 
+@needs.VIEWS
 async def test_the_head_of_a_file_can_be_asked_for() -> None:
     head = await asked("/page.js", "HEAD")
 
     assert (head.status, head.body) == (200, b"")
 
 
+@needs.VIEWS
 @pytest.mark.parametrize(
     "path",
     [
@@ -196,5 +204,6 @@ async def test_nothing_but_the_folder_is_served(path: str) -> None:
     assert (await asked(path)).status == 404
 
 
+@needs.VIEWS
 async def test_files_can_only_be_read() -> None:
     assert (await asked("/page.js", "POST")).status == 405

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import needs
 import pytest
 from airflow_home import airflow_environment
 from deployment import free_port
@@ -37,7 +38,7 @@ pytest.importorskip("playwright.sync_api")
 from browsing import QUIET, SCREENSHOTS, Pages
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [needs.VIEWS, pytest.mark.timeout(600)]
 
 ADMIN, VIEWER = ("admin", "admin-password"), ("viewer", "viewer-password")
 LISTED = "**/api/v2/dags/~/dagRuns/~/taskInstances?*"
