@@ -134,7 +134,8 @@ class Provocations:
 
     def PublishFailed(self) -> BaseException | None:  # noqa: N802
         failure = PublishFailure("schema_comparison_error", "ytd_day", -2147212544, "Column day is missing.")
-        self.sandbox.change(publish_failure=failure)
+        # It has ended at the first look, so that what else the status says is the same each time.
+        self.sandbox.change(publish_failure=failure, publish_seconds=0)
         return refresh()
 
     def PublishTimedOut(self) -> BaseException | None:  # noqa: N802
