@@ -34,7 +34,7 @@ HEADER = (
     "CPU s per 1,000 polls",
     "KiB each",
     "block, ms",
-    "of it garbage collection, ms",
+    "garbage collection, ms",
     "block at start, ms",
 )
 
@@ -50,7 +50,7 @@ class Figures:
     :param cpu: seconds of one core that the process used meanwhile
     :param kib: memory of each wait
     :param block: seconds for which the loop did nothing else at most
-    :param collection: seconds of the longest garbage collection in that time, which is part of such a block
+    :param collection: seconds of the longest garbage collection in that time
     :param block_at_start: as ``block``, while the waits began
     """
 
@@ -223,7 +223,7 @@ async def measured(kind: str, url: str, waits: int, seconds: float) -> Figures:
     polls, cpu, took = await _polls(url) - polls, time.process_time() - cpu, time.monotonic() - began
     async with _ticking() as steady:
         with _collecting() as collections:
-            await asyncio.sleep(4 * POLL_INTERVAL)
+            await asyncio.sleep(2 * POLL_INTERVAL)
     kib = (_resident() - before) / 1024 / waits
     for task in (first, *running):
         if not task.cancel():
