@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_mstr.arguments import WhenBusy
 from airflow_provider_mstr.facts import beside
+from airflow_provider_mstr.publishing import Publisher
 from airflow_provider_mstr.refresh import Refresh
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Response, Run, decipher
 from airflow_provider_mstr.rest.session import Credentials, Session
-from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
 from airflow_provider_mstr.watch import MOST_LINES, Watcher
 
 contextvars = pytest.importorskip("structlog.contextvars")
@@ -85,3 +87,22 @@ def test_many_tables_that_end_alike_stand_beside_their_one_line(
     assert line.startswith("20 tables: loaded")
     assert {table["state"] for table in beside_it["tables"]} == {"finished"}
     assert len(beside_it["tables"]) == len(TABLES)
+
+
+def test_the_tables_of_a_publish_stand_beside_the_line_that_announces_it() -> None:
+    lines: list[tuple[str, dict[str, Any]]] = []
+    publisher = Publisher(
+        TableChoice.of(["A" * 32], "upsert"),
+        evidence=False,
+        when_busy=WhenBusy.FAIL,
+        timeout=600.0,
+        clock=lambda: PUBLISHED_AT,
+        tell=lambda line: lines.append((line, facts())),
+    )
+    instance = DataModelInstance(Session("token", {}), "P1", "M1", "I1")
+
+    Run(publisher.publish(Refresh(instance)))
+
+    ((line, beside_it),) = lines
+    assert line.startswith("Publishing 1 tables")
+    assert beside_it == {"tables": [{"id": "A" * 32, "name": "A" * 32, "policy": "upsert"}]}
