@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,6 +17,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import suite
 
 ROOT = Path(__file__).parent.parent
 LIST = ROOT / "tests" / "matrix.toml"
@@ -60,8 +62,8 @@ class Cell:
 
     @property
     def results(self) -> Path:
-        """The results of its last tests."""
-        return self.venv / "results.xml"
+        """The folder of the results of its last tests."""
+        return self.venv / "results"
 
 
 def cells() -> list[Cell]:
@@ -190,10 +192,7 @@ def test(cell: Cell, interpreter: str, arguments: Iterable[str]) -> bool:
     install(cell, interpreter)
     check(cell)
     print(f"Airflow {cell.airflow}, Python {cell.python}, dependencies: {cell.resolution}", flush=True)
-    cell.results.unlink(missing_ok=True)
-    command = [str(cell.bin / "python"), "-m", "pytest", f"--junitxml={cell.results}", *arguments]
-    path = f"{cell.bin}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": path}).returncode == 0
+    return suite.run(cell.bin / "python", arguments, cell.results)
 
 
 def test_all(arguments: list[str]) -> bool:
@@ -210,7 +209,7 @@ def test_all(arguments: list[str]) -> bool:
 
 
 def _verdict(cell: Cell, arguments: list[str]) -> str:
-    cell.results.unlink(missing_ok=True)
+    shutil.rmtree(cell.results, ignore_errors=True)
     try:
         good = test(cell, interpreter_of(cell.python), arguments)
     except (UnfitError, subprocess.CalledProcessError) as error:
@@ -219,13 +218,13 @@ def _verdict(cell: Cell, arguments: list[str]) -> str:
 
 
 def _counts(cell: Cell) -> tuple[str, ...]:
-    if not cell.results.exists():
+    parts = [ET.parse(file).getroot()[0].attrib for file in cell.results.glob("*.xml")]
+    if not parts:
         return ("-",) * 4
-    (suite,) = ET.parse(cell.results).getroot()
-    counted = ("tests", "skipped", "failures", "errors")
-    tests, skipped, failed, broken = (int(suite.attrib[name]) for name in counted)
-    minutes = float(suite.attrib["time"]) / 60
-    return str(tests - skipped - failed - broken), str(skipped), str(failed + broken), f"{minutes:.1f}"
+    counted = ("tests", "skipped", "failures", "errors", "time")
+    tests, skipped, failed, broken, seconds = (sum(float(part[name]) for part in parts) for name in counted)
+    unhappy = (skipped, failed + broken)
+    return *(f"{number:.0f}" for number in (tests - sum(unhappy), *unhappy)), f"{seconds / 60:.1f}"
 
 
 def _run(*command: str) -> None:

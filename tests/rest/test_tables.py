@@ -90,8 +90,8 @@ def test_tables_may_be_typed_in_every_shape(typed: Any, policies: dict[str, Refr
         True,
         0.5,
         b"ytd_day",
-        {"a", "b"},
-        object(),
+        pytest.param({"a", "b"}, id="a set"),
+        pytest.param(object(), id="an object"),
     ],
     ids=repr,
 )

@@ -24,6 +24,9 @@ HERE = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Come after all quicker tests, and look for secrets when all else has left its traces."""
     items.sort(key=lambda item: (item.path.parent == HERE, item.path.name == "test_secrets.py"))
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker("whole_airflow")
 
 
 @pytest.fixture(scope="session")
