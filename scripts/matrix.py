@@ -85,16 +85,15 @@ def cells() -> list[Cell]:
 def cell_of(airflow: str, python: str) -> Cell:
     """Return the cell of an Airflow and a Python.
 
-    :param airflow: its version, or ``oldest``: the oldest that is tested with current dependencies
+    :param airflow: its version, or ``oldest`` for the oldest with current dependencies on that Python
     :param python: its version
     """
-    oldest = next(each.airflow for each in cells() if each.resolution == "highest")
-    version = oldest if airflow == "oldest" else airflow
     for cell in cells():
-        if (cell.airflow, cell.python) == (version, python):
+        oldest = airflow == "oldest" and cell.resolution == "highest"
+        if cell.python == python and (oldest or cell.airflow == airflow):
             return cell
     known = ", ".join(map(str, cells()))
-    raise UnfitError(f"no Airflow {version} with Python {python} in {LIST.name}; there are {known}")
+    raise UnfitError(f"no Airflow {airflow} with Python {python} in {LIST.name}; there are {known}")
 
 
 def version_of(interpreter: str) -> str | None:

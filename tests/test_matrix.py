@@ -57,10 +57,13 @@ def test_the_pythons_are_those_of_the_classifiers() -> None:
     assert {cell.python for cell in matrix.cells()} == said
 
 
-def test_the_oldest_cell_is_one_with_current_dependencies() -> None:
-    cell = matrix.cell_of("oldest", "3.12")
+@pytest.mark.parametrize(("python", "series"), [("3.11", (2, 11)), ("3.12", (2, 11)), ("3.13", (3, 1))])
+def test_the_oldest_cell_of_a_python_is_one_with_current_dependencies(
+    python: str, series: tuple[int, int]
+) -> None:
+    cell = matrix.cell_of("oldest", python)
 
-    assert (Version(cell.airflow).release[:2], cell.resolution) == ((2, 11), "highest")
+    assert (Version(cell.airflow).release[:2], cell.python, cell.resolution) == (series, python, "highest")
 
 
 def test_a_pair_that_is_not_listed_is_refused_with_those_that_are() -> None:
