@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -17,8 +19,15 @@ from airflow_provider_mstr.rest.errors import (
     SessionLost,
 )
 
+if TYPE_CHECKING or find_spec("airflow.sdk"):
+    _Killed = BaseException
+else:
+    # Airflow 2 fails a task that ends by any other error, whatever a user has marked it as. To Airflow 3,
+    # which keeps that mark by itself, this one says that no retry may follow.
+    from airflow.exceptions import AirflowTaskTerminated as _Killed
 
-class TaskKilledError(BaseException):
+
+class TaskKilledError(_Killed):
     """Airflow has told the task to stop; what it was doing is broken off, and cleaned up on the way out.
 
     It may come wherever the task is, also where Airflow suppresses every ``Exception``.

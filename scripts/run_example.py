@@ -8,7 +8,9 @@ log then comes as JSON lines too.
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from airflow.listeners import hookimpl
@@ -38,6 +40,7 @@ def main(dags_folder: str, dag_id: str) -> int:
     :param dags_folder: the folder that holds the DAG, Airflow's own DAGs folder
     :param dag_id: the DAG
     """
+    Path(os.environ["AIRFLOW_HOME"]).mkdir(exist_ok=True)
     initdb()
     manager: Any = get_listener_manager()
     manager.add_listener(States())

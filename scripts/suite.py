@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# The first part mostly waits, so two cores carry four at once; the second is to meet its moments.
-PARTS = {"without": ("-n", "4", "-m", "not whole_airflow"), "with": ("-m", "whole_airflow")}
+# The first part mostly waits, so two cores carry three at once; the second is to meet its moments.
+PARTS = {"without": ("-n", "3", "-m", "not whole_airflow"), "with": ("-m", "whole_airflow")}
 
 NO_TEST = 5
 

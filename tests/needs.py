@@ -13,6 +13,7 @@ import pytest
 from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.common.compat.sdk import Context
 from airflow.providers_manager import ProvidersManager
+from airflow.secrets import BaseSecretsBackend
 from airflow.triggers.base import BaseTrigger
 
 _info = json.loads(Path(airflow.__path__[0], "provider_info.schema.json").read_text())["properties"]
@@ -29,6 +30,11 @@ def _module(name: str) -> bool:
         return False
 
 
+def _says(name: str, text: str) -> bool:
+    found = find_spec(name)
+    return found is not None and found.origin is not None and text in Path(found.origin).read_text()
+
+
 _airflow_3 = _module("airflow.sdk")
 
 ASSETS = _feature(_airflow_3, "before 3.0, Airflow tells a task of the events of no assets")
@@ -36,7 +42,15 @@ CLEARING_ENDS_A_TASK = _feature(
     _airflow_3, "before 3.0, Airflow on SQLite lets a task go on that is cleared while it runs"
 )
 COMMANDS = _feature("cli" in _info, "before 3.2, Airflow takes no commands from a provider")
+CONNECTION_AS_GIVEN = _feature(
+    not _airflow_3 or hasattr(BaseSecretsBackend, "_set_connection_class"),
+    "from 3.0 to 3.1, Airflow finds no connection whose extra is no object",
+)
 DAGBAG = _feature(_module("airflow.dag_processing.dagbag"), "before 3.2, DagBag is in airflow.models")
+ERROR_IN_A_TRIAL = _feature(
+    not _airflow_3 or _says("airflow.sdk.execution_time.supervisor", 'context["exception"]'),
+    "from 3.0 to 3.2, a trial run of a DAG tells a callback no error",
+)
 FORM = _feature(
     hasattr(ProvidersManager, "_add_widgets_from_hook"),
     "before 3.2, Airflow reads the fields of a connection from the hook alone",
@@ -52,9 +66,6 @@ MEMBERS = _feature(
 )
 RETRY_POLICIES = _feature(
     _module("airflow.sdk.definitions.retry_policy"), "before 3.3, Airflow has no retry policies"
-)
-SUCCESS_STAYS = _feature(
-    _airflow_3, "before 3.0, a task that is ended because it was marked a success becomes a failure"
 )
 TASK_STATE_STORE = _feature(
     "task_state_store" in Context.__annotations__, "before 3.3, Airflow keeps no notes for a retry"

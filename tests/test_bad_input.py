@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import needs
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from workers import Refreshed, Way, every_way, perform
@@ -331,9 +332,14 @@ def test_a_policy_that_does_not_exist_is_refused(
         ({"extra": {"timeout": 1e20}}, "the connection's timeout is 1e+20"),
         ({"extra": {"timeout": "soon"}}, "the connection's timeout is 'soon'"),
         ({"extra": {"timeout": [30]}}, "the connection's timeout is [30]"),
-        ({"extra": "[30]"}, "the connection's extra is no JSON object"),
-        ({"extra": "30"}, "the connection's extra is no JSON object"),
-        ({"extra": '"ldap"'}, "the connection's extra is no JSON object"),
+        *(
+            pytest.param(
+                {"extra": text},
+                "the connection's extra is no JSON object",
+                marks=needs.CONNECTION_AS_GIVEN,
+            )
+            for text in ("[30]", "30", '"ldap"')
+        ),
     ],
     ids=repr,
 )

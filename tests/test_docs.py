@@ -264,6 +264,7 @@ def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
     }
 
 
+@needs.ERROR_IN_A_TRIAL
 @pytest.mark.mstr_sandbox(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
 def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
     mstr_sandbox: Sandbox, tmp_path: Path

@@ -50,8 +50,11 @@ def _configure_anew() -> None:
         from airflow.sdk.observability.metrics import stats_utils
     except ImportError:
         _configure_older_anew()
-    else:
+        return
+    if hasattr(stats, "initialize"):
         stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+    else:
+        stats.Stats.initialize(factory=stats_utils.get_stats_factory(stats.Stats))
 
 
 def _configure_older_anew() -> None:

@@ -79,7 +79,7 @@ def test_marking_the_run_of_a_deferred_refresh_stops_its_load(
 
 
 @every_blocking_form
-@pytest.mark.parametrize("state", ["failed", pytest.param("success", marks=needs.SUCCESS_STAYS)])
+@every_end
 def test_marking_a_running_refresh_stops_its_load(
     state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
 ) -> None:

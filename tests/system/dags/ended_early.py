@@ -54,7 +54,7 @@ def in_both_forms(
 
 
 in_both_forms("deferred", deferrable=True)
-in_both_forms("blocking", deferrable=False)
+in_both_forms("blocking", deferrable=False, retry_delay=timedelta(0))
 in_both_forms("dagrun_timeout", deferrable=True, dagrun_timeout=timedelta(seconds=60))
 in_both_forms("timeout_deferred", deferrable=True, timeout=8)
 in_both_forms("timeout_blocking", deferrable=False, timeout=8)
