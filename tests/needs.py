@@ -31,7 +31,7 @@ def _module(name: str) -> bool:
 
 
 def _says(name: str, text: str) -> bool:
-    found = find_spec(name)
+    found = find_spec(name) if _module(name) else None
     return found is not None and found.origin is not None and text in Path(found.origin).read_text()
 
 
@@ -63,6 +63,10 @@ PARALLEL = _feature(
 MEMBERS = _feature(
     tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14),
     "before 3.14, aiohttp reads the first part of a body that was zipped in parts",
+)
+RENDERED_IN_LISTS = _feature(
+    _says("airflow.api_fastapi.common.db.task_instances", "rendered_task_instance_fields"),
+    "before 3.3, Airflow's list of tasks leaves out what their fields were rendered to",
 )
 RETRY_POLICIES = _feature(
     _module("airflow.sdk.definitions.retry_policy"), "before 3.3, Airflow has no retry policies"

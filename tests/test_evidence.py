@@ -345,7 +345,7 @@ def test_a_publish_that_the_server_begins_late_does_not_load_beside_the_one_sent
     monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
     connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 0.3}}
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
-    mstr_sandbox.add_fault("publish", "slow_before", seconds=2.0)
+    mstr_sandbox.add_fault("publish", "slow_before", seconds=4.0)
     late = threading.Event()
     act = mstr_sandbox.act
 

@@ -198,6 +198,7 @@ def test_each_attempt_of_a_retried_refresh_tells_why_it_failed(
     expect(tab.get_by_role("note")).to_have_count(2)
 
 
+@needs.RENDERED_IN_LISTS
 def test_each_mapped_task_shows_its_own_data_model(
     open_as: Callable[..., Pages], guarded: Standalone, shown: Sandbox
 ) -> None:
@@ -217,6 +218,7 @@ def test_each_mapped_task_shows_its_own_data_model(
     expect(row(page, "Supply Chain")).to_contain_text("Fine")
 
 
+@needs.RENDERED_IN_LISTS
 def test_a_step_of_a_refresh_leads_to_the_task_that_waits_and_the_page_knows_why_that_never_has(
     open_as: Callable[..., Pages], guarded: Standalone
 ) -> None:
@@ -242,6 +244,7 @@ def test_a_task_that_is_not_ours_says_so_in_one_line(
     expect(tab.get_by_text("This task refreshes no data model.")).to_be_visible()
 
 
+@needs.RENDERED_IN_LISTS
 @pytest.mark.parametrize("user", [ADMIN, VIEWER], ids=["admin", "viewer"])
 def test_the_page_shows_what_needs_attention_first_and_why(
     open_as: Callable[..., Pages], user: tuple[str, str]
@@ -256,6 +259,7 @@ def test_the_page_shows_what_needs_attention_first_and_why(
     expect(row(page, "Retail").get_by_role("link", name="shown", exact=True)).to_be_visible()
 
 
+@needs.RENDERED_IN_LISTS
 def test_who_is_signed_out_signs_in_and_then_sees_the_page(open_as: Callable[..., Pages]) -> None:
     pages = open_as(None)
     page = pages.page
