@@ -35,7 +35,7 @@ matrix:  ## the whole test suite on each Airflow and Python of tests/matrix.toml
 
 coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflow
 	$(BIN)/coverage erase
-	EXAMPLES=sparing $(BIN)/coverage run -m pytest -n 4 --ignore tests/system $(ARGS)
+	EXAMPLES=sparing $(BIN)/coverage run -m pytest --ignore tests/system $(ARGS)
 	$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include '$(WHOLE)' --fail-under 100; whole=$$?; \
 		$(BIN)/coverage report --omit '$(WHOLE)' --fail-under 95 && exit $$whole
