@@ -74,4 +74,5 @@ RETRY_POLICIES = _feature(
 TASK_STATE_STORE = _feature(
     "task_state_store" in Context.__annotations__, "before 3.3, Airflow keeps no notes for a retry"
 )
+TRIGGER_LOGS = _feature(_airflow_3, "before 3.0, no task's log tells that a triggerer has begun its wait")
 VIEWS = _feature(hasattr(AirflowPlugin, "react_apps"), "before 3.1, Airflow shows no views of a plugin")

@@ -13,7 +13,7 @@ from watching import closed
 
 from airflow_provider_mstr.sandbox import Sandbox
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [needs.TRIGGER_LOGS, pytest.mark.timeout(600)]
 
 WAITS = {
     "deferred_in_one_task": "refresh",
