@@ -382,6 +382,8 @@ def test_the_load_of_another_job_is_not_taken_for_that_of_an_attempt_killed_whil
     hook = MstrHook()
     other = hook.publish(hook.open(None, RETAIL), TableChoice.of(None, "replace"))
     mstr_sandbox.change(publish_seconds=0.2)
+    # The look at the cube before it waits, and then the one at which it is killed.
+    mstr_sandbox.add_fault("cubes", "slow_after", after=1, seconds=5)
     killed(mstr_sandbox, store, asked("cubes", 3), **REFRESH)
     mstr_sandbox.finish_publishes()
     hook.close(other)
