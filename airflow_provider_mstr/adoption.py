@@ -170,7 +170,7 @@ def is_taken(earlier: Earlier) -> Procedure[bool]:
     try:
         # A publish beside another job's may have been refused, so it is none to wait for.
         busy = yield from workflow.is_busy(refresh.instance)
-        return not busy and (yield from workflow.was_taken(refresh.instance, lost, refresh.baseline))
+        return not busy and (yield from workflow.was_taken(refresh.instance, lost, refresh.comparable))
     except (SessionLost, InstanceLost):
         # Whether it has loaded anything is for the watch to find out.
         return True

@@ -41,6 +41,11 @@ class Refresh:
         """The ids of the published tables."""
         return tuple(table.id for table in self.tables)
 
+    @property
+    def comparable(self) -> Baseline | None:
+        """What to compare the cube with: another job's load proves nothing, but one that runs may be ours."""
+        return Baseline(readable=False) if self.baseline and self.contested else self.baseline
+
 
 class Note(Protocol):
     """Takes down how far a refresh has come, before and after each step that must not be forgotten."""

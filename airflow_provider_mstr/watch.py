@@ -133,7 +133,7 @@ class Watcher:
         refresh = self.refresh
         try:
             seen = yield from workflow.look(
-                refresh.instance, refresh.table_ids, min(patience, left), self._baseline
+                refresh.instance, refresh.table_ids, min(patience, left), self.refresh.comparable
             )
         except (ServerUnavailable, NotUnderstood):
             if patience < left or self.left <= 0:
@@ -225,7 +225,7 @@ class Watcher:
 
     def _unseen(self, error: MstrError) -> Procedure[Ending]:
         """Return the ending of a publish that can be asked for no more, and may have ended well unseen."""
-        instance, baseline = self.refresh.instance, self._baseline
+        instance, baseline = self.refresh.instance, self.refresh.comparable
         if baseline is not None and baseline.readable:
             try:
                 cube = yield from workflow.cube_of(instance)
@@ -245,7 +245,7 @@ class Watcher:
 
         :raises OutcomeUnknown: where the cube does not show a load, or not in time
         """
-        baseline, instance = self._baseline, self.refresh.instance
+        baseline, instance = self.refresh.comparable, self.refresh.instance
         unknown = OutcomeUnknown(
             f"the publish of {instance.model_name} is out of sight: {lost.what}", lost.reply
         )
@@ -279,12 +279,6 @@ class Watcher:
             if self.left <= 0 or (idle_since is not None and self.clock() - idle_since > LONGEST_IDLE):
                 raise unknown
             yield Pause(min(max(self._pause(), EVIDENCE_PAUSE), max(0.0, self.left)))
-
-    @property
-    def _baseline(self) -> Baseline | None:
-        """What to compare the cube with: another job's load proves nothing, but one that runs may be ours."""
-        refresh = self.refresh
-        return Baseline(readable=False) if refresh.baseline and refresh.contested else refresh.baseline
 
     def _pause(self) -> float:
         pause = min(self.poll_interval, max(SHORTEST_PAUSE, self.elapsed * SHARE_OF_ELAPSED))

@@ -375,22 +375,25 @@ def test_a_retry_reports_the_end_that_the_trigger_saw_and_no_worker_took_up(
 
 
 @pytest.mark.parametrize("collision", ["accept", "refuse"])
-def test_the_load_of_another_job_is_not_taken_for_that_of_an_attempt_killed_while_it_waited(
-    collision: str, mstr_sandbox: Sandbox, store: StateStore
+@pytest.mark.parametrize(
+    ("call", "times"), [("cubes", 3), ("publish", 2)], ids=["waited", "sent its publish"]
+)
+def test_the_load_of_another_job_is_not_taken_for_that_of_an_attempt_killed_while_it(
+    call: str, times: int, collision: str, mstr_sandbox: Sandbox, store: StateStore
 ) -> None:
     mstr_sandbox.change(publish_seconds=600, concurrent_publish=collision)
     hook = MstrHook()
     other = hook.publish(hook.open(None, RETAIL), TableChoice.of(None, "replace"))
     mstr_sandbox.change(publish_seconds=0.2)
-    # The look at the cube before it waits, and then the one at which it is killed.
-    mstr_sandbox.add_fault("cubes", "slow_after", after=1, seconds=5)
-    killed(mstr_sandbox, store, asked("cubes", 3), **REFRESH)
+    # The other job has made the first of these calls; the attempt waits for the answer of its last.
+    mstr_sandbox.add_fault(call, "slow_after", after=times - 2, seconds=5)
+    killed(mstr_sandbox, store, asked(call, times), **REFRESH)
     mstr_sandbox.finish_publishes()
     hook.close(other)
 
     retry = retried(store)
 
-    assert retry.result["state"] == "finished"
+    assert retry.error is None
     assert [state for state in states(mstr_sandbox) if state == "completed"] == ["completed"] * 2
     assert nothing_left(mstr_sandbox, store)
 
