@@ -40,6 +40,7 @@ def main(dags_folder: str, dag_id: str) -> int:
     :param dags_folder: the folder that holds the DAG, Airflow's own DAGs folder
     :param dag_id: the DAG
     """
+    # Airflow 3.0 does not make it.
     Path(os.environ["AIRFLOW_HOME"]).mkdir(exist_ok=True)
     initdb()
     manager: Any = get_listener_manager()

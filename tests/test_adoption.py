@@ -394,6 +394,7 @@ def test_the_load_of_another_job_is_not_taken_for_that_of_an_attempt_killed_whil
     retry = retried(store)
 
     assert retry.error is None
+    assert retry.result["state"] == "finished"
     assert [state for state in states(mstr_sandbox) if state == "completed"] == ["completed"] * 2
     assert nothing_left(mstr_sandbox, store)
 
