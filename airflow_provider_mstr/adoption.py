@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,11 +16,11 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.publishing import has_load_started
 from airflow_provider_mstr.refresh import Refresh, RefreshOutcome
 from airflow_provider_mstr.rest import workflow
 from airflow_provider_mstr.rest.errors import (
     HandleRefused,
-    InstanceLost,
     MstrError,
     OutcomeUnknown,
     PublishFailed,
@@ -157,23 +157,29 @@ class Ledger:
         return note if isinstance(note, Mapping) else None
 
 
-def is_taken(earlier: Earlier) -> Procedure[bool]:
-    """Return whether the server has taken the publish of an earlier attempt, as far as that can be seen.
+def has_published(earlier: Earlier, clock: Callable[[], float]) -> Procedure[bool]:
+    """Return whether the server has accepted the publish of an earlier attempt, as far as it shows that.
 
     :param earlier: what the earlier attempt has left open
-    :raises OutcomeUnknown: where nothing can tell
+    :param clock: seconds since the epoch
+    :raises OutcomeUnknown: where nothing shows it, and another publish could add rows twice
     """
     refresh = earlier.refresh
     if refresh.published_at is None or earlier.taken:
         return refresh.published_at is not None
-    lost = ServerUnavailable("the attempt that sent it was ended before the answer came")
+    # A publish may be rejected for another job, so this attempt does not wait for it.
+    if (yield from workflow.is_busy(refresh.instance)):
+        return False
     try:
-        # A publish beside another job's may have been refused, so it is none to wait for.
-        busy = yield from workflow.is_busy(refresh.instance)
-        return not busy and (yield from workflow.was_taken(refresh.instance, lost, refresh.comparable))
-    except (SessionLost, InstanceLost):
-        # Whether it has loaded anything is for the watch to find out.
+        has_started = yield from has_load_started(refresh, clock)
+    except SessionLost:
+        # The watch finds out whether it has loaded anything.
         return True
+    if has_started is None and refresh.adds_rows:
+        name = refresh.instance.model_name
+        killed = ServerUnavailable("the attempt that published was killed before the answer came")
+        raise refresh.outcome_unknown(f"it is unknown whether the load of {name} has started", killed)
+    return has_started is True
 
 
 def is_waited_for(earlier: Earlier, watcher: Watcher) -> Procedure[bool]:
@@ -183,17 +189,19 @@ def is_waited_for(earlier: Earlier, watcher: Watcher) -> Procedure[bool]:
 
     :param earlier: what the earlier attempt has left open
     :param watcher: the watcher of its publish
-    :raises ServerUnavailable: where the server is away for too long to tell
+    :raises OutcomeUnknown: where the server does not answer, or another publish could add rows twice
     """
     try:
-        if not (yield from is_taken(earlier)):
+        if not (yield from has_published(earlier, watcher.clock)):
             return False
-        watcher.tell("An earlier attempt of this task has published already: going on with its publish")
+        watcher.tell("An earlier attempt of this task has started the load; waiting for it")
         ending = yield from watcher.end_within(0)
         if ending is not None and ending.error is not None:
             raise ending.error
     except (PublishFailed, PublishTimedOut, OutcomeUnknown) as error:
-        watcher.tell(f"The publish of an earlier attempt has come to nothing: {error.what}")
+        if error.may_answer_later or not error.mended_by_time:
+            raise
+        watcher.tell(f"The load of an earlier attempt has not succeeded: {error.what}")
         return False
     return True
 

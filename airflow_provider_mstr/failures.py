@@ -52,6 +52,8 @@ def handle_failures() -> Iterator[None]:
         try:
             yield
         except (PublishFailed, OutcomeUnknown) as error:
+            if error.may_answer_later:
+                raise
             raise AirflowFailException(str(error)) from error
         except (SessionLost, InstanceLost) as error:
             raise HandleRefused(

@@ -206,6 +206,7 @@ class MstrHook(BaseHook):
         when_busy: WhenBusy = WhenBusy.WAIT,
         timeout: float = DEFAULT_TIMEOUT,
         note: Note = unnoted,
+        owns_session: bool = True,
     ) -> Refresh:
         """Publish the chosen tables, once, and return the refresh as it then stands.
 
@@ -215,9 +216,17 @@ class MstrHook(BaseHook):
         :param when_busy: what to do where another job publishes the model
         :param timeout: seconds to wait for that other job
         :param note: takes down how far the publish has come
+        :param owns_session: whether the session may be closed and replaced where nothing else shows that
+            no load has started
+        :raises OutcomeUnknown: where nothing shows whether the load has started
         """
-        publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info, note)
+        reopen = self._reopen if owns_session else None
+        publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info, note, reopen)
         return self.run(publisher.publish(refresh))
+
+    def _reopen(self, instance: DataModelInstance) -> Procedure[DataModelInstance]:
+        who = self.server.credentials
+        return workflow.open_instance(who, instance.project_id, instance.data_model_id, self._mask)
 
     def close(self, refresh: Refresh) -> None:
         """Delete the instance and log out, tolerating what is gone already.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from airflow_provider_mstr import runtime
 from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
-from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotUnderstood, ServerUnavailable
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
@@ -291,7 +292,7 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
                 self._ledger(context).note_end(self._success)
         elif closed:
             self._ledger(context).forget()
-        elif refresh is not None and not isinstance(error, (ServerUnavailable, NotUnderstood)):
+        elif refresh is not None and not (isinstance(error, MstrError) and error.may_answer_later):
             self._ledger(context).note(replace(refresh, published_at=None))
 
 
@@ -392,6 +393,7 @@ class MstrPublishDataModelOperator(MstrTask, BaseOperator):
                 when_busy=self.when_busy,
                 timeout=self.timeout,
                 note=ledger.note,
+                owns_session=False,
             )
             self.read_lineage(published, sources=True)
             return self.hook.handle(published).to_json()
@@ -401,9 +403,9 @@ class MstrPublishDataModelOperator(MstrTask, BaseOperator):
         earlier = ledger.earlier()
         if earlier is None or earlier.refresh.instance.session.token != opened.instance.session.token:
             return None
-        if not self.hook.run(runtime.adoption.is_taken(earlier)):
+        if not self.hook.run(runtime.adoption.has_published(earlier, time.time)):
             return None
-        self.log.info("An earlier attempt of this task has published already")
+        self.log.info("An earlier attempt of this task has started the load")
         return earlier.refresh
 
 

@@ -9,16 +9,32 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_mstr import facts
 from airflow_provider_mstr.arguments import WhenBusy
 from airflow_provider_mstr.refresh import Note, Refresh, table_json, unnoted
-from airflow_provider_mstr.rest import workflow
-from airflow_provider_mstr.rest.errors import ModelBusy
+from airflow_provider_mstr.rest import procedures, workflow
+from airflow_provider_mstr.rest.errors import (
+    InstanceLost,
+    InvalidRequest,
+    ModelBusy,
+    MstrError,
+    NotUnderstood,
+    ServerUnavailable,
+    SessionLost,
+)
 from airflow_provider_mstr.rest.evidence import Baseline
-from airflow_provider_mstr.rest.protocol import Pause, Procedure
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.protocol import Pause, Procedure, hurried
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.rest.words import first_of
 
 # A model that another job published is free once its cube was seen idle so often, so many seconds apart.
 IDLE_LOOKS = 2
 BUSY_PAUSE = 5.0
+
+# Seconds to find out whether a publish without an answer has started, and between two questions.
+MAX_SECONDS_TO_FIND_OUT = 8.0
+FIND_OUT_PAUSE = 1.0
+
+# Seconds of trying to close a session whose load must not run on.
+CLOSE_SECONDS = 60.0
 
 _MOST_NAMES = 20
 
@@ -34,6 +50,7 @@ class Publisher:
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
     :param note: takes down how far the publish has come
+    :param reopen: opens an instance in a new session; None where the session belongs to another task
     """
 
     choice: TableChoice
@@ -43,40 +60,58 @@ class Publisher:
     clock: Callable[[], float]
     tell: Callable[[str], object]
     note: Note = unnoted
+    reopen: Callable[[DataModelInstance], Procedure[DataModelInstance]] | None = None
 
     def publish(self, refresh: Refresh) -> Procedure[Refresh]:
         """Publish, and return the refresh as it then stands.
 
         :param refresh: a refresh that was opened
         :raises ModelBusy: where another job publishes the model, and goes on for too long
+        :raises OutcomeUnknown: where nothing shows whether the load has started
         """
         refresh = replace(refresh, tables=(yield from workflow.resolve_tables(refresh.instance, self.choice)))
         self._announce(refresh)
         queue = _Queue(self, self.clock() + self.timeout)
         while True:
-            refresh = yield from self._compared(refresh)
-            self.note(refresh)
             try:
-                instance = yield from workflow.publish_once(
-                    refresh.instance, refresh.tables, refresh.baseline
-                )
+                refresh = yield from self._start(refresh)
             except ModelBusy as busy:
                 self.note(replace(refresh, published_at=None))
                 yield from queue.wait(busy)
                 continue
-            refresh = replace(refresh, instance=instance)
-            published = yield from self._unless_it_gives_way(refresh, queue)
+            published = yield from self._unless_rejected(refresh, queue)
             if published is not None:
                 self.note(published, taken=True)
                 return published
-            self.tell("The other job is over; publishing anew")
-            refresh = replace(refresh, instance=(yield from workflow.another(instance)))
+            self.tell("The other job has ended; publishing again")
+            refresh = replace(refresh, instance=(yield from workflow.another(refresh.instance)))
 
     def _announce(self, refresh: Refresh) -> None:
         tables = refresh.tables
         names = first_of([f"{table.name} ({table.policy})" for table in tables], _MOST_NAMES)
         with facts.beside(tables=[table_json(table) for table in tables]):
             self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}")
+
+    def _start(self, refresh: Refresh) -> Procedure[Refresh]:
+        """Start the load, and return its refresh; start once more where the first start did nothing.
+
+        :raises OutcomeUnknown: where nothing shows whether the load has started
+        """
+        for is_last in (False, True):
+            refresh = yield from self._compared(refresh)
+            self.note(refresh)
+            lost = yield from _send(refresh)
+            if lost is None:
+                break
+            was_refused = isinstance(lost, InstanceLost)
+            has_started = False if was_refused else (yield from self._find_out(refresh, lost))
+            if has_started:
+                break
+            if is_last:
+                raise lost if has_started is False else self._unknown(refresh, lost)
+            new = self._new_instance(refresh) if has_started is False else self._new_session(refresh, lost)
+            refresh = yield from new
+        return refresh
 
     def _compared(self, refresh: Refresh) -> Procedure[Refresh]:
         """Return the refresh as it is to be published, with what its end is to be compared with."""
@@ -88,26 +123,120 @@ class Publisher:
             contested=cube is not None and cube.processing,
         )
 
-    def _unless_it_gives_way(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
-        """Return what was published; None where it gave way to another job, which is over then."""
-        instance, idle, met = refresh.instance, 0, False
+    def _find_out(self, refresh: Refresh, lost: MstrError) -> Procedure[bool | None]:
+        reason = f"{lost.what} ({lost.reply})" if str(lost.reply) else lost.what
+        self.tell(f"The publish got no valid answer: {reason}. Checking whether the load has started")
+        try:
+            has_started = yield from has_load_started(refresh, self.clock)
+        except SessionLost:
+            has_started = None
+        if has_started:
+            self.tell("The load has started; waiting for it")
+        return has_started
+
+    def _new_instance(self, refresh: Refresh) -> Procedure[Refresh]:
+        """Return the refresh in a new instance; a start that is only late does not find the first one."""
+        self.tell("The load has not started; publishing again in a new instance")
+        yield from procedures.delete_instance(refresh.instance, workflow.CLEANUP_PATIENCE)
+        return replace(refresh, instance=(yield from workflow.another(refresh.instance)))
+
+    def _new_session(self, refresh: Refresh, lost: MstrError) -> Procedure[Refresh]:
+        """Return the refresh in a new session, after its first one is closed with all that runs in it.
+
+        :raises OutcomeUnknown: where the session cannot be closed, or a load may have ended in it
+        """
+        baseline = refresh.baseline
+        is_comparable = baseline is not None and baseline.readable
+        if self.reopen is None or (refresh.adds_rows and not is_comparable):
+            raise self._unknown(refresh, lost)
+        self.tell(
+            "Nothing shows whether the load has started; closing the session, which stops it, "
+            "and publishing again in a new session"
+        )
+        try:
+            yield from procedures.logout(refresh.instance.session, CLOSE_SECONDS)
+        except MstrError as error:
+            raise self._unknown(refresh, error) from error
+        refresh = replace(refresh, instance=(yield from self.reopen(refresh.instance)))
+        self.note(replace(refresh, published_at=None))
+        cube = yield from workflow.cube_of(refresh.instance)
+        if baseline is not None and baseline.outdated_by(cube):
+            raise self._unknown(refresh, lost)
+        return refresh
+
+    def _unknown(self, refresh: Refresh, lost: MstrError) -> MstrError:
+        name = refresh.instance.model_name
+        return refresh.outcome_unknown(f"it is unknown whether the load of {name} has started", lost)
+
+    def _unless_rejected(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
+        """Return what was published; None where it was rejected for another job, which has ended."""
+        instance, idle = refresh.instance, 0
         while (yield from workflow.is_busy(instance)):
-            met = True
             refresh = replace(refresh, contested=True)
             cube = (yield from workflow.cube_of(instance)) if self.evidence else None
             if cube is None and self.when_busy is WhenBusy.WAIT:
-                # Whether our publish waits for the other job or was refused for it is for the watch to see.
+                # Only the watch can see whether this publish waits for the other job or was rejected for it.
                 break
             idle = idle + 1 if cube is not None and not cube.processing else 0
             if idle == IDLE_LOOKS:
                 return None
             yield from queue.wait(ModelBusy(f"another job is publishing {instance.model_name}"))
-        if met and self.evidence:
-            # The end of the other job must be past, not to be taken for what comes after it.
-            yield Pause(BUSY_PAUSE)
-            if (yield from workflow.gave_way(instance, refresh.table_ids)):
-                return None
         return refresh
+
+
+def has_load_started(refresh: Refresh, clock: Callable[[], float]) -> Procedure[bool | None]:
+    """Return whether a publish without an answer has started a load; None where nothing shows it.
+
+    What publishStatus answers about an instance that was never published is not documented, so a plain
+    status shows nothing, and neither does an error, which may be about another job. A refusal of the
+    request itself, where it is repeated, shows that nothing was published. The cube shows a load that runs
+    or has ended, unless another job loads it.
+
+    :param refresh: the refresh that was published
+    :param clock: seconds since the epoch
+    :raises SessionLost: where its session is over
+    """
+    until = clock() + MAX_SECONDS_TO_FIND_OUT
+    previous: bool | None = None
+    while True:
+        status_shows = yield from hurried(_status_shows_load(refresh.instance), max(1.0, until - clock()))
+        if status_shows or (status_shows is False and previous is False):
+            return status_shows
+        previous = status_shows
+        if (yield from hurried(_cube_shows_load(refresh), max(1.0, until - clock()))):
+            return True
+        if clock() >= until:
+            return None
+        yield Pause(FIND_OUT_PAUSE)
+
+
+def _send(refresh: Refresh) -> Procedure[MstrError | None]:
+    """Publish, and return None, or the error where the instance is gone or no valid answer came."""
+    try:
+        yield from procedures.publish(refresh.instance, refresh.tables)
+    except (InstanceLost, NotUnderstood) as error:
+        return error
+    except ServerUnavailable as error:
+        if error.nothing_done:
+            raise
+        return error
+    return None
+
+
+def _status_shows_load(instance: DataModelInstance) -> Procedure[bool | None]:
+    try:
+        return True if (yield from procedures.publish_status(instance)).shows_load else None
+    except SessionLost:
+        raise
+    except MstrError as error:
+        return False if isinstance(error, InvalidRequest) else None
+
+
+def _cube_shows_load(refresh: Refresh) -> Procedure[bool]:
+    if refresh.baseline is None or refresh.contested:
+        return False
+    cube = yield from workflow.cube_of(refresh.instance)
+    return cube is not None and (cube.processing or refresh.baseline.outdated_by(cube))
 
 
 @dataclass

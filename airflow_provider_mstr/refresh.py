@@ -10,13 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from airflow_provider_mstr.rest.errors import HandleRefused, MstrError
+from airflow_provider_mstr.rest.errors import HandleRefused, MstrError, OutcomeUnknown
 from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.literals import value_of
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Seal
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+
+ADDED_ROWS_ADVICE = (
+    "Rows may have been added to tables with the policy add, and a retry could add them again, so no retry "
+    "follows. Check the rows in Strategy, then clear the task."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,29 @@ class Refresh:
         return tuple(table.id for table in self.tables)
 
     @property
+    def adds_rows(self) -> bool:
+        """Whether a table has the policy ``add``, so that a second load would add its rows again."""
+        return any(table.policy is RefreshPolicy.ADD for table in self.tables)
+
+    @property
     def comparable(self) -> Baseline | None:
         """What to compare the cube with: another job's load proves nothing, but one that runs may be ours."""
         return Baseline(readable=False) if self.baseline and self.contested else self.baseline
+
+    def outcome_unknown(self, what: str, cause: MstrError) -> OutcomeUnknown:
+        """Return the error of a load that may have ended in any way.
+
+        No retry follows where it could add rows twice, or where it would meet the same cause.
+
+        :param what: what is unknown
+        :param cause: why
+        """
+        error = OutcomeUnknown(f"{cause.what}, so {what}", cause.reply)
+        if self.adds_rows:
+            error.advice, error.mended_by_time = ADDED_ROWS_ADVICE, False
+        elif not cause.mended_by_time:
+            error.advice, error.mended_by_time = cause.advice, False
+        return error
 
 
 class Note(Protocol):

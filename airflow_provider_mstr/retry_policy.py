@@ -56,12 +56,12 @@ class MstrRetryPolicy(RetryPolicy):
         :param context: the task's context
         """
         kind = type(exception).__name__
+        if isinstance(exception, MstrError) and not exception.mended_by_time:
+            return RetryDecision.fail(reason=f"{kind}: no retry can mend it")
         if isinstance(exception, _MINUTES):
             return RetryDecision.retry(timedelta(minutes=self.minutes), reason=f"{kind}: time will mend it")
         if isinstance(exception, _SOON):
             return RetryDecision.retry(timedelta(seconds=10), reason=f"{kind}: a new session will do")
-        if isinstance(exception, MstrError) and not exception.mended_by_time:
-            return RetryDecision.fail(reason=f"{kind}: no retry can mend it")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:

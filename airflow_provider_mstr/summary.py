@@ -12,7 +12,8 @@ from airflow_provider_mstr.rest.publication import State
 MOST_TABLES = 20
 WIDEST = 48
 
-_FIRST = (State.FAILED, State.RUNNING, State.FINISHED)
+_FIRST = (State.FAILED, State.UNKNOWN, State.RUNNING, State.FINISHED)
+_ENDED = {State.RUNNING: "given up", State.UNKNOWN: "has an unknown end"}
 
 
 def lines(outcome: RefreshOutcome) -> Iterator[str]:
@@ -23,7 +24,7 @@ def lines(outcome: RefreshOutcome) -> Iterator[str]:
     :param outcome: how the refresh ended
     """
     count = len(outcome.tables)
-    ended = "given up" if outcome.state is State.RUNNING else outcome.state
+    ended = _ENDED.get(outcome.state, outcome.state)
     yield f"Refresh {ended} after {outcome.seconds:.1f} s, {count} table{'' if count == 1 else 's'}:"
     ordered = noteworthy(outcome.tables)
     rows = [("table", "policy", "state", "seconds"), *map(_row, ordered[:MOST_TABLES])]

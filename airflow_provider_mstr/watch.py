@@ -9,11 +9,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_mstr import facts
-from airflow_provider_mstr.refresh import Ending, Refresh, RefreshOutcome, TableOutcome, table_json
+from airflow_provider_mstr.refresh import (
+    ADDED_ROWS_ADVICE,
+    Ending,
+    Refresh,
+    RefreshOutcome,
+    TableOutcome,
+    table_json,
+)
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.codes import in_words
 from airflow_provider_mstr.rest.errors import (
-    InstanceLost,
     MstrError,
     NotUnderstood,
     OutcomeUnknown,
@@ -26,7 +32,7 @@ from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.publication import PublishStatus, State, TableStatus
 from airflow_provider_mstr.rest.session import Credentials, Session
-from airflow_provider_mstr.rest.tables import TableRefresh
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
 from airflow_provider_mstr.rest.words import first_of
 from airflow_provider_mstr.rest.workflow import Look, Proof
 
@@ -52,6 +58,9 @@ MOST_WAITING = 10
 
 # Seconds that a kill may take to reach a task after a teardown has closed its session.
 KILL_GRACE = 10.0
+
+# How a refresh ends by its error; any other error gives it up.
+_STATES = {PublishFailed: State.FAILED, OutcomeUnknown: State.UNKNOWN}
 
 _UPDATED = "the data model was updated since the publish was sent, so that has ended well"
 
@@ -115,8 +124,16 @@ class Watcher:
 
         :param error: why there will be no more looks
         """
-        state = State.FAILED if isinstance(error, PublishFailed) else State.RUNNING
-        return Ending(self.outcome(state, proven=False), error)
+        state = next((state for kind, state in _STATES.items() if isinstance(error, kind)), State.RUNNING)
+        outcome = self.outcome(state, proven=False)
+        if error.mended_by_time and self._may_have_added(outcome):
+            error.advice, error.mended_by_time = ADDED_ROWS_ADVICE, False
+        return Ending(outcome, error)
+
+    def _may_have_added(self, outcome: RefreshOutcome) -> bool:
+        """Whether a retry could add rows twice: a table of a failed publish has to be seen loaded for it."""
+        loaded = {State.FINISHED} if outcome.state is State.FAILED else {State.FINISHED, State.RUNNING}
+        return any(table.policy is RefreshPolicy.ADD and table.state in loaded for table in outcome.tables)
 
     def look(self, patience: float | None = None) -> Procedure[RefreshOutcome | None]:
         """Look once, and return the outcome if the publish has ended.
@@ -141,8 +158,10 @@ class Watcher:
             # The server asks for more patience than is left, so the last look is a single one.
             yield Pause(self.left)
             return (yield from self.look(patience))
-        except (SessionLost, InstanceLost) as lost:
-            if isinstance(lost, SessionLost) and not self.answered:
+        except PublishFailed:
+            raise
+        except MstrError as lost:
+            if isinstance(lost, OutcomeUnknown) or (isinstance(lost, SessionLost) and not self.answered):
                 raise
             return (yield from self._by_evidence(lost))
         self.answered = True
@@ -155,8 +174,8 @@ class Watcher:
         proven = seen.proof is Proof.TABLES
         if self.refresh.contested and not proven:
             raise OutcomeUnknown(
-                f"the publish of {refresh.instance.model_name} is done, says the server, but whether that "
-                "was this one or another job's, which ran beside it, cannot be told"
+                f"the server reports the end of a load of {refresh.instance.model_name}, but another job "
+                "loaded it at the same time, so it is unknown which load has ended"
             )
         return self.outcome(State.FINISHED, proven=proven)
 
@@ -234,11 +253,13 @@ class Watcher:
             if baseline.outdated_by(cube):
                 self.tell(f"{error.what}; but {_UPDATED}")
                 return Ending(self.outcome(State.FINISHED, proven=False))
-        if self.left > 0:
-            return self.ending(error)
-        name = instance.model_name
-        unseen = f"the publish of {name} was out of sight when its {self.timeout:g} s were over: {error.what}"
-        return self.ending(OutcomeUnknown(unseen, error.reply))
+        unknown = self._unknown(error)
+        unknown.may_answer_later = self.left > 0
+        return self.ending(unknown)
+
+    def _unknown(self, cause: MstrError) -> OutcomeUnknown:
+        name = self.refresh.instance.model_name
+        return self.refresh.outcome_unknown(f"it is unknown how the load of {name} ends", cause)
 
     def _by_evidence(self, lost: MstrError) -> Procedure[RefreshOutcome]:
         """Return the outcome that the model's cube shows, where publishStatus can be asked no more.
@@ -246,9 +267,7 @@ class Watcher:
         :raises OutcomeUnknown: where the cube does not show a load, or not in time
         """
         baseline, instance = self.refresh.comparable, self.refresh.instance
-        unknown = OutcomeUnknown(
-            f"the publish of {instance.model_name} is out of sight: {lost.what}", lost.reply
-        )
+        unknown = self._unknown(lost)
         if baseline is None or not baseline.readable:
             raise unknown
         self.tell(f"{lost.what}; looking for the data model's last update instead")

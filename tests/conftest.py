@@ -62,11 +62,12 @@ def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
-    from airflow_provider_mstr import operators, triggers, watch
+    from airflow_provider_mstr import operators, publishing, triggers, watch
     from airflow_provider_mstr.rest import workflow
 
     monkeypatch.setattr(watch, "KILL_GRACE", 0.1)
     monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.1)
-    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.3)
+    monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", 1.0)
+    monkeypatch.setattr(publishing, "FIND_OUT_PAUSE", 0.2)
     monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.1)
     monkeypatch.setattr(operators, "EARLY_WATCH", 0.5)

@@ -162,6 +162,8 @@ UNHEARD = ("reset after", "slow before", "slow after", "HTML", "truncated", "odd
 UNCLEAR = ("HTML", "truncated", "odd JSON")
 AWAY = ("429", "500", "502", "503", "504", "reset before")
 
+UNSTARTED = {*AWAY, "redirect"} - {"429"}
+
 UNASKED = {*AWAY, *UNHEARD, "redirect"} - {"no header"}
 
 # Faults that make no sense for most requests.
@@ -190,19 +192,20 @@ EXCEPTIONS = (
         {*EVERY_FAULT} - {"401 session lost"},
         {"ends": SUCCESS, "load": COMPLETED},
     ),
-    # A publish is seen to have begun; a lost instance is replaced, once.
+    # A load is seen to have started. Where it is not, the start is repeated once, in a new session.
     Exceptional(["publish"], UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
+    Exceptional(["publish"], UNSTARTED, {"logins": 2}, ways=ONE_TASK),
+    Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown", "load": NO_LOAD}, ways=IN_STEPS),
     Exceptional(["publish"], ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
     Exceptional(["publish"], ["404 instance lost"], {"ends": "HandleRefused"}, [FOR_EVER], IN_STEPS),
+    # Where publishStatus does not answer, the end of the load is unknown.
+    Exceptional(STATUS, UNASKED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
     # A publish status that is the I-Server's failure is the publish's, unless it was not meant so.
     Exceptional(STATUS, ["500 of the API"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
     Exceptional(STATUS, ["500 of the API"], {"ends": "OutcomeUnknown", "load": COMPLETED}, [FOR_EVER]),
-    # The first look only asks after other jobs.
-    Exceptional(
-        ["publish status, first"], ["403 no privilege"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]
-    ),
     # What publishStatus no longer tells, the cube does; a lost session takes its load along.
-    Exceptional(STATUS, ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}),
+    Exceptional(STATUS, ["404 instance lost", "403 no privilege"], {"ends": SUCCESS, "load": COMPLETED}),
     Exceptional(STATUS, ["401 session lost"], {"ends": "OutcomeUnknown", "logins": 2}),
     Exceptional(["publish status, loaded"], ["401 session lost"], {"ends": SUCCESS}),
     Exceptional(["publish status, loaded"], UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [FOR_EVER]),

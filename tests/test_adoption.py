@@ -328,7 +328,7 @@ def test_an_attempt_that_could_neither_ask_nor_close_leaves_its_publish_to_the_r
     mstr_sandbox.finish_publishes()
     second = retried(store, timeout=3600)
 
-    assert type(first.error).__name__ == "NotUnderstood"
+    assert type(first.error).__name__ == "OutcomeUnknown"
     assert second.result["state"] == "finished"
     assert (states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
     assert nothing_left(mstr_sandbox, store)

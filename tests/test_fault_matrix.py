@@ -106,7 +106,8 @@ def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
     monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
-    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
+    monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", 0.1)
+    monkeypatch.setattr(publishing, "FIND_OUT_PAUSE", 0.02)
     monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
 
 
@@ -141,12 +142,13 @@ def order(cell: Cell, server: Paced, elsewhere: socket.socket) -> None:
 
 
 def connect(cell: Cell, server: Paced, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_mstr.rest import workflow
+    from airflow_provider_mstr import publishing
 
     connection = json.loads(server.airflow_connection())
     if cell.fault.slow:
         connection["extra"] = {"timeout": TIMEOUT}
-        monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", TIMEOUT / 2)
+        # Late work is seen to start, however slow this machine is.
+        monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", FOREVER)
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
 
 
@@ -173,10 +175,14 @@ def failures(refreshed: Refreshed) -> tuple[BaseException | None, BaseException 
 
 def kind(error: BaseException) -> type[errors.MstrError]:
     """Return what an error means, whatever Airflow makes of it."""
+    return type(cause(error))
+
+
+def cause(error: BaseException) -> errors.MstrError:
     while not isinstance(error, errors.MstrError):
         assert error.__cause__ is not None, f"an error without a meaning: {error!r}"
         error = error.__cause__
-    return type(error)
+    return error
 
 
 def told(refreshed: Refreshed) -> str:
@@ -190,8 +196,11 @@ def ended_for_good(refreshed: Refreshed) -> list[bool]:
 def no_retry_mends(refreshed: Refreshed) -> list[bool]:
     """Return of each error whether a retry of its task is of no use, as the README states it."""
     of_no_use = {"publish": (errors.OutcomeUnknown,), "wait": (errors.OutcomeUnknown, errors.PublishFailed)}
-    kinds = {name: kind(task.error) for name, task in refreshed.tasks.items() if task.error}
-    return [not it.mended_by_time or it in of_no_use.get(name, ()) for name, it in kinds.items()]
+    causes = {name: cause(task.error) for name, task in refreshed.tasks.items() if task.error}
+    return [
+        not error.mended_by_time or (type(error) in of_no_use.get(name, ()) and not error.may_answer_later)
+        for name, error in causes.items()
+    ]
 
 
 def test_the_listener_notices_a_call(elsewhere: socket.socket) -> None:

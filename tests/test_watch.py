@@ -258,15 +258,16 @@ def test_where_the_last_look_fails_at_the_deadline_the_outcome_is_unknown() -> N
     error = watched.ending().error
     assert type(error) is errors.OutcomeUnknown
     assert error.what == (
-        "the publish of data model M1 was out of sight when its 8 s were over: "
-        "could not ask for the publish status of data model M1"
+        "could not ask for the publish status of data model M1, "
+        "so it is unknown how the load of data model M1 ends"
     )
 
 
 def test_a_server_that_is_away_until_the_deadline_leaves_the_outcome_unknown() -> None:
     ending = watching(AWAY, timeout=8.0, seconds_per_answer=9.0).ending()
     assert type(ending.error) is errors.OutcomeUnknown
-    assert ending.outcome.state is State.RUNNING
+    assert not ending.error.may_answer_later
+    assert ending.outcome.state is State.UNKNOWN
 
 
 def away_for(seconds: float) -> Response:
@@ -281,7 +282,7 @@ def test_a_server_that_says_when_it_will_be_back_is_asked_again_then() -> None:
 
 def test_a_server_that_will_be_back_too_late_is_not_waited_for() -> None:
     watched = watching(away_for(2 * PATIENCE), timeout=1.5 * PATIENCE)
-    assert type(watched.ending().error) is errors.ServerUnavailable
+    assert type(watched.ending().error) is errors.OutcomeUnknown
     assert watched.looks == [0.0]
 
 
@@ -291,28 +292,66 @@ def test_looking_for_no_time_does_not_wait_for_a_server_to_be_back() -> None:
     assert watched.pauses == []
 
 
-def test_a_server_that_is_away_longer_than_patience_ends_the_watch_but_not_the_publish() -> None:
-    ending = watching(RUNNING, AWAY, timeout=PATIENCE * 2).ending()
-    assert type(ending.error) is errors.ServerUnavailable
-    assert ending.outcome.state is State.RUNNING
+@pytest.mark.parametrize(
+    ("answer", "may_answer_later", "is_retried"),
+    [
+        (AWAY, True, True),
+        (Response(200, (), b"<html>"), True, True),
+        (errors.ServerUnavailable("the connection is refused"), True, True),
+        (refused(404, -2147468986), False, True),
+        (Response(401), False, True),
+        (refused(500, -2147213784), False, False),
+        (errors.CertificateRefused("the certificate has expired"), False, False),
+    ],
+)
+def test_what_prevents_the_next_poll_leaves_the_end_of_the_load_unknown(
+    answer: Response | MstrError, may_answer_later: bool, is_retried: bool
+) -> None:
+    ending = watching(RUNNING, answer, timeout=PATIENCE * 2, tables=REPLACED).ending()
+    assert type(ending.error) is errors.OutcomeUnknown
+    assert ending.error.what.endswith("so it is unknown how the load of data model M1 ends")
+    assert (ending.error.may_answer_later, ending.error.mended_by_time) == (may_answer_later, is_retried)
+    assert (ending.outcome.state, ending.outcome.proven) == (State.UNKNOWN, False)
+
+
+def test_an_unknown_end_says_which_privilege_or_setting_prevents_the_poll() -> None:
+    error = watching(RUNNING, refused(500, -2147213784), timeout=8.0, tables=REPLACED).ending().error
+    assert str(error).endswith(errors.NoPrivilege.advice)
+
+
+ADDED, REPLACED = (
+    (TableRefresh("A1", "ytd_day", policy), TableRefresh("B2", "city", RefreshPolicy.REPLACE))
+    for policy in (RefreshPolicy.ADD, RefreshPolicy.REPLACE)
+)
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("answers", "kind"),
     [
-        (refused(404, -2147468986), errors.OutcomeUnknown),
-        (Response(401), errors.OutcomeUnknown),
-        (Response(200, (), b"<html>"), errors.NotUnderstood),
-        (refused(500, -2147213784), errors.NoPrivilege),
-        (errors.CertificateRefused("no"), errors.CertificateRefused),
+        ([RUNNING, AWAY], errors.OutcomeUnknown),
+        ([RUNNING, Response(401)], errors.OutcomeUnknown),
+        ([RUNNING] * 200, errors.PublishTimedOut),
+        ([said(5, A1="completed"), said(-1, A1="completed", B2="error")], errors.PublishFailed),
     ],
 )
-def test_what_keeps_the_watcher_from_asking_ends_it_and_says_nothing_of_the_publish(
-    answer: Response | MstrError, kind: type[MstrError]
+def test_no_retry_follows_where_it_could_add_rows_twice(
+    answers: list[Response], kind: type[MstrError]
 ) -> None:
-    ending = watching(RUNNING, answer, timeout=PATIENCE * 2).ending()
-    assert type(ending.error) is kind
-    assert (ending.outcome.state, ending.outcome.proven) == (State.RUNNING, False)
+    added = watching(*answers, timeout=PATIENCE * 2, tables=ADDED).ending().error
+    replaced = watching(*answers, timeout=PATIENCE * 2, tables=REPLACED).ending().error
+    assert type(added) is type(replaced) is kind
+    assert (added.mended_by_time, replaced.mended_by_time) == (False, True)
+    assert "could add them again" in str(added)
+    assert "could add them again" not in str(replaced)
+
+
+@pytest.mark.parametrize(
+    "failed", [said(-1), said(-1, A1="reserved", B2="error"), said(5, A1="error", B2="completed")]
+)
+def test_a_failed_publish_that_added_no_rows_is_retried(failed: Response) -> None:
+    error = watching(failed, tables=ADDED).ending().error
+    assert type(error) is errors.PublishFailed
+    assert error.mended_by_time
 
 
 @given(

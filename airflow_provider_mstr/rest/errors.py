@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class ServerReply:
         return "; ".join(part for part in (said, known) if part)
 
 
+# What an error may set for itself, and not leave to its class.
+_OWN = {"advice": str, "mended_by_time": bool, "may_answer_later": bool}
+
+
 class MstrError(Exception):
     """A refresh could not go on; the class says what that means, the text what to do.
 
@@ -37,8 +41,10 @@ class MstrError(Exception):
     :param reply: the server's own words, where it said anything
     """
 
-    advice: ClassVar[str] = ""
-    mended_by_time: ClassVar[bool] = False
+    advice: str = ""
+    mended_by_time: bool = False
+    # Whether the server may still show how a load ends, once it answers again.
+    may_answer_later: bool = False
 
     def __init__(self, what: str, reply: ServerReply | None = None) -> None:
         super().__init__(what)
@@ -52,7 +58,8 @@ class MstrError(Exception):
 
     def to_json(self) -> dict[str, Any]:
         """Return the error as plain JSON, for the way from the triggerer to a worker."""
-        return {"error": type(self).__name__, "what": self.what, "reply": asdict(self.reply)}
+        own = {name: value for name, value in vars(self).items() if name in _OWN}
+        return {"error": type(self).__name__, "what": self.what, "reply": asdict(self.reply), **own}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> MstrError:
@@ -64,7 +71,11 @@ class MstrError(Exception):
         told = data.get("reply")
         known = {field.name for field in fields(ServerReply)}
         reply = {key: value for key, value in told.items() if key in known} if isinstance(told, dict) else {}
-        return kind(str(data.get("what") or "an error without a text"), ServerReply(**reply))
+        error = kind(str(data.get("what") or "an error without a text"), ServerReply(**reply))
+        for name, sort in _OWN.items():
+            if isinstance(data.get(name), sort):
+                setattr(error, name, data[name])
+        return error
 
 
 class InvalidInput(MstrError, ValueError):

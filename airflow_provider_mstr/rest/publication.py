@@ -17,6 +17,7 @@ class State(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,14 @@ class PublishStatus:
     status: int
     tables: tuple[TableStatus, ...] = ()
     message: str = ""
+
+    @property
+    def shows_load(self) -> bool:
+        """Whether a load has started, whatever became of it.
+
+        What an instance shows before its publish is not documented: 0, 1 or nothing, by all that is known.
+        """
+        return bool(self.tables) or self.status not in (_ALL_LOADED, _RESULT_READY)
 
     @classmethod
     def of(cls, said: dict[str, Any]) -> PublishStatus:

@@ -9,15 +9,11 @@ from enum import StrEnum
 
 from airflow_provider_mstr.rest import about, finding, procedures
 from airflow_provider_mstr.rest.errors import (
-    InstanceLost,
-    InvalidRequest,
     ModelBusy,
     MstrError,
-    NotUnderstood,
     OutcomeUnknown,
     PublishFailed,
     RequestFailed,
-    ServerUnavailable,
     SessionLost,
 )
 from airflow_provider_mstr.rest.evidence import Baseline, Cube
@@ -31,25 +27,14 @@ from airflow_provider_mstr.rest.tables import TableChoice, TableRefresh
 CONFIRMATIONS = 3
 CONFIRMING_PAUSE = 2.0
 
-# How often, and how many seconds apart, to ask whether a publish with a lost answer was taken.
-LOST_ANSWER_LOOKS = 4
-LOST_ANSWER_PAUSE = 2.5
-
 # Seconds for which cleaning up asks a server that is away; the session idles out by itself later.
 CLEANUP_PATIENCE = 20.0
 
 # Seconds after which a logout that the server has failed at is tried again, once.
 LOGOUT_PAUSE = 2.0
 
-# Seconds of asking a server that is away, or answers oddly, whether it has taken a publish.
-LOST_ANSWER_PATIENCE = 60.0
-
 # Seconds of asking a server that is away whether a model is busy.
 BUSY_PATIENCE = 5.0
-
-# Refusals of publishStatus that depend on what became of the instance.
-_NEVER_PUBLISHED = (InstanceLost, InvalidRequest)
-_TELLING = (PublishFailed, ModelBusy, *_NEVER_PUBLISHED)
 
 
 class Proof(StrEnum):
@@ -121,58 +106,6 @@ def resolve_tables(instance: DataModelInstance, choice: TableChoice) -> Procedur
     """
     model = (yield from procedures.list_tables(instance)) if choice.needs_listing else ()
     return choice.resolve(model, instance.model_name)
-
-
-def publish_once(
-    instance: DataModelInstance, tables: Sequence[TableRefresh], baseline: Baseline | None = None
-) -> Procedure[DataModelInstance]:
-    """Start the publish exactly once, and return the instance it runs in.
-
-    An idle instance may have been reaped: then another is made in the same session. An answer may have
-    been lost: then the server is asked, and publish sent again only where nothing was begun; and with
-    another instance, so that the first one, if it is only late, finds its own gone.
-
-    :param instance: the instance to publish with
-    :param tables: the tables, each with its policy
-    :param baseline: what the cube showed before; None where it is not to be asked
-    :raises OutcomeUnknown: where it cannot be told whether the publish was begun
-    """
-    try:
-        return (yield from _publish_surely(instance, tables, baseline))
-    except InstanceLost:
-        instance = yield from another(instance)
-        return (yield from _publish_surely(instance, tables, baseline))
-
-
-def was_taken(instance: DataModelInstance, lost: MstrError, baseline: Baseline | None) -> Procedure[bool]:
-    """Return whether a publish whose answer was lost has begun.
-
-    What publishStatus says of an instance that was never published is not documented, so it is asked of
-    a second, untouched instance: a difference between the two is the publish. Where there is none, the
-    cube decides. What has been refused for another job may still come after it.
-
-    :param instance: the instance that was published with
-    :param lost: what came instead of the answer
-    :param baseline: what the cube showed before; None where it is not to be asked
-    :raises OutcomeUnknown: where nothing can tell
-    """
-    seen = yield from _lasting_status(instance)
-    untouched = yield from _untouched_status(instance)
-    for look_again in (True,) * LOST_ANSWER_LOOKS + (False,):
-        if seen != untouched or seen is ModelBusy:
-            return True
-        cube = None if baseline is None else (yield from cube_of(instance))
-        if cube is not None and baseline is not None and (cube.processing or baseline.outdated_by(cube)):
-            return True
-        if look_again:
-            yield Pause(LOST_ANSWER_PAUSE)
-            seen = yield from _lasting_status(instance)
-    tells = cube is not None and baseline is not None and baseline.readable
-    if not tells and seen not in _NEVER_PUBLISHED:
-        raise OutcomeUnknown(
-            f"whether the publish of {instance.model_name} was begun is unknown: {lost.what}"
-        )
-    return False
 
 
 def another(instance: DataModelInstance) -> Procedure[DataModelInstance]:
@@ -260,26 +193,6 @@ def is_busy(instance: DataModelInstance) -> Procedure[bool]:
     return False
 
 
-def gave_way(instance: DataModelInstance, published: Sequence[str]) -> Procedure[bool]:
-    """Return whether a publish that met another job's was refused for it, and does not come after it.
-
-    It is nowhere to be seen then: its status is that of an untouched instance, the cube lies idle.
-
-    :param instance: the instance that was published with
-    :param published: the ids of the published tables
-    """
-    try:
-        cube = yield from cube_of(instance)
-        seen = yield from look(instance, published, BUSY_PATIENCE)
-        if cube is None or seen.state is not State.RUNNING or seen.busy:
-            return False
-        busy = ModelBusy(f"another job was publishing {instance.model_name}")
-        return not (yield from was_taken(instance, busy, Baseline.of(cube)))
-    except MstrError:
-        # What it means is for the watch to find out.
-        return False
-
-
 def close(instance: DataModelInstance) -> Procedure[MstrError | None]:
     """Delete the instance and log out; whatever is gone already is as good as closed.
 
@@ -314,57 +227,6 @@ def _log_out(session: Session) -> Procedure[None]:
     except RequestFailed:
         yield Pause(LOGOUT_PAUSE)
         yield from procedures.logout(session, CLEANUP_PATIENCE)
-
-
-def _publish_surely(
-    instance: DataModelInstance, tables: Sequence[TableRefresh], baseline: Baseline | None
-) -> Procedure[DataModelInstance]:
-    lost = yield from _lost_publish(instance, tables)
-    if lost is None or (yield from was_taken(instance, lost, baseline)):
-        return instance
-    yield from procedures.delete_instance(instance, CLEANUP_PATIENCE)
-    instance = yield from another(instance)
-    lost = yield from _lost_publish(instance, tables)
-    if lost is not None and not (yield from was_taken(instance, lost, baseline)):
-        raise lost
-    return instance
-
-
-def _lost_publish(instance: DataModelInstance, tables: Sequence[TableRefresh]) -> Procedure[MstrError | None]:
-    """Publish, and return what came instead of the answer, where the server may have acted all the same."""
-    try:
-        yield from procedures.publish(instance, tables)
-    except NotUnderstood as lost:
-        return lost
-    except ServerUnavailable as lost:
-        if lost.nothing_done:
-            raise
-        return lost
-    return None
-
-
-def _untouched_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
-    spare = yield from another(instance)
-    try:
-        return (yield from _lasting_status(spare))
-    finally:
-        yield from attempt(procedures.delete_instance(spare, CLEANUP_PATIENCE))
-
-
-def _lasting_status(instance: DataModelInstance) -> Procedure[PublishStatus | type[MstrError]]:
-    """Return what publishStatus says; a refusal that lasts as its kind.
-
-    :raises MstrError: where the server cannot be asked, or answers with what tells nothing
-    """
-    refused = 0
-    while True:
-        try:
-            return (yield from procedures.publish_status(instance, LOST_ANSWER_PATIENCE))
-        except _TELLING as refusal:
-            refused += 1
-            if refused == CONFIRMATIONS:
-                return type(refusal)
-        yield Pause(CONFIRMING_PAUSE)
 
 
 def _weighed(

@@ -17,7 +17,6 @@ from scripted import (
     MODEL_BUSY,
     PROJECT,
     PUBLISH_FAILED,
-    PUBLISHED,
     SESSION_OVER,
     SESSIONS_FULL,
     TOKEN,
@@ -48,7 +47,6 @@ from airflow_provider_mstr.rest.workflow import (
     CLEANUP_PATIENCE,
     CONFIRMATIONS,
     CONFIRMING_PAUSE,
-    LOST_ANSWER_LOOKS,
     Proof,
 )
 
@@ -214,7 +212,7 @@ def test_an_unknown_table_names_the_model() -> None:
     assert f"data model {MODEL}" in played.error.what
 
 
-# publish_once
+# look
 
 
 def cube(status: int, updated: str = "01/02/2026 03:04:05") -> Response:
@@ -223,288 +221,6 @@ def cube(status: int, updated: str = "01/02/2026 03:04:05") -> Response:
 
 BEFORE = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 5))
 EARLIER = Baseline(readable=True, updated=datetime(2026, 1, 2, 3, 4, 4))
-SHOWS_NO_LOAD = cube(2)
-
-
-def publish(*replies: Reply, baseline: Baseline | None = None) -> Played:
-    return play(workflow.publish_once(an_instance(), PUBLISHED, baseline), *replies)
-
-
-def test_a_publish_that_is_accepted_is_sent_once() -> None:
-    played = publish(empty())
-    assert played.calls == [PUBLISH]
-    assert played.result == an_instance()
-
-
-def test_a_reaped_instance_is_replaced_in_the_same_session_and_published_with_once() -> None:
-    played = publish(INSTANCE_LOST, created("SECOND"), empty())
-    assert played.calls == [PUBLISH, CREATE, PUBLISH]
-    assert [instance_of(played.requests[at]) for at in (0, 2)] == [INSTANCE, "SECOND"]
-    assert played.result.instance_id == "SECOND"
-    assert played.requests[0].body == played.requests[2].body
-
-
-def test_a_second_instance_that_is_lost_too_is_an_error() -> None:
-    played = publish(INSTANCE_LOST, created("SECOND"), INSTANCE_LOST)
-    assert played.calls == [PUBLISH, CREATE, PUBLISH]
-    assert type(played.error) is errors.InstanceLost
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind"),
-    [
-        (MODEL_BUSY, errors.ModelBusy),
-        (SESSION_OVER, errors.SessionLost),
-        (refusal(400, "ERR006", message="no publish workflow"), errors.NotPublishable),
-        (refusal(500, "ERR002", -1), errors.RequestFailed),
-        (refusal(403, "ERR014"), errors.NoPrivilege),
-        (empty(429), errors.ServerUnavailable),
-        (errors.ServerUnavailable("no connection", nothing_done=True), errors.ServerUnavailable),
-        (KilledError(), KilledError),
-    ],
-)
-def test_a_publish_that_was_refused_is_not_sent_again(reply: Reply, kind: type[BaseException]) -> None:
-    played = publish(reply)
-    assert played.calls == [PUBLISH]
-    assert type(played.error) is kind
-
-
-LOST = [GATEWAY_GONE, empty(503), HTML, errors.ServerUnavailable("the connection broke"), refusal(500)]
-
-
-def lasting(reply: Response) -> list[Response]:
-    """Return how often publishStatus must say so to be believed: a refusal may pass."""
-    return [reply] * (CONFIRMATIONS if reply.status >= 400 else 1)
-
-
-def not_begun(reply: Response) -> list[Response]:
-    """Return what a server answers which refuses to tell of an instance that was never published."""
-    looks = lasting(reply)
-    return [*looks, created("SPARE"), *looks, empty(), *looks * LOST_ANSWER_LOOKS]
-
-
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize(
-    "shows",
-    [
-        published(6),
-        published(4, (YTD_DAY, "reserved")),
-        published(1, (YTD_DAY, "completed")),
-        published(-2147212544),
-        published(0, (YTD_DAY, "reserved")),
-        PUBLISH_FAILED,
-        MODEL_BUSY,
-    ],
-)
-def test_a_lost_answer_is_taken_for_good_where_the_status_shows_work(lost: Reply, shows: Response) -> None:
-    played = publish(lost, *lasting(shows), created("SPARE"), published(0), empty())
-    assert played.calls == [PUBLISH, *[STATUS] * len(lasting(shows)), CREATE, STATUS, DELETE_SPARE]
-    assert played.result == an_instance()
-
-
-def test_a_publish_that_was_refused_for_another_job_may_still_come_after_it() -> None:
-    played = publish(GATEWAY_GONE, *lasting(MODEL_BUSY), created("SPARE"), *lasting(MODEL_BUSY), empty())
-    assert played.calls.count(PUBLISH) == 1
-    assert played.result == an_instance()
-
-
-@pytest.mark.parametrize("blip", [PUBLISH_FAILED, MODEL_BUSY, INSTANCE_LOST, refusal(400)])
-def test_a_refusal_that_passes_tells_nothing_of_the_publish(blip: Response) -> None:
-    idle = published(1)
-    looks = [idle, SHOWS_NO_LOAD] * LOST_ANSWER_LOOKS
-    begun = [blip, idle, created("SPARE"), blip, blip, idle, empty(), SHOWS_NO_LOAD, *looks]
-    played = publish(GATEWAY_GONE, *begun, empty(), created("SECOND"), empty(), baseline=BEFORE)
-    assert played.calls.count(PUBLISH) == 2
-    assert played.result.instance_id == "SECOND"
-
-
-@pytest.mark.parametrize("idle", [published(0), published(1), published(1, message="result ready")])
-def test_a_publish_that_was_not_taken_is_sent_once_more(idle: Response) -> None:
-    looks = [idle, SHOWS_NO_LOAD] * LOST_ANSWER_LOOKS
-    again = [empty(), created("SECOND"), empty()]
-    played = publish(
-        GATEWAY_GONE, idle, created("SPARE"), idle, empty(), SHOWS_NO_LOAD, *looks, *again, baseline=BEFORE
-    )
-    assert played.calls == [
-        PUBLISH,
-        STATUS,
-        CREATE,
-        STATUS,
-        DELETE_SPARE,
-        CUBE,
-        *[STATUS, CUBE] * LOST_ANSWER_LOOKS,
-        DELETE,
-        CREATE,
-        PUBLISH,
-    ]
-    asked = [instance_of(request) for request in played.requests if request.path.endswith("publishStatus")]
-    assert asked == [INSTANCE, "SPARE", *[INSTANCE] * LOST_ANSWER_LOOKS]
-    assert played.pauses == [workflow.LOST_ANSWER_PAUSE] * LOST_ANSWER_LOOKS
-    assert instance_of(played.requests[-1]) == played.result.instance_id == "SECOND"
-
-
-@pytest.mark.parametrize(
-    ("baseline", "shown"),
-    [
-        (None, SHOWS_NO_LOAD),
-        (Baseline(readable=False), SHOWS_NO_LOAD),
-        (Baseline(readable=False), refusal(403, "ERR014")),
-        (BEFORE, refusal(404, "ERR004")),
-    ],
-)
-def test_where_nothing_can_tell_the_publish_is_not_sent_again(
-    baseline: Baseline | None, shown: Response
-) -> None:
-    """The rule: publish is sent once. A server whose status tells nothing may have begun it all the same."""
-    idle, cubes = published(1), [] if baseline is None else [shown]
-    looks = [idle, *cubes] * LOST_ANSWER_LOOKS
-    played = publish(GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *cubes, *looks, baseline=baseline)
-    assert played.calls.count(PUBLISH) == 1
-    assert type(played.error) is errors.OutcomeUnknown
-
-
-def test_a_publish_whose_instance_cannot_be_deleted_may_still_come_and_is_not_sent_again() -> None:
-    played = publish(GATEWAY_GONE, *not_begun(INSTANCE_LOST), GATEWAY_GONE)
-    assert played.calls.count(PUBLISH) == 1
-    assert played.calls[-1] == DELETE
-    assert type(played.error) is errors.ServerUnavailable
-
-
-@pytest.mark.parametrize("late", range(LOST_ANSWER_LOOKS))
-@pytest.mark.parametrize(
-    "shows", [published(6), published(0, (YTD_DAY, "reserved")), MODEL_BUSY, PUBLISH_FAILED]
-)
-def test_work_that_shows_in_any_look_at_all_means_that_the_publish_was_taken(
-    late: int, shows: Response
-) -> None:
-    """The rule: publish is sent once. A look that shows work must not be followed by another publish."""
-    idle = published(1)
-    replies = [GATEWAY_GONE, idle, created("SPARE"), idle, empty(), *[idle] * late, *lasting(shows)]
-    played = publish(*replies)
-    assert played.calls.count(PUBLISH) == 1
-    assert played.result == an_instance()
-
-
-@pytest.mark.parametrize(
-    ("ours", "untouched"),
-    [
-        (published(1), published(0)),
-        (published(0), published(1)),
-        (published(0), INSTANCE_LOST),
-        (published(1), refusal(404, "ERR004")),
-        (published(1, message="result ready"), published(1)),
-    ],
-)
-def test_a_status_that_differs_from_the_untouched_instances_is_the_publish(
-    ours: Response, untouched: Response
-) -> None:
-    played = publish(GATEWAY_GONE, ours, created("SPARE"), *lasting(untouched), empty())
-    assert played.calls == [PUBLISH, STATUS, CREATE, *[STATUS] * len(lasting(untouched)), DELETE_SPARE]
-    assert played.result == an_instance()
-
-
-@pytest.mark.parametrize("nothing", [INSTANCE_LOST, refusal(404, "ERR004"), refusal(400, "ERR001")])
-def test_where_neither_instance_has_a_status_the_publish_was_not_taken(nothing: Response) -> None:
-    played = publish(GATEWAY_GONE, *not_begun(nothing), empty(), created("SECOND"), empty())
-    assert played.calls[-4:] == [STATUS, DELETE, CREATE, PUBLISH]
-    assert played.result.instance_id == "SECOND"
-
-
-def test_an_error_that_the_server_answers_of_any_instance_tells_nothing() -> None:
-    played = publish(GATEWAY_GONE, *not_begun(PUBLISH_FAILED))
-    assert played.calls.count(PUBLISH) == 1
-    assert type(played.error) is errors.OutcomeUnknown
-
-
-def test_a_publish_that_begins_late_is_seen_while_the_server_is_asked_again() -> None:
-    looks = lasting(INSTANCE_LOST)
-    asked = [*looks, created("SPARE"), *looks, empty(), *looks, published(6)]
-    played = publish(errors.ServerUnavailable("no answer came in time"), *asked)
-    assert played.calls.count(PUBLISH) == 1
-    assert played.result == an_instance()
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind"),
-    [
-        (SESSION_OVER, errors.SessionLost),
-        (GATEWAY_GONE, errors.ServerUnavailable),
-        (HTML, errors.NotUnderstood),
-        (refusal(403, "ERR014"), errors.NoPrivilege),
-        (KilledError(), KilledError),
-    ],
-)
-def test_where_nobody_can_be_asked_the_publish_is_not_sent_again(
-    reply: Reply, kind: type[BaseException]
-) -> None:
-    played = publish(GATEWAY_GONE, reply)
-    assert played.calls == [PUBLISH, STATUS]
-    assert type(played.error) is kind
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind"),
-    [
-        (SESSION_OVER, errors.SessionLost),
-        (GATEWAY_GONE, errors.ServerUnavailable),
-        (KilledError(), KilledError),
-    ],
-)
-def test_the_untouched_instance_is_deleted_whatever_happens(reply: Reply, kind: type[BaseException]) -> None:
-    played = publish(GATEWAY_GONE, published(1), created("SPARE"), reply, INSTANCE_LOST)
-    assert played.calls == [PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE]
-    assert type(played.error) is kind
-    assert played.requests[-1].patience == CLEANUP_PATIENCE
-
-
-def test_an_untouched_instance_that_cannot_be_deleted_is_left_to_the_session() -> None:
-    played = publish(GATEWAY_GONE, published(1), created("SPARE"), published(0), refusal(500))
-    assert played.result == an_instance()
-
-
-@pytest.mark.parametrize("again", LOST)
-def test_a_publish_whose_answer_is_lost_twice_is_not_sent_a_third_time(again: Reply) -> None:
-    reaped, nothing = [INSTANCE_LOST, created("SECOND")], not_begun(INSTANCE_LOST)
-    played = publish(GATEWAY_GONE, *nothing, *reaped, again, *nothing)
-    assert played.calls.count(PUBLISH) == 2
-    assert isinstance(played.error, errors.ServerUnavailable | errors.NotUnderstood)
-
-
-def test_a_publish_that_the_cube_shows_not_to_be_taken_twice_is_not_sent_a_third_time() -> None:
-    idle = published(0)
-    nothing = [idle, created("SPARE"), idle, empty(), *[SHOWS_NO_LOAD, idle] * LOST_ANSWER_LOOKS]
-    nothing.append(SHOWS_NO_LOAD)
-    again = [empty(), created("SECOND"), GATEWAY_GONE]
-    played = publish(GATEWAY_GONE, *nothing, *again, *nothing, baseline=BEFORE)
-    assert played.calls.count(PUBLISH) == 2
-    assert type(played.error) is errors.ServerUnavailable
-
-
-def test_a_publish_whose_answer_is_lost_again_is_asked_about_again() -> None:
-    reaped, taken = (
-        [INSTANCE_LOST, created("SECOND")],
-        [published(6), created("SPARE"), published(0), empty()],
-    )
-    played = publish(GATEWAY_GONE, *not_begun(INSTANCE_LOST), *reaped, GATEWAY_GONE, *taken)
-    assert played.calls.count(PUBLISH) == 2
-    assert played.result.instance_id == "SECOND"
-
-
-def test_an_instance_reaped_before_the_lost_answer_is_replaced_before_publishing_again() -> None:
-    played = publish(GATEWAY_GONE, *not_begun(INSTANCE_LOST), INSTANCE_LOST, created("SECOND"), empty())
-    assert played.calls[-3:] == [DELETE, CREATE, PUBLISH]
-    assert played.result.instance_id == "SECOND"
-
-
-def test_a_lost_answer_after_a_reaped_instance_is_asked_about_in_the_new_one() -> None:
-    asked = [published(6), created("SPARE"), published(0), empty()]
-    played = publish(INSTANCE_LOST, created("SECOND"), GATEWAY_GONE, *asked)
-    assert played.calls == [PUBLISH, CREATE, PUBLISH, STATUS, CREATE, STATUS, DELETE_SPARE]
-    assert instance_of(played.requests[3]) == "SECOND"
-    assert played.result.instance_id == "SECOND"
-
-
-# look
 
 
 def look(*replies: Reply, **more: Any) -> Played:
@@ -636,44 +352,6 @@ def test_a_model_is_busy_where_its_status_is_refused_for_another_job(reply: Resp
     played = play(workflow.is_busy(an_instance()), reply)
     assert played.result is busy
     assert [request.patience for request in played.requests] == [workflow.BUSY_PATIENCE]
-
-
-# gave_way
-
-
-RUNNING = UNTOUCHED = published(0)
-
-
-@pytest.mark.parametrize(
-    ("seen", "then", "gave_way"),
-    [
-        pytest.param(UNTOUCHED, [cube(2), *[UNTOUCHED, cube(2)] * LOST_ANSWER_LOOKS], True, id="idle"),
-        pytest.param(UNTOUCHED, [cube(1)], False, id="the cube is being loaded"),
-        pytest.param(UNTOUCHED, [cube(2, "01/02/2026 03:06:00")], False, id="the cube was loaded"),
-        pytest.param(published(6), [], False, id="unlike an untouched one"),
-    ],
-)
-def test_a_publish_gave_way_to_another_job_where_nothing_of_it_is_seen_any_more(
-    seen: Response, then: list[Response], gave_way: bool
-) -> None:
-    replies = [cube(2), seen, seen, created("SPARE"), UNTOUCHED, empty(), *then]
-    assert play(workflow.gave_way(an_instance(), BOTH), *replies).result is gave_way
-
-
-@pytest.mark.parametrize(
-    "replies",
-    [
-        [cube(2), *[published(1)] * CONFIRMATIONS],
-        [cube(2), published(1, (YTD_DAY, "completed"), (CITY, "completed"))],
-        [cube(2), MODEL_BUSY],
-        [refusal(403, "ERR014"), RUNNING],
-        [SESSION_OVER],
-        [cube(2), INSTANCE_LOST],
-        [cube(2), *[PUBLISH_FAILED] * CONFIRMATIONS],
-    ],
-)
-def test_what_else_became_of_a_publish_that_met_another_job_is_for_the_watch(replies: list[Response]) -> None:
-    assert play(workflow.gave_way(an_instance(), BOTH), *replies).result is False
 
 
 # close

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting a publish: once, also where an answer is lost or another job loads the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from rest.scripted import (
+    CITY,
+    GATEWAY_GONE,
+    INSTANCE,
+    INSTANCE_LOST,
+    MODEL_BUSY,
+    PUBLISH_FAILED,
+    SESSION_OVER,
+    YTD_DAY,
+    FakeClock,
+    KilledError,
+    Played,
+    Reply,
+    an_instance,
+    answer,
+    created,
+    empty,
+    logged_in,
+    published,
+    refusal,
+    serve,
+)
+
+from airflow_provider_mstr.arguments import WhenBusy
+from airflow_provider_mstr.publishing import BUSY_PAUSE, MAX_SECONDS_TO_FIND_OUT, Publisher
+from airflow_provider_mstr.refresh import Refresh
+from airflow_provider_mstr.rest import errors, workflow
+from airflow_provider_mstr.rest.procedures import DataModelInstance
+from airflow_provider_mstr.rest.protocol import Procedure, Request, Response
+from airflow_provider_mstr.rest.session import Credentials
+from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
+
+HTML = Response(200, (("Content-Type", "text/html"),), b"<html>maintenance</html>")
+LOST = [GATEWAY_GONE, empty(503), HTML, refusal(500), errors.ServerUnavailable("the connection was reset")]
+
+PLAIN = [published(0), published(1), published(1, message="result ready")]
+BEFORE, AFTER = "01/02/2026 03:04:05", "01/02/2026 03:05:00"
+IDLE, PROCESSING = 2, 3
+
+
+def cube(status: int = IDLE, updated: str = BEFORE) -> Response:
+    return answer({"cubesInfos": [{"status": status, "lastUpdateTime": updated}]})
+
+
+@dataclass
+class Server:
+    """Answers each call from a list of its own; the last answer of a list is repeated."""
+
+    answers: dict[str, list[Reply]]
+    after_login: dict[str, list[Reply]]
+    clock: FakeClock
+    sent_at: list[float] = field(default_factory=list)
+
+    def __call__(self, request: Request[Any]) -> Reply:
+        call = self._call(request)
+        if call == "publish":
+            self.sent_at.append(self.clock.now)
+        if call == "login":
+            self.answers |= self.after_login
+        left = self.answers[call]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    @staticmethod
+    def _call(request: Request[Any]) -> str:
+        if request.method == "DELETE":
+            return "delete"
+        return request.path.rpartition("/")[2]
+
+
+@dataclass
+class Started:
+    """How a start ended, and what it did."""
+
+    played: Played
+    server: Server
+    lines: list[str]
+    notes: list[tuple[Refresh, bool]]
+
+    @property
+    def refresh(self) -> Refresh:
+        result = self.played.result
+        assert isinstance(result, Refresh)
+        return result
+
+    @property
+    def calls(self) -> list[str]:
+        return [Server._call(request) for request in self.played.requests]
+
+
+def start(
+    *publishes: Reply,
+    policy: str = "replace",
+    evidence: bool = True,
+    when_busy: WhenBusy = WhenBusy.WAIT,
+    timeout: float = 600.0,
+    owns_session: bool = True,
+    after_login: dict[str, list[Reply]] | None = None,
+    **answers: list[Reply],
+) -> Started:
+    """Start a refresh of two tables; each keyword is the list of answers to one call."""
+    clock = FakeClock()
+    defaults: dict[str, list[Reply]] = {
+        "publishStatus": [published(5)],
+        "cubes": [cube()],
+        "delete": [empty()],
+        "logout": [empty()],
+        "login": [logged_in()],
+        "instances": [created("SECOND")],
+    }
+    later = {"publishStatus": [published(5)], **(after_login or {})}
+    server = Server({"publish": list(publishes), **defaults, **answers}, later, clock)
+    lines: list[str] = []
+    notes: list[tuple[Refresh, bool]] = []
+
+    def reopen(instance: DataModelInstance) -> Procedure[DataModelInstance]:
+        return workflow.open_instance(Credentials(), instance.project_id, instance.data_model_id, repr)
+
+    publisher = Publisher(
+        TableChoice.of([YTD_DAY, CITY], policy),
+        evidence,
+        when_busy,
+        timeout,
+        clock,
+        lines.append,
+        lambda refresh, taken=False: notes.append((refresh, taken)),
+        reopen if owns_session else None,
+    )
+    played = serve(publisher.publish(Refresh(an_instance())), server, clock)
+    return Started(played, server, lines, notes)
+
+
+def test_a_publish_that_is_accepted_is_sent_once() -> None:
+    started = start(empty())
+    assert started.calls == ["cubes", "publish", "publishStatus"]
+    assert started.refresh.instance == an_instance()
+    assert [(note.published_at, taken) for note, taken in started.notes] == [
+        (started.server.sent_at[0], False),
+        (started.server.sent_at[0], True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (SESSION_OVER, errors.SessionLost),
+        (refusal(400, "ERR006", message="no publish workflow"), errors.NotPublishable),
+        (refusal(500, "ERR002", -1), errors.RequestFailed),
+        (refusal(403, "ERR014"), errors.NoPrivilege),
+        (empty(429), errors.ServerUnavailable),
+        (errors.ServerUnavailable("no connection", nothing_done=True), errors.ServerUnavailable),
+        (KilledError(), KilledError),
+    ],
+)
+def test_a_publish_that_is_refused_is_not_sent_again(reply: Reply, kind: type[BaseException]) -> None:
+    started = start(reply)
+    assert started.calls == ["cubes", "publish"]
+    assert type(started.played.error) is kind
+
+
+def test_an_instance_that_is_gone_is_replaced_once_in_the_same_session() -> None:
+    started = start(INSTANCE_LOST, empty())
+    assert started.calls.count("publish") == 2
+    assert "login" not in started.calls
+    assert started.refresh.instance.instance_id == "SECOND"
+
+
+def test_a_second_instance_that_is_gone_too_is_an_error() -> None:
+    started = start(INSTANCE_LOST, INSTANCE_LOST)
+    assert started.calls.count("publish") == 2
+    assert type(started.played.error) is errors.InstanceLost
+
+
+@pytest.mark.parametrize("owns_session", [True, False])
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize(
+    "status",
+    [
+        published(6),
+        published(4, (YTD_DAY, "reserved")),
+        published(0, (YTD_DAY, "reserved")),
+        published(1, (YTD_DAY, "completed")),
+        published(-2147212544),
+        published(3),
+    ],
+)
+@pytest.mark.parametrize("late", [0, 3])
+def test_a_load_that_the_status_shows_belongs_to_the_lost_publish(
+    late: int, status: Response, lost: Reply, owns_session: bool
+) -> None:
+    started = start(
+        lost, owns_session=owns_session, evidence=False, publishStatus=[*[published(0)] * late, status]
+    )
+    assert started.calls.count("publish") == 1
+    assert started.refresh.instance.instance_id == INSTANCE
+    assert started.refresh.published_at == started.server.sent_at[0]
+    assert started.lines[-1] == "The load has started; waiting for it"
+
+
+@pytest.mark.parametrize("owns_session", [True, False])
+@pytest.mark.parametrize("shows", [cube(PROCESSING), cube(IDLE, AFTER)], ids=["processing", "updated"])
+@pytest.mark.parametrize("status", [*PLAIN, PUBLISH_FAILED, INSTANCE_LOST, GATEWAY_GONE])
+def test_a_load_that_the_cube_shows_belongs_to_the_lost_publish(
+    status: Response, shows: Response, owns_session: bool
+) -> None:
+    started = start(
+        GATEWAY_GONE, owns_session=owns_session, cubes=[cube(), cube(), shows], publishStatus=[status]
+    )
+    assert started.calls.count("publish") == 1
+    assert started.refresh.instance.instance_id == INSTANCE
+
+
+@pytest.mark.parametrize("owns_session", [True, False])
+def test_a_start_that_the_server_denies_is_repeated_in_a_new_instance(owns_session: bool) -> None:
+    started = start(
+        GATEWAY_GONE, empty(), owns_session=owns_session, publishStatus=[refusal(400, "ERR001")] * 2
+    )
+    assert started.calls.count("publish") == 2
+    assert started.calls.count("delete") == 1
+    assert "logout" not in started.calls
+    assert started.refresh.instance.instance_id == "SECOND"
+
+
+def test_a_denial_that_is_not_repeated_shows_nothing() -> None:
+    started = start(GATEWAY_GONE, publishStatus=[refusal(400, "ERR001"), published(6)])
+    assert started.calls.count("publish") == 1
+    assert started.refresh.instance.instance_id == INSTANCE
+
+
+UNCLEAR = [*PLAIN, INSTANCE_LOST, PUBLISH_FAILED, MODEL_BUSY, SESSION_OVER, GATEWAY_GONE, HTML, refusal(403)]
+
+
+@pytest.mark.parametrize("cubes", [cube(), refusal(403, "ERR014")], ids=["idle", "unreadable"])
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("status", UNCLEAR)
+def test_where_nothing_shows_a_load_the_start_is_repeated_in_a_new_session(
+    status: Response, lost: Reply, cubes: Response
+) -> None:
+    started = start(lost, empty(), publishStatus=[status], cubes=[cubes])
+    assert started.calls.count("publish") == 2
+    at = started.calls.index("logout")
+    assert started.calls[at + 1 : at + 3] == ["login", "instances"]
+    assert "publish" not in started.calls[started.calls.index("publish") + 1 : at]
+    assert started.refresh.instance.instance_id == "SECOND"
+
+
+def test_each_step_of_a_repeated_start_is_logged() -> None:
+    lines = start(empty(503), empty(), publishStatus=[published(0)]).lines
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        "The publish got no valid answer",
+        "Nothing shows whether the load has started; closing the session, which stops it, "
+        "and publishing again in a new session",
+    ]
+    assert "Checking whether the load has started" in lines[1]
+
+
+@pytest.mark.parametrize("status", UNCLEAR)
+def test_a_repeated_start_is_decided_within_ten_seconds_and_has_all_of_its_timeout(status: Response) -> None:
+    started = start(GATEWAY_GONE, empty(), timeout=1.0, publishStatus=[status])
+    first, second = started.server.sent_at
+    assert second - first <= 10
+    assert started.refresh.published_at == second
+
+
+def test_a_question_without_an_answer_takes_no_longer_than_the_time_to_find_out() -> None:
+    started = start(GATEWAY_GONE, empty(), publishStatus=[published(0)])
+    asked = [request for request in started.played.requests if request.path.endswith("publishStatus")]
+    assert all(request.patience is not None for request in asked[:-1])
+    assert max(request.patience or 0.0 for request in asked[:-1]) <= MAX_SECONDS_TO_FIND_OUT
+
+
+@pytest.mark.parametrize("status", [*PLAIN, INSTANCE_LOST, PUBLISH_FAILED, SESSION_OVER, GATEWAY_GONE])
+def test_a_step_whose_session_belongs_to_another_task_leaves_an_unclear_start_unknown(
+    status: Response,
+) -> None:
+    started = start(GATEWAY_GONE, owns_session=False, publishStatus=[status])
+    assert started.calls.count("publish") == 1
+    assert "logout" not in started.calls
+    assert type(started.played.error) is errors.OutcomeUnknown
+
+
+@pytest.mark.parametrize("reply", [GATEWAY_GONE, refusal(403, "ERR014"), HTML])
+def test_a_session_that_cannot_be_closed_leaves_an_unclear_start_unknown(reply: Response) -> None:
+    started = start(GATEWAY_GONE, publishStatus=[published(0)], logout=[reply])
+    assert started.calls.count("publish") == 1
+    assert "login" not in started.calls
+    assert type(started.played.error) is errors.OutcomeUnknown
+
+
+def test_a_load_that_ends_while_its_session_is_closed_is_not_repeated() -> None:
+    started = start(GATEWAY_GONE, publishStatus=[published(0)], after_login={"cubes": [cube(IDLE, AFTER)]})
+    assert started.calls.count("publish") == 1
+    assert type(started.played.error) is errors.OutcomeUnknown
+    assert started.notes[-1][0].instance.instance_id == "SECOND"
+
+
+def test_rows_are_added_by_a_second_start_where_the_cube_shows_that_the_first_added_none() -> None:
+    started = start(GATEWAY_GONE, empty(), policy="add", publishStatus=[published(0)])
+    assert started.calls.count("publish") == 2
+
+
+def test_rows_are_not_added_by_a_second_start_where_the_first_may_have_added_them() -> None:
+    unreadable = refusal(403, "ERR014")
+    started = start(GATEWAY_GONE, policy="add", publishStatus=[published(0)], cubes=[unreadable])
+    assert started.calls.count("publish") == 1
+    assert isinstance(started.played.error, errors.OutcomeUnknown)
+    assert not started.played.error.mended_by_time
+    assert "could add them again" in str(started.played.error)
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_start_that_is_unclear_twice_is_not_repeated_again(lost: Reply) -> None:
+    started = start(lost, lost, publishStatus=[published(0)], after_login={"publishStatus": [published(0)]})
+    assert started.calls.count("publish") == 2
+    assert type(started.played.error) is errors.OutcomeUnknown
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_start_that_the_server_denies_twice_is_the_error_of_the_publish(lost: Reply) -> None:
+    started = start(lost, lost, publishStatus=[refusal(400, "ERR001")])
+    assert started.calls.count("publish") == 2
+    assert isinstance(started.played.error, errors.ServerUnavailable | errors.NotUnderstood)
+
+
+# Another job
+
+
+def test_a_publish_that_is_refused_for_another_job_is_sent_again_once_that_has_ended() -> None:
+    started = start(MODEL_BUSY, MODEL_BUSY, empty())
+    assert started.calls.count("publish") == 3
+    assert started.played.pauses == [BUSY_PAUSE] * 2
+    assert started.lines[1:] == ["Another job is publishing this data model; waiting for it"]
+    assert started.refresh.published_at == started.server.sent_at[-1]
+
+
+@pytest.mark.parametrize("replies", [[MODEL_BUSY], [empty()]], ids=["refused", "rejected later"])
+def test_a_busy_model_fails_the_publish_at_once_where_that_is_wanted(replies: list[Reply]) -> None:
+    started = start(*replies, when_busy=WhenBusy.FAIL, publishStatus=[MODEL_BUSY])
+    assert type(started.played.error) is errors.ModelBusy
+    assert started.calls.count("publish") == 1
+    assert started.played.pauses == []
+
+
+def test_a_model_that_stays_busy_fails_the_publish_after_the_timeout() -> None:
+    started = start(MODEL_BUSY, timeout=20.0)
+    assert type(started.played.error) is errors.ModelBusy
+    assert sum(started.played.pauses) == 20.0
+
+
+def test_a_publish_that_was_rejected_for_a_job_which_has_ended_is_sent_again_in_a_new_instance() -> None:
+    busy = [MODEL_BUSY] * 4
+    shows = [cube(), cube(PROCESSING), cube(PROCESSING), cube(IDLE), cube(IDLE)]
+    started = start(empty(), empty(), publishStatus=[*busy, published(5)], cubes=shows)
+    assert started.calls.count("publish") == 2
+    assert started.refresh.instance.instance_id == "SECOND"
+    assert started.lines[-1] == "The other job has ended; publishing again"
+
+
+def test_a_publish_that_waits_for_another_job_is_marked_as_concurrent() -> None:
+    started = start(empty(), publishStatus=[MODEL_BUSY, published(5)], cubes=[cube(), cube(PROCESSING)])
+    assert started.calls.count("publish") == 1
+    assert started.refresh.contested
+
+
+def test_a_busy_model_whose_cube_cannot_be_read_is_left_to_the_watch() -> None:
+    started = start(empty(), publishStatus=[MODEL_BUSY], cubes=[refusal(403, "ERR014")])
+    assert started.calls.count("publish") == 1
+    assert started.refresh.contested
+    assert started.refresh.tables[0].policy is RefreshPolicy.REPLACE
