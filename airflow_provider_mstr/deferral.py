@@ -1,14 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which wait a deferred task was deferred to, for whoever has to know from outside the task."""
+"""What a deferred task hands to its trigger, and which wait it was deferred to."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, XCom
 
 WAIT_KEY = "mstr_wait"
+TABLES_KEY = "mstr_tables"
+
+# Characters of a trigger's arguments as JSON. MySQL holds 65,535 bytes, which are encrypted and name types.
+MAX_TRIGGER_SIZE = 32_000
+
+
+def fit_trigger(context: Context, handle: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a trigger is to know of a refresh; the tables go into an XCom if they are too many for it.
+
+    :param context: the task's context
+    :param handle: the handle's JSON
+    :param seen: what the worker has seen of the tables
+    """
+    if len(json.dumps([handle, seen])) <= MAX_TRIGGER_SIZE:
+        return {"handle": handle, "seen": seen}
+    ti = context["ti"]
+    ti.xcom_push(key=TABLES_KEY, value={"tables": handle["tables"], "seen": seen})
+    place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    return {"handle": {**handle, "tables": []}, "tables_in": place}
+
+
+def load_tables(place: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the tables that :func:`fit_trigger` has put into an XCom, and what was seen of them.
+
+    :param place: the task instance
+    :raises LookupError: where the XCom is gone, as a new attempt of the task has begun
+    """
+    stored: Mapping[str, Any] | None = XCom.get_one(key=TABLES_KEY, **place)
+    if stored is None:
+        raise LookupError(f"the XCom {TABLES_KEY} of task {place['task_id']} is gone")
+    return stored
 
 
 def note_wait(context: Context, handle: Mapping[str, Any]) -> None:

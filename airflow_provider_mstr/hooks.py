@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 TEST_PATIENCE = 8.0
 SESSION_PATIENCE = 20.0
 
+# Characters of a sealed session, which a trigger's arguments have to hold; HTTP servers refuse fewer cookies.
+MAX_SEALED_SESSION = 24_000
+
 
 class MstrHook(BaseHook):
     """Talks to the Strategy Library server that an Airflow connection describes.
@@ -183,6 +186,8 @@ class MstrHook(BaseHook):
 
         def logged_in(session: Session) -> None:
             self._mask(session)
+            if len(self.server.seal.close(session)) > MAX_SEALED_SESSION:
+                raise InvalidInput("the session's cookies are too large to be stored by Airflow")
             note(Refresh(DataModelInstance(session, project, known_id)))
 
         def looked_up(data_model_id: str) -> None:

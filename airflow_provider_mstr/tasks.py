@@ -220,15 +220,15 @@ class MstrTask(_Task):
         :param closes: whether the trigger is to close the refresh in the end
         """
         handle = self.hook.handle(watcher.refresh).to_json()
+        seen = {table: list(seen) for table, seen in watcher.seen.items()}
         runtime.deferral.note_wait(context, handle)
         self.defer(
             trigger=runtime.triggers.MstrPublishStatusTrigger(
-                handle=handle,
                 mstr_conn_id=self.mstr_conn_id,
                 timeout=watcher.timeout,
                 poll_interval=watcher.poll_interval,
                 closes=closes,
-                seen={table: list(seen) for table, seen in watcher.seen.items()},
+                **runtime.deferral.fit_trigger(context, handle, seen),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(0.0, watcher.left) + DEFERRAL_MARGIN),

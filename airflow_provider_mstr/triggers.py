@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_mstr.connection import LibraryServer
-from airflow_provider_mstr.deferral import is_deferred_to
+from airflow_provider_mstr.deferral import is_deferred_to, load_tables
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.refresh import Refresh, RefreshHandle
 from airflow_provider_mstr.rest import workflow
@@ -31,6 +31,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param poll_interval: seconds of the longest pause between two looks
     :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
+    :param tables_in: the task instance whose XCom holds the tables, where they are too many for the handle
     :param closes: whether the refresh is to be closed once the publish has ended, even if no worker follows
     """
 
@@ -42,6 +43,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         poll_interval: float,
         seen: Mapping[str, Sequence[Any]] | None = None,
         closes: bool = False,
+        tables_in: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.handle = handle
@@ -50,6 +52,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.seen = dict(seen or {})
         self.closes = closes
+        self.tables_in = dict(tables_in) if tables_in else None
         self._settled = False
         self._closing: asyncio.Future[None] | None = None
 
@@ -64,6 +67,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "seen": self.seen,
                 "closes": self.closes,
+                "tables_in": self.tables_in,
             },
         )
 
@@ -72,12 +76,13 @@ class MstrPublishStatusTrigger(BaseTrigger):
         hook = MstrHook(self.mstr_conn_id)
         try:
             server = await hook.aserver()
-            refresh = await self._refresh(server)
+            stored = await self._stored()
+            refresh = await self._refresh(server, self.handle | {"tables": stored["tables"]})
         except Exception:
             # An error must not come too early either.
             await asyncio.sleep(FIRST_PAUSE)
             raise
-        seen = {table: (str(word), float(seconds)) for table, (word, seconds) in self.seen.items()}
+        seen = {table: (str(word), float(seconds)) for table, (word, seconds) in stored["seen"].items()}
         watcher = Watcher(
             refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
         )
@@ -112,7 +117,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
             return
         self._settled = True
         hook = MstrHook(self.mstr_conn_id)
-        refresh = await self._refresh(await hook.aserver())
+        refresh = await self._refresh(await hook.aserver(), self.handle)
         await hook.arun(workflow.close(refresh.instance))
 
     async def _closed(self, hook: MstrHook, refresh: Refresh) -> bool:
@@ -124,9 +129,15 @@ class MstrPublishStatusTrigger(BaseTrigger):
             return False
         return True
 
-    async def _refresh(self, server: LibraryServer) -> Refresh:
+    async def _stored(self) -> Mapping[str, Any]:
+        """Return the published tables and what the worker has seen of them."""
+        if self.tables_in is None:
+            return {"tables": self.handle["tables"], "seen": self.seen}
+        return await sync_to_async(load_tables)(self.tables_in)
+
+    async def _refresh(self, server: LibraryServer, handle: Mapping[str, Any]) -> Refresh:
         # Deriving the seal's key takes longer than an event loop may be kept waiting.
-        return await asyncio.to_thread(RefreshHandle.from_json(self.handle).open, server.seal)
+        return await asyncio.to_thread(RefreshHandle.from_json(handle).open, server.seal)
 
     async def _still_waited_for(self) -> bool:
         """Whether the task is deferred to this very wait, so that only its triggerer has changed.

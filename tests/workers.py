@@ -31,6 +31,8 @@ class TaskInstance:
     task_id: str
     map_index: int = -1
     max_tries: int = 2
+    dag_id: str = "dag"
+    run_id: str = "run"
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -39,6 +41,16 @@ class TaskInstance:
     def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
         assert (task_ids, map_indexes) == (self.task_id, self.map_index)
         return self.xcoms.get(key)
+
+
+INSTANCES: dict[str, TaskInstance] = {}
+
+
+def read_xcom(*, key: str, dag_id: str, task_id: str, run_id: str, map_index: int) -> Any:
+    """Return an XCom of a task that was performed, as Airflow's ``XCom.get_one`` does."""
+    ti = INSTANCES[task_id]
+    assert (dag_id, run_id, map_index) == (ti.dag_id, ti.run_id, ti.map_index)
+    return ti.xcoms.get(key)
 
 
 @dataclass
@@ -117,6 +129,7 @@ def perform(make: Callable[[], Any], *, triggerer: bool = True, **context: Any) 
     operator = make()
     ti = context.get("ti", TaskInstance(operator.task_id))
     performed = Performed(ti, outlet_events=OutletEvents())
+    INSTANCES[ti.task_id] = ti
     context = {"ti": performed.ti, "outlet_events": performed.outlet_events} | context
     step: Callable[[], Any] = lambda: operator.execute(context)  # noqa: E731
     try:
