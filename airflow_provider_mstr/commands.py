@@ -31,6 +31,7 @@ from airflow_provider_mstr.rest.protocol import Procedure
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
+from airflow_provider_mstr.rest.words import caseless
 from airflow_provider_mstr.watch import Watcher
 
 FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
@@ -75,7 +76,7 @@ def models(args: Namespace, hook: MstrHook) -> None:
     rows = [
         {"name": model.name, "id": model.id, "mode": model.serve_mode, "folder": "/".join(model.folder)}
         for model in sorted(found, key=lambda model: model.name)
-        if wanted.casefold() in model.name.casefold()
+        if caseless(wanted) in caseless(model.name)
     ]
     show(rows, args.output)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Context, XCom
+from airflow.providers.common.compat.sdk import Context, TaskInstanceState, XCom
 
 WAIT_KEY = "mstr_wait"
 TABLES_KEY = "mstr_tables"
@@ -64,7 +64,9 @@ def is_deferred_to(ti: Any, handle: Mapping[str, Any]) -> bool:
     states = RuntimeTaskInstance.get_task_states(
         dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=mapped
     )
-    if "deferred" not in str(states):
+    # Airflow appends the map index to the task's id.
+    name = ti.task_id if mapped is None else f"{ti.task_id}_{mapped}"
+    if states.get(ti.run_id, {}).get(name) != TaskInstanceState.DEFERRED:
         return False
     noted = XCom.get_one(
         key=WAIT_KEY, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index

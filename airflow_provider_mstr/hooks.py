@@ -21,11 +21,11 @@ from airflow_provider_mstr.publishing import Publisher
 from airflow_provider_mstr.refresh import Note, Refresh, RefreshHandle, unnoted
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
-from airflow_provider_mstr.rest.literals import is_nothing
+from airflow_provider_mstr.rest.literals import advice_for, is_empty, text_of
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure, hurried
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.tables import TableChoice, is_id
+from airflow_provider_mstr.rest.tables import ID_LENGTH, TableChoice, is_id
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
@@ -48,7 +48,7 @@ class MstrHook(BaseHook):
     ``retries`` counts the requests that it had to send again.
 
     :param mstr_conn_id: the Airflow connection
-    :raises InvalidInput: where that is no text, or the template of it rendered to nothing
+    :raises InvalidInput: where that is no connection's id
     """
 
     conn_name_attr = "mstr_conn_id"
@@ -58,9 +58,7 @@ class MstrHook(BaseHook):
 
     def __init__(self, mstr_conn_id: str = DEFAULT_CONN_ID) -> None:
         super().__init__()
-        if is_nothing(mstr_conn_id) or not isinstance(mstr_conn_id, str):
-            raise InvalidInput(f"mstr_conn_id is {mstr_conn_id!r}, which is no connection's id")
-        self.mstr_conn_id = mstr_conn_id
+        self.mstr_conn_id = _text("mstr_conn_id", mstr_conn_id, "no connection's id")
         self.retries = 0
 
     @classmethod
@@ -132,15 +130,12 @@ class MstrHook(BaseHook):
         :param project_id: the id or name that a task names, if it does
         :raises InvalidInput: where neither names one
         """
-        if is_nothing(project_id):
-            project = self.server.project
-        elif isinstance(project_id, str):
-            project = project_id.strip()
-        else:
-            raise InvalidInput(f"project_id is {project_id!r}, which is no project's id or name")
-        if not project:
+        if project_id is not None and not is_empty(project_id):
+            what = "no project's id or name; leave project_id out to use the connection's project"
+            return _text("project_id", project_id, what)
+        if not self.server.project:
             raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
-        return project
+        return self.server.project
 
     def data_model(self, data_model_id: str | None) -> str:
         """Return the data model's id, without the blanks that a template may leave around it.
@@ -148,12 +143,13 @@ class MstrHook(BaseHook):
         :param data_model_id: the id that a task names
         :raises InvalidInput: where it is none
         """
-        if not isinstance(data_model_id, str) or not is_id(data_model_id.strip()):
+        text = text_of(data_model_id, ID_LENGTH)
+        if not is_id(text):
             raise InvalidInput(
                 f"data_model_id is {data_model_id!r}, which is not an id: 32 hexadecimal digits, "
-                "without braces or dashes; a name goes into data_model"
+                f"without braces or dashes; a name goes into data_model{advice_for(data_model_id)}"
             )
-        return data_model_id.strip()
+        return text
 
     def data_model_name(self, data_model: str | None) -> str:
         """Return the data model's name, without the blanks that a template may leave around it.
@@ -161,9 +157,7 @@ class MstrHook(BaseHook):
         :param data_model: the name that a task gives
         :raises InvalidInput: where it is none
         """
-        if is_nothing(data_model) or not isinstance(data_model, str):
-            raise InvalidInput(f"data_model is {data_model!r}, which is no data model's name")
-        return data_model.strip()
+        return _text("data_model", data_model, "no data model's name")
 
     def open(
         self,
@@ -284,6 +278,14 @@ class MstrHook(BaseHook):
 
         for secret in session.secrets:
             mask_secret(secret)
+
+
+def _text(name: str, value: Any, problem: str) -> str:
+    """Return an argument's text, without the blanks that a template may leave around it."""
+    text = text_of(value)
+    if not text:
+        raise InvalidInput(f"{name} is {value!r}, which is {problem}{advice_for(value)}")
+    return text
 
 
 def _async_driver(server: LibraryServer) -> AsyncDriver:

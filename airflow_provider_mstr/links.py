@@ -31,7 +31,7 @@ class MstrDataModelLink(BaseOperatorLink):
         """
         from airflow.providers.common.compat.sdk import XCom
 
-        return XCom.get_value(key=LINK_KEY, ti_key=ti_key) or ""
+        return (_database_xcom() or XCom).get_value(key=LINK_KEY, ti_key=ti_key) or ""
 
 
 def push_link(context: Context, server: LibraryServer, data_model_id: str, project_id: str) -> None:
@@ -42,4 +42,23 @@ def push_link(context: Context, server: LibraryServer, data_model_id: str, proje
     :param data_model_id: the data model's id
     :param project_id: the project's id or name
     """
-    context["ti"].xcom_push(key=LINK_KEY, value=server.link(data_model_id, project_id))
+    ti, link = context["ti"], server.link(data_model_id, project_id)
+    if (xcom := _database_xcom()) is None:
+        ti.xcom_push(key=LINK_KEY, value=link)
+    else:
+        place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+        xcom.set(key=LINK_KEY, value=link, **place)
+
+
+def _database_xcom() -> Any:
+    """Return Airflow's own XCom class where a custom XCom backend is configured on Airflow 3, else None.
+
+    The API server of Airflow 3 reads links from the database, without the backend.
+    """
+    try:
+        from airflow.sdk.bases.xcom import BaseXCom
+    except ImportError:
+        return None
+    from airflow.providers.common.compat.sdk import XCom
+
+    return None if XCom is BaseXCom else BaseXCom

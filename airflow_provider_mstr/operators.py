@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,12 +14,23 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskDeferred, conf
 
 from airflow_provider_mstr import runtime
-from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
+from airflow_provider_mstr.arguments import (
+    DEFAULT_CONN_ID,
+    DEFAULT_POLL_INTERVAL,
+    DEFAULT_TIMEOUT,
+    NOTSET,
+    NotSet,
+    Templated,
+    WhenBusy,
+    as_boolean,
+    default_levels,
+    nearest,
+)
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
 from airflow_provider_mstr.rest.literals import is_nothing
-from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
+from airflow_provider_mstr.rest.tables import ID_LENGTH, RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
 
 if TYPE_CHECKING:
@@ -27,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_mstr.refresh import Ending, Note, Refresh, RefreshOutcome
     from airflow_provider_mstr.watch import Watcher
 
-Tables = Sequence[str] | Mapping[str, str | None] | str
+Tables = Collection[str] | Mapping[str, str | None] | str
 
 HANDLE_KEY = "mstr_handle"
 
@@ -40,25 +51,35 @@ class _ModelTask(MstrTask):
 
     :param data_model_id: the data model's id
     :param data_model: the data model's name instead
-    :param project_id: the project's id or name; None for the connection's
-    :raises InvalidInput: where both id and name are given
+    :param project_id: the project's id or name; the connection's where it is left out
+    :raises InvalidInput: where both id and name are given, at the same level of default arguments
     """
 
-    def __init__(
-        self,
-        *,
-        data_model_id: str | None = None,
-        data_model: str | None = None,
-        project_id: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    data_model_id = Templated(ID_LENGTH)
+    data_model = Templated()
+    project_id = Templated()
+
+    def __init__(self, *, data_model_id: Any, data_model: Any, project_id: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if data_model_id is not None and data_model is not None:
-            raise InvalidInput("give either data_model_id or data_model, not both")
-        self.data_model_id = data_model_id
-        self.data_model = data_model
-        self._by_name = data_model is not None
+        given = {"data_model_id": data_model_id, "data_model": data_model}
+        if None not in given.values():
+            levels = default_levels(kwargs.get("dag"), kwargs.get("task_group"))
+            names = nearest(given, *levels, kwargs.get("default_args") or {})
+            if len(names) > 1:
+                raise InvalidInput("give either data_model_id or data_model, not both")
+            given = {name: value if name in names else None for name, value in given.items()}
+        self.data_model_id = given["data_model_id"]
+        self.data_model = given["data_model"]
+        self._by_name = self.data_model is not None
         self.project_id = project_id
+
+    def project(self, context: Context) -> str:
+        """Return the project's id or name.
+
+        :param context: the task's context
+        :raises InvalidInput: where that is none
+        """
+        return self.hook.project(self.argument(context, "project_id"))
 
     def chosen(self, context: Context) -> str:
         """Return the data model's id or name, and put the link on the task where the id is known.
@@ -66,10 +87,10 @@ class _ModelTask(MstrTask):
         :param context: the task's context
         :raises InvalidInput: where that, or the project, is none
         """
-        project = self.hook.project(self.project_id)
+        project = self.project(context)
         if self._by_name:
-            return self.hook.data_model_name(self.data_model)
-        data_model_id = self.hook.data_model(self.data_model_id)
+            return self.hook.data_model_name(self.argument(context, "data_model"))
+        data_model_id = self.hook.data_model(self.argument(context, "data_model_id"))
         self.link(context, data_model_id, project)
         return data_model_id
 
@@ -80,20 +101,60 @@ class _ModelTask(MstrTask):
         :param data_model: the data model's id or name
         :param note: takes down what has been opened
         """
-        link = partial(self.link, context, project=self.hook.project(self.project_id))
-        return self.hook.open(self.project_id, data_model, note, link if self._by_name else None)
+        project = self.project(context)
+        link = partial(self.link, context, project=project)
+        return self.hook.open(project, data_model, note, link if self._by_name else None)
 
 
-class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
+class _PublishTask(MstrTask):
+    """Mixed into an operator that publishes tables.
+
+    :param tables: the tables; every table where they are left out
+    :param refresh_policy: the policy of the tables that name none
+    :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
+    :param timeout: seconds that it may take
+    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    """
+
+    tables = Templated()
+    refresh_policy = Templated()
+
+    def __init__(
+        self,
+        *,
+        tables: Any,
+        refresh_policy: Any,
+        when_busy: str,
+        timeout: float | timedelta,
+        evidence: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tables = tables
+        self.refresh_policy = refresh_policy
+        self.when_busy = WhenBusy.of(when_busy)
+        self.timeout = positive_seconds("timeout", timeout)
+        self.evidence = as_boolean("evidence", evidence)
+
+    def choice(self, context: Context) -> TableChoice:
+        """Return the tables to publish.
+
+        :param context: the task's context
+        :raises InvalidInput: where these are none
+        """
+        return TableChoice.of(self.argument(context, "tables"), self.argument(context, "refresh_policy"))
+
+
+class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
     """Refreshes a data model: the whole refresh in one task, with one session, closed on every path.
 
     Either ``data_model_id`` or ``data_model`` is to be given.
 
     :param data_model_id: the data model's id (templated)
     :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; None for the connection's (templated)
-    :param tables: None for every table; a list of table names or ids; or a mapping of name or id to
-        refresh policy (templated)
+    :param project_id: the project's id or name; the connection's where it is left out (templated)
+    :param tables: the tables to publish; every table where it is left out; a list of table names or ids;
+        or a mapping of name or id to refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none: ``replace``, ``add``, ``update`` or
         ``upsert`` (templated)
     :param mstr_conn_id: the Airflow connection (templated)
@@ -120,8 +181,8 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
         *,
         data_model_id: str | None = None,
         data_model: str | None = None,
-        project_id: str | None = None,
-        tables: Tables | None = None,
+        project_id: str | NotSet | None = NOTSET,
+        tables: Tables | NotSet | None = NOTSET,
         refresh_policy: str = RefreshPolicy.REPLACE.value,
         mstr_conn_id: str = DEFAULT_CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -135,17 +196,16 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
             data_model_id=data_model_id,
             data_model=data_model,
             project_id=project_id,
+            tables=tables,
+            refresh_policy=refresh_policy,
             mstr_conn_id=mstr_conn_id,
+            timeout=timeout,
+            when_busy=when_busy,
+            evidence=evidence,
             **kwargs,
         )
-        self.tables = tables
-        self._every_table = tables is None
-        self.refresh_policy = refresh_policy
-        self.deferrable = deferrable
+        self.deferrable = as_boolean("deferrable", deferrable)
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
-        self.timeout = positive_seconds("timeout", timeout)
-        self.when_busy = WhenBusy.of(when_busy)
-        self.evidence = evidence
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Refresh the data model, and return the outcome.
@@ -227,7 +287,7 @@ class MstrRefreshDataModelOperator(_ModelTask, BaseOperator):
 
     def _begun(self, context: Context, data_model: str) -> Watcher:
         """Return the watcher of a publish of this attempt's own."""
-        choice = TableChoice.of(self.tables, self.refresh_policy, none_is_every=self._every_table)
+        choice = self.choice(context)
         ledger = self._ledger(context)
 
         def note(refresh: Refresh, taken: bool = False) -> None:
@@ -304,7 +364,7 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
 
     :param data_model_id: the data model's id (templated)
     :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; None for the connection's (templated)
+    :param project_id: the project's id or name; the connection's where it is left out (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     """
 
@@ -315,7 +375,7 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
         *,
         data_model_id: str | None = None,
         data_model: str | None = None,
-        project_id: str | None = None,
+        project_id: str | NotSet | None = NOTSET,
         mstr_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -341,12 +401,12 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
             return self.hook.handle(self.opened(context, data_model, ledger.note)).to_json()
 
 
-class MstrPublishDataModelOperator(MstrTask, BaseOperator):
+class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
     """Publishes tables of a data model with an instance; returns the handle of what was published.
 
     :param instance: the handle of the instance: the output of the task that created it (templated)
-    :param tables: None for every table; a list of table names or ids; or a mapping of name or id to
-        refresh policy (templated)
+    :param tables: the tables to publish; every table where it is left out; a list of table names or ids;
+        or a mapping of name or id to refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
@@ -360,7 +420,7 @@ class MstrPublishDataModelOperator(MstrTask, BaseOperator):
         self,
         *,
         instance: Any,
-        tables: Tables | None = None,
+        tables: Tables | NotSet | None = NOTSET,
         refresh_policy: str = RefreshPolicy.REPLACE.value,
         when_busy: str = WhenBusy.WAIT.value,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
@@ -368,14 +428,16 @@ class MstrPublishDataModelOperator(MstrTask, BaseOperator):
         mstr_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(mstr_conn_id=mstr_conn_id, **kwargs)
+        super().__init__(
+            tables=tables,
+            refresh_policy=refresh_policy,
+            when_busy=when_busy,
+            timeout=timeout,
+            evidence=evidence,
+            mstr_conn_id=mstr_conn_id,
+            **kwargs,
+        )
         self.instance = instance
-        self.tables = tables
-        self._every_table = tables is None
-        self.refresh_policy = refresh_policy
-        self.when_busy = WhenBusy.of(when_busy)
-        self.timeout = positive_seconds("timeout", timeout)
-        self.evidence = evidence
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the publish, and return the handle that a sensor waits with.
@@ -383,7 +445,7 @@ class MstrPublishDataModelOperator(MstrTask, BaseOperator):
         :param context: the task's context
         """
         with handle_failures():
-            choice = TableChoice.of(self.tables, self.refresh_policy, none_is_every=self._every_table)
+            choice = self.choice(context)
             opened = self.given(context, self.instance)
             ledger = runtime.adoption.Ledger.of(context, self.hook, self.tables, self.refresh_policy)
             published = self._adopted(ledger, opened) or self.hook.publish(

@@ -18,7 +18,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_mstr.arguments import (
+    DEFAULT_CONN_ID,
+    DEFAULT_POLL_INTERVAL,
+    DEFAULT_TIMEOUT,
+    as_boolean,
+)
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import handle_failures
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, PublishTimedOut
@@ -61,7 +66,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
             **kwargs,
         )
         self.instance = instance
-        self.deferrable = deferrable
+        self.deferrable = as_boolean("deferrable", deferrable)
         self._watching: Watcher | None = None
 
     def execute(self, context: Context) -> Any:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.sdk import TaskGroup, XComArg, conf
+from airflow.providers.common.compat.sdk import TaskGroup, XComArg
 
-from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
+from airflow_provider_mstr.arguments import NOTSET, NotSet, default_levels, nearest
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -16,7 +17,6 @@ from airflow_provider_mstr.operators import (
     MstrPublishDataModelOperator,
     Tables,
 )
-from airflow_provider_mstr.rest.tables import RefreshPolicy
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ class DataModelRefresh(TaskGroup):
 def refresh_data_model(
     group_id: str = "refresh_data_model",
     *,
-    data_model_id: str | None = None,
-    data_model: str | None = None,
-    project_id: str | None = None,
-    tables: Tables | None = None,
-    refresh_policy: str = RefreshPolicy.REPLACE.value,
-    mstr_conn_id: str = DEFAULT_CONN_ID,
-    deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-    poll_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
-    timeout: float | timedelta = DEFAULT_TIMEOUT,
-    when_busy: str = WhenBusy.WAIT.value,
-    evidence: bool = True,
+    data_model_id: str | NotSet | None = NOTSET,
+    data_model: str | NotSet | None = NOTSET,
+    project_id: str | NotSet | None = NOTSET,
+    tables: Tables | NotSet | None = NOTSET,
+    refresh_policy: str | NotSet = NOTSET,
+    mstr_conn_id: str | NotSet = NOTSET,
+    deferrable: bool | NotSet = NOTSET,
+    poll_interval: float | timedelta | NotSet = NOTSET,
+    timeout: float | timedelta | NotSet = NOTSET,
+    when_busy: str | NotSet = NOTSET,
+    evidence: bool | NotSet = NOTSET,
     **group: Any,
 ) -> DataModelRefresh:
     """Return a task group of ``create``, ``publish``, ``wait`` and ``delete``.
@@ -54,51 +54,72 @@ def refresh_data_model(
     ``create`` is the setup and ``delete`` its teardown, so that the session is closed whatever becomes
     of the tasks between them. Tasks after the group follow ``wait``, which returns the outcome.
     Either ``data_model_id`` or ``data_model`` is to be given.
+    An argument that is left out comes from the ``default_args`` of the group, of the groups around it, or of
+    the DAG; otherwise it has the default of the operators.
 
     :param group_id: the group's id, which the task ids begin with
     :param data_model_id: the data model's id (templated)
     :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; None for the connection's (templated)
-    :param tables: None for every table; a list of table names or ids; or a mapping of name or id to
-        refresh policy (templated)
+    :param project_id: the project's id or name; the connection's where it is left out (templated)
+    :param tables: the tables to publish; every table where it is left out; a list of table names or ids;
+        or a mapping of name or id to refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
-    :param poll_interval: seconds of the longest pause between two looks at the publish
+    :param poll_interval: seconds of the longest pause between two looks at the publish; ``poke_interval`` in
+        ``default_args`` means the same
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``
     """
     refresh = DataModelRefresh(group_id=group_id, **group)
+    if poll_interval is NOTSET:
+        poll_interval = _default_poll_interval(refresh)
+    poke_interval = (
+        poll_interval if poll_interval is NOTSET else positive_seconds("poll_interval", poll_interval)
+    )
+    connection = _given(mstr_conn_id=mstr_conn_id)
     with refresh:
         create = MstrCreateDataModelInstanceOperator(
             task_id="create",
-            data_model_id=data_model_id,
-            data_model=data_model,
-            project_id=project_id,
-            mstr_conn_id=mstr_conn_id,
+            **_given(data_model_id=data_model_id, data_model=data_model, project_id=project_id),
+            **connection,
         )
         publish = MstrPublishDataModelOperator(
             task_id="publish",
             instance=create.output,
-            tables=tables,
-            refresh_policy=refresh_policy,
-            mstr_conn_id=mstr_conn_id,
-            when_busy=when_busy,
-            timeout=timeout,
-            evidence=evidence,
+            **_given(
+                tables=tables,
+                refresh_policy=refresh_policy,
+                when_busy=when_busy,
+                timeout=timeout,
+                evidence=evidence,
+            ),
+            **connection,
         )
         wait = MstrPublishStatusSensor(
             task_id="wait",
             instance=publish.output,
-            mstr_conn_id=mstr_conn_id,
-            deferrable=deferrable,
-            poke_interval=positive_seconds("poll_interval", poll_interval),
-            timeout=timeout,
+            **_given(deferrable=deferrable, poke_interval=poke_interval, timeout=timeout),
+            **connection,
         )
-        delete = MstrDeleteDataModelInstanceOperator(
-            task_id="delete", instance=create.output, mstr_conn_id=mstr_conn_id
-        )
+        delete = MstrDeleteDataModelInstanceOperator(task_id="delete", instance=create.output, **connection)
         create >> publish >> wait >> delete.as_teardown(setups=create)
     return refresh
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not left out: Airflow fills in the others from ``default_args``."""
+    return {name: value for name, value in arguments.items() if value is not NOTSET}
+
+
+def _default_poll_interval(group: TaskGroup) -> Any:
+    """Return ``poll_interval`` of the default arguments, unless a ``poke_interval`` is nearer to the group.
+
+    The sensor has no argument of this name, so Airflow does not fill it in.
+    """
+    levels = default_levels(group.dag, group)
+    defaults: Mapping[str, Any] = {name: value for level in levels for name, value in level.items()}
+    both = {name: defaults[name] for name in ("poll_interval", "poke_interval") if name in defaults}
+    return both["poll_interval"] if "poll_interval" in nearest(both, *levels) else NOTSET

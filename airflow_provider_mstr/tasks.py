@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr import runtime
+from airflow_provider_mstr.arguments import Templated
 from airflow_provider_mstr.failures import TaskKilledError
 from airflow_provider_mstr.links import MstrDataModelLink, push_link
 from airflow_provider_mstr.rest.errors import MstrError
@@ -48,6 +49,7 @@ class MstrTask(_Task):
     :param mstr_conn_id: the Airflow connection
     """
 
+    mstr_conn_id = Templated()
     operator_extra_links = (MstrDataModelLink(),)
     ui_color = "#fde6e1"
     _breakable = False
@@ -76,10 +78,21 @@ class MstrTask(_Task):
             self._breakable = False
             raise TaskKilledError("the task was killed")
 
+    def argument(self, context: Context, name: str) -> Any:
+        """Return a rendered argument; None only if the DAG file leaves it out.
+
+        :param context: the task's context
+        :param name: the name of a template field
+        """
+        field: Templated = getattr(type(self), name)
+        map_index = context["ti"].map_index
+        return field.argument(self, is_mapped=map_index is not None and map_index >= 0)
+
     @cached_property
     def hook(self) -> MstrHook:
         """The hook of the task's connection."""
-        return runtime.hooks.MstrHook(self.mstr_conn_id)
+        conn_id: Templated = type(self).mstr_conn_id
+        return runtime.hooks.MstrHook(conn_id.argument(self, is_mapped=False))
 
     def link(self, context: Context, data_model_id: str, project: str) -> None:
         """Put the link to the data model on the task.
@@ -224,7 +237,7 @@ class MstrTask(_Task):
         runtime.deferral.note_wait(context, handle)
         self.defer(
             trigger=runtime.triggers.MstrPublishStatusTrigger(
-                mstr_conn_id=self.mstr_conn_id,
+                mstr_conn_id=self.hook.mstr_conn_id,
                 timeout=watcher.timeout,
                 poll_interval=watcher.poll_interval,
                 closes=closes,
@@ -251,5 +264,5 @@ class MstrTask(_Task):
         runtime.metrics.ended(ending.outcome)
         if ending.error is not None:
             raise ending.error
-        runtime.assets.attach_outcome(context, self.outlets, ending.outcome, self.mstr_conn_id)
+        runtime.assets.attach_outcome(context, self.outlets, ending.outcome, self.hook.mstr_conn_id)
         return outcome

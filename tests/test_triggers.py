@@ -209,13 +209,23 @@ async def killed(trigger: MstrPublishStatusTrigger) -> None:
     await asyncio.wait_for(trigger.on_kill(), 20)
 
 
-def still_deferred(trigger: MstrPublishStatusTrigger, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+def still_deferred(
+    trigger: MstrPublishStatusTrigger,
+    monkeypatch: pytest.MonkeyPatch,
+    to: str,
+    *,
+    state: str | None = "deferred",
+    task_id: str = "wait",
+    run_id: str = "run",
+    map_index: int = -1,
+) -> None:
     """Let Airflow say that the trigger's task is deferred, and waits with an instance."""
     runner = pytest.importorskip("airflow.sdk.execution_time.task_runner")
-    states = {"run": {"wait": "deferred"}}
+    # The form in which Airflow's API server answers.
+    states = {run_id: {task_id if map_index < 0 else f"{task_id}_{map_index}": state}}
     monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", lambda **_: states)
     monkeypatch.setattr(XCom, "get_one", lambda **_: to)
-    ids = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1}
+    ids = {"dag_id": "dag", "task_id": task_id, "run_id": run_id, "map_index": map_index}
     trigger.task_instance = SimpleNamespace(**ids)
 
 
@@ -252,6 +262,28 @@ async def test_a_kill_of_a_trigger_whose_task_still_waits_for_it_does_nothing(
     await killed(trigger)
 
     assert mstr_sandbox.report() == before
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+@pytest.mark.parametrize("map_index", [-1, 0, 3])
+@pytest.mark.parametrize(
+    ("task_id", "run_id"),
+    [("refresh_deferred", "run"), ("deferred", "run"), ("wait", "deferred_backfill"), ("wait", "run")],
+)
+async def test_the_state_of_the_task_counts_and_not_its_name(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, task_id: str, run_id: str, map_index: int
+) -> None:
+    trigger = await opened()
+    place: dict[str, Any] = {"task_id": task_id, "run_id": run_id, "map_index": map_index}
+    still_deferred(trigger, monkeypatch, trigger.handle["instance_id"], **place)
+    await killed(trigger)
+    assert mstr_sandbox.report().open_sessions == 1
+
+    still_deferred(trigger, monkeypatch, trigger.handle["instance_id"], state="failed", **place)
+    await killed(trigger)
+
+    report = mstr_sandbox.report()
+    assert (report.publishes[0].state, report.open_sessions) == ("cancelled", 0)
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=60)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from airflow_provider_mstr.rest.errors import InvalidInput, NotFound, NotUnderst
 from airflow_provider_mstr.rest.protocol import Procedure, Response, json_object
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import is_id
-from airflow_provider_mstr.rest.words import first_of
+from airflow_provider_mstr.rest.words import called, first_of
 
 # What tells a Mosaic data model from other datasets, such as push data cubes (docs/strategy-rest-api.md 6).
 DATA_MODEL_SUBTYPE = "779"
@@ -106,10 +106,11 @@ def data_model_id(session: Session, project_id: str, data_model: str) -> Procedu
     """
     if is_id(data_model):
         return data_model
-    found = _called(data_model, (yield from list_data_models(session, project_id, data_model, EXACTLY)))
+    hits = yield from list_data_models(session, project_id, data_model, EXACTLY)
+    found = called(data_model, hits, lambda hit: hit.name)
     if not found:
         every = yield from list_data_models(session, project_id)
-        found = _called(data_model, every)
+        found = called(data_model, every, lambda hit: hit.name)
         if not found:
             raise NotFound(
                 f"project {project_id} has no data model called {data_model!r}; "
@@ -154,13 +155,6 @@ def user_connections(session: Session) -> Procedure[tuple[UserConnection, ...]]:
         )
         found |= {each.id: each for each in (yield from listing.every_row(session))}
     return tuple(found.values())
-
-
-def _called(name: str, hits: Iterable[Hit]) -> Sequence[Hit]:
-    hits = tuple(hits)
-    return [hit for hit in hits if hit.name == name] or [
-        hit for hit in hits if hit.name.casefold() == name.casefold()
-    ]
 
 
 def some(names: Iterable[str], none: str = "none that the user may see") -> str:

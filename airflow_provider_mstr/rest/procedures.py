@@ -34,6 +34,7 @@ from airflow_provider_mstr.rest.publication import PublishStatus
 from airflow_provider_mstr.rest.session import TOKEN_HEADER, Credentials, Session
 from airflow_provider_mstr.rest.sources import SourcePage
 from airflow_provider_mstr.rest.tables import Table, TableRefresh, is_id
+from airflow_provider_mstr.rest.words import called
 
 T = TypeVar("T")
 
@@ -158,8 +159,7 @@ def project_called(name: str, projects: Sequence[Project]) -> Project:
     :param projects: those there are
     :raises NotFound: where no project, or more than one, has that name
     """
-    found = [known for known in projects if known.name == name]
-    found = found or [known for known in projects if known.name.casefold() == name.casefold()]
+    found = called(name, projects, lambda project: project.name)
     if len(found) != 1:
         there_is = ", ".join(sorted(known.name for known in projects)[:50]) or "none"
         raise NotFound(f"{len(found) or 'no'} projects are called {name!r}; the user may see {there_is}")

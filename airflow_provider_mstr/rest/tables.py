@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
-from airflow_provider_mstr.rest.literals import is_nothing, value_of
+from airflow_provider_mstr.rest.literals import Blank, advice_for, text_of, value_of
+from airflow_provider_mstr.rest.words import called
 
 _HEX = frozenset("0123456789abcdefABCDEF")
+ID_LENGTH = 32
 
 
 class RefreshPolicy(StrEnum):
@@ -65,24 +67,25 @@ class TableChoice:
     default: RefreshPolicy
 
     @classmethod
-    def of(cls, tables: Any, refresh_policy: Any, *, none_is_every: bool = True) -> TableChoice:
+    def of(cls, tables: Any, refresh_policy: Any) -> TableChoice:
         """Return the choice that was typed.
 
-        :param tables: None for every table; a list of names or ids; a mapping of name or id to policy; or
-            either of these as the text that a template renders to
+        :param tables: None for every table; a collection of names or ids; a mapping of name or id to policy;
+            or either of these as the text that a template renders to
         :param refresh_policy: the policy of the tables that name none
-        :param none_is_every: whether None was typed, and is not what came of a template
         :raises InvalidInput: where this names no table, one twice, or a policy that does not exist
         """
         default = RefreshPolicy.of(refresh_policy)
-        if tables is None and none_is_every:
+        if tables is None:
             return cls({}, default)
-        if is_nothing(tables):
+        if isinstance(tables, Blank) or (isinstance(tables, str) and tables.strip() in ("", "None", "null")):
             raise InvalidInput(
-                f"tables is {tables!r}, which a template or a task made of nothing; "
-                "leave tables out to publish every table"
+                f"tables is {tables!r}: a template or another task gave no value; "
+                "leave tables out to publish every table, or name the tables in a list"
             )
         typed = _parsed(tables) if isinstance(tables, str) else tables
+        if isinstance(typed, int) and (name := text_of(typed)):
+            typed = [name]
         if isinstance(typed, Mapping):
             pairs = [
                 (
@@ -93,10 +96,13 @@ class TableChoice:
                 )
                 for name, policy in typed.items()
             ]
-        elif isinstance(typed, Sequence) and not isinstance(typed, (str, bytes)):
-            pairs = [(name, default) for name in typed]
+        elif isinstance(typed, Collection) and not isinstance(typed, (str, bytes, bytearray)):
+            names = sorted(typed, key=str) if isinstance(typed, Set) else typed
+            pairs = [(name, default) for name in names]
         else:
-            raise InvalidInput(f"tables must be a list or a mapping of table names or ids, not {typed!r}")
+            raise InvalidInput(
+                f"tables must be a list or a mapping of table names or ids, not {typed!r}{advice_for(typed)}"
+            )
         return cls(_unique(pairs), default)
 
     @property
@@ -128,7 +134,7 @@ def is_id(text: str) -> bool:
 
     :param text: a name or an id
     """
-    return len(text) == 32 and _HEX.issuperset(text)
+    return len(text) == ID_LENGTH and _HEX.issuperset(text)
 
 
 def _parsed(text: str) -> Any:
@@ -145,13 +151,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPolicy]:
-    pairs = list(pairs)
-    policies: dict[str, RefreshPolicy] = {}
-    for typed, policy in pairs:
-        if not isinstance(typed, str) or not typed.strip():
-            raise InvalidInput(f"tables holds {typed!r}, which is no table name or id")
-        policies[typed.strip()] = policy
-    _refuse_twice(_same(typed) for typed, _ in pairs)
+    named = [(_table_text(typed), policy) for typed, policy in pairs]
+    policies = dict(named)
+    _refuse_twice(_same(name) for name, _ in named)
     if not policies:
         raise InvalidInput(
             "tables is empty: nothing would be published; leave tables out to publish every table"
@@ -161,7 +163,7 @@ def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPoli
 
 def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
     found = [table for table in model if table.id.upper() == name.upper() or table.name == name]
-    found = found or [table for table in model if table.name.casefold() == name.casefold()]
+    found = found or called(name, model, lambda table: table.name)
     if not found:
         there_is = ", ".join(sorted(table.name for table in model)[:50])
         raise NotFound(f"{model_name} has no table {name!r}; it has {there_is}")
@@ -171,8 +173,15 @@ def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
     return found[0]
 
 
-def _same(typed: str) -> str:
-    return typed.strip().upper() if is_id(typed.strip()) else typed.strip()
+def _table_text(typed: Any) -> str:
+    text = text_of(typed)
+    if not text:
+        raise InvalidInput(f"tables holds {typed!r}, which is no table name or id{advice_for(typed)}")
+    return text
+
+
+def _same(name: str) -> str:
+    return name.upper() if is_id(name) else name
 
 
 def _refuse_twice(names: Iterable[str]) -> None:

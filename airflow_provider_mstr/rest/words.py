@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How lists are told in a line that a person reads."""
+"""How lists are told in a line that a person reads, and how names are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def first_of(names: Sequence[str], most: int) -> str:
@@ -14,3 +18,34 @@ def first_of(names: Sequence[str], most: int) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def called(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:
+    """Return the things that have a name: exactly, else in another Unicode form, else in any casing.
+
+    :param name: the name
+    :param things: where to look
+    :param name_of: returns the name of a thing
+    """
+    things = list(things)
+    for form in (str, composed, caseless):
+        wanted = form(name)
+        if found := [thing for thing in things if form(name_of(thing)) == wanted]:
+            return found
+    return []
+
+
+def composed(text: str) -> str:
+    """Return a text in its composed Unicode form (NFC), the usual one to compare texts in.
+
+    :param text: a text
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def caseless(text: str) -> str:
+    """Return a text in the form to compare it in, whatever its casing (Unicode Standard 3.13, D145).
+
+    :param text: a text
+    """
+    return composed(composed(text).casefold())

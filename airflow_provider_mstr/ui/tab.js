@@ -12,6 +12,7 @@ import { short } from "./words.js";
 const LINK = "mstr_data_model_link";
 const OUTCOME = "mstr_outcome";
 const EVERY_SECONDS = 3;
+const UNREADABLE_OUTCOME = "The outcome of this refresh cannot be shown: it is not in Airflow's database. A custom XCom backend may store it elsewhere.";
 const OVER = ["success", "failed", "skipped", "upstream_failed", "removed"];
 
 function Tab({ dagId, runId, taskId, mapIndex }) {
@@ -29,6 +30,7 @@ function Refresh({ place }) {
     null,
     h(Heading, refresh),
     problem && h(Notice, { role: "alert", title: problem.words }),
+    refresh.isUnreadable && h("p", { className: "mstr-muted", role: "note" }, UNREADABLE_OUTCOME),
     [...refresh.attempts].reverse().map((attempt, index) =>
       h(Attempt, { key: attempt.number, ...attempt, isLatest: index === 0, isOnly: refresh.attempts.length === 1 }),
     ),
@@ -88,7 +90,8 @@ async function refreshOf(place, kept) {
   // An operator that is derived from ours has another name, but pushes the same.
   if (!OPERATORS.includes(operator) && !keys.has(LINK)) return { kind: "other" };
   const pushed = async (key) => (keys.has(key) ? xcom(place, key) : null);
-  const [link, outcome] = [await pushed(LINK), await pushed(OUTCOME)];
+  const [link, pushedOutcome] = [await pushed(LINK), await pushed(OUTCOME)];
+  const outcome = isOutcome(pushedOutcome) ? pushedOutcome : null;
   const isOver = OVER.includes(ti.state);
   const all = ti.try_number > 0 ? await tries(place) : [];
   const attempts = [];
@@ -105,12 +108,21 @@ async function refreshOf(place, kept) {
   return {
     kind: "refresh",
     isOver,
-    link,
+    link: /^https?:\/\//i.test(link) ? link : "",
+    isUnreadable: pushedOutcome !== null && !outcome && !last,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state ?? "scheduled", start: null, end: null, progress: read(null) }],
     id,
     title: model.name || last?.data_model || titleOf({ attempts: [model], id }),
     project: last?.project || model.project || last?.project_id || "",
   };
+}
+
+/** Whether a value has the form of an outcome: with a custom XCom backend, it may be a reference to another place. */
+function isOutcome(value) {
+  const isText = (each) => typeof each === "string";
+  const isSeconds = (each) => each === null || Number.isFinite(each);
+  const isTable = (each) => each && [each.id, each.name, each.policy, each.state].every(isText) && isSeconds(each.seconds);
+  return Boolean(value) && Number.isFinite(value.seconds) && Array.isArray(value.tables) && value.tables.every(isTable);
 }
 
 const moment = (text) => (text ? Date.parse(text) : null);

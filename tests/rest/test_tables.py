@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scripted import CITY, YTD_DAY
 
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotFound
+from airflow_provider_mstr.rest.literals import Blank
 from airflow_provider_mstr.rest.tables import RefreshPolicy, Table, TableChoice, TableRefresh, is_id
 
 REPLACE, ADD, UPDATE, UPSERT = RefreshPolicy
@@ -52,6 +53,18 @@ def resolved(tables: Any, policy: Any = "replace") -> list[tuple[str, RefreshPol
         (" ytd_day ", {"ytd_day": REPLACE}),
         ("a, b", {"a, b": REPLACE}),
         ("2024", {"2024": REPLACE}),
+        (2024, {"2024": REPLACE}),
+        (0, {"0": REPLACE}),
+        ([2024, "b"], {"2024": REPLACE, "b": REPLACE}),
+        ({2024: "add"}, {"2024": ADD}),
+        ("[2024]", {"2024": REPLACE}),
+        ({"b", "a"}, {"a": REPLACE, "b": REPLACE}),
+        (frozenset({"a"}), {"a": REPLACE}),
+        ({"a": 1}.keys(), {"a": REPLACE}),
+        ({1: "a"}.values(), {"a": REPLACE}),
+        ("{'a', 'b'}", {"a": REPLACE, "b": REPLACE}),
+        ("none", {"none": REPLACE}),
+        (["None", "null"], {"None": REPLACE, "null": REPLACE}),
         ('"ytd_day"', {"ytd_day": REPLACE}),
         ("'ytd_day'", {"ytd_day": REPLACE}),
         ("{'a': 'add', 'b': None}\n", {"a": ADD, "b": REPLACE}),
@@ -80,17 +93,26 @@ def test_tables_may_be_typed_in_every_shape(typed: Any, policies: dict[str, Refr
         [""],
         ["  "],
         [None],
-        [1],
+        [True],
+        [-1],
+        [2024.0],
+        [10**300],
         [["a"]],
-        {1: "add"},
+        {1.5: "add"},
+        [2024, "2024"],
         ["a", "a"],
         ["a", " a"],
         {"a": "replace", "a ": "add"},
-        7,
+        -7,
         True,
         0.5,
         b"ytd_day",
-        pytest.param({"a", "b"}, id="a set"),
+        set(),
+        Blank(None),
+        Blank(""),
+        [Blank("None")],
+        {"a": Blank(None)},
+        {"a": Blank("None")},
         pytest.param(object(), id="an object"),
     ],
     ids=repr,
@@ -104,11 +126,6 @@ def test_what_names_no_table_or_one_twice_is_refused(typed: Any) -> None:
 def test_a_text_that_names_a_table_twice_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="names the table a twice"):
         TableChoice.of(text, "replace")
-
-
-def test_none_is_not_every_table_where_it_was_not_typed() -> None:
-    with pytest.raises(InvalidInput, match="tables is None"):
-        TableChoice.of(None, "replace", none_is_every=False)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +168,19 @@ def test_a_resolved_table_has_the_models_name_and_id() -> None:
 @pytest.mark.parametrize("typed", ["YTD_DAY", "Ytd_Day", YTD_DAY, YTD_DAY.lower(), "ytd_day"])
 def test_a_table_is_found_in_any_casing_where_only_one_has_it(typed: str) -> None:
     assert resolved([typed, "Lu_Store"])[0] == (YTD_DAY, REPLACE)
+
+
+@pytest.mark.parametrize("typed", ["Caf\u00e9", "Cafe\u0301", "CAF\u00c9", "CAFE\u0301"], ids=ascii)
+@pytest.mark.parametrize("name", ["Caf\u00e9", "Cafe\u0301"], ids=ascii)
+def test_a_table_is_found_in_any_unicode_form(typed: str, name: str) -> None:
+    (found,) = TableChoice.of([typed], "replace").resolve((Table(CITY, name),), "M")
+    assert found == TableRefresh(CITY, name, REPLACE)
+
+
+def test_tables_whose_names_differ_in_their_unicode_form_only_are_told_apart() -> None:
+    model = (Table(YTD_DAY, "Caf\u00e9"), Table(CITY, "Cafe\u0301"))
+    found = TableChoice.of(["Cafe\u0301", "Caf\u00e9"], "replace").resolve(model, "M")
+    assert [table.id for table in found] == [CITY, YTD_DAY]
 
 
 def test_the_exact_name_comes_before_one_that_differs_in_casing() -> None:
