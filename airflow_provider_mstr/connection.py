@@ -61,7 +61,7 @@ class LibraryServer:
         return cls(
             url=library_url(connection.host or "", connection.port),
             credentials=_credentials(connection, given.get("login_mode", LoginMode.STANDARD)),
-            project=(connection.schema or "").strip() or None,
+            project=_project(connection.schema),
             verify=_verify(given.get("verify", True)),
             timeout=positive_seconds("the connection's timeout", given.get("timeout", DEFAULT_TIMEOUT)),
             link_template=str(given.get("link_template", DEFAULT_LINK_TEMPLATE)),
@@ -96,6 +96,16 @@ class LibraryServer:
         for place, value in places.items():
             link = link.replace(place, value)
         return link
+
+
+def _project(schema: str | None) -> str | None:
+    project = (schema or "").strip() or None
+    if project and "strategylibrary" in project.partition("/")[0].lower():
+        raise InvalidInput(
+            f"the connection's schema is {project!r}, which looks like a part of the Library URL, but it is "
+            "the project's id or name: put the whole Library URL into host; in a URI, percent-encode it there"
+        )
+    return project
 
 
 def _credentials(connection: ConnectionFields, login_mode: Any) -> Credentials:

@@ -7,17 +7,18 @@ import asyncio
 import json
 import logging
 import math
-import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -25,14 +26,12 @@ import requests
 import tenacity
 import urllib3
 import yarl
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
 from airflow_provider_mstr import __version__
 from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.proxies import Proxy
 from airflow_provider_mstr.punctual import PunctualAdapter
 from airflow_provider_mstr.rest.errors import (
-    CertificateRefused,
-    InvalidInput,
     MstrError,
     NotUnderstood,
     ServerUnavailable,
@@ -47,7 +46,8 @@ from airflow_provider_mstr.rest.protocol import (
     Step,
     decipher,
 )
-from airflow_provider_mstr.unreachable import in_words
+from airflow_provider_mstr.tls import Trust
+from airflow_provider_mstr.unreachable import SOCKS_ERRORS, network_error, proxy_refusal
 
 T = TypeVar("T")
 
@@ -65,7 +65,20 @@ ODD_ANSWERS = 3
 
 _CHUNK = 65536
 
-_NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, UnicodeError)
+_NEVER_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    socket.gaierror,
+    UnicodeError,
+    *SOCKS_ERRORS,
+)
+_NO_ANSWER: tuple[type[Exception], ...] = (
+    TimeoutError,
+    aiohttp.ClientError,
+    OSError,
+    UnicodeError,
+    *SOCKS_ERRORS,
+)
 
 
 class _Driver:
@@ -82,6 +95,17 @@ class _Driver:
         self.retries += 1
         _tell(state)
 
+    def _decipher(self, request: Request[T], response: Response) -> Answer[T]:
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._wire.proxy is not None:
+            raise proxy_refusal(request.purpose, self._wire.proxy, response.status)
+        return decipher(replace(request, secrets=request.secrets | self._wire.secrets), response)
+
+    def _failure(self, request: Request[Any], error: Exception, *, nothing_done: bool) -> MstrError:
+        wire = self._wire
+        return network_error(
+            request.purpose, error, proxy=wire.proxy, trust=wire.trust, nothing_done=nothing_done
+        )
+
 
 class SyncDriver(_Driver):
     """Runs procedures with requests, over one kept connection.
@@ -93,8 +117,9 @@ class SyncDriver(_Driver):
         super().__init__(server)
         self._client = requests.Session()
         self._client.trust_env = False
+        connect = self._wire.socks.connect if self._wire.socks is not None else None
         for scheme in ("http://", "https://"):
-            self._client.mount(scheme, PunctualAdapter())
+            self._client.mount(scheme, PunctualAdapter(self._wire.context, connect))
         self._client.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def __enter__(self) -> SyncDriver:
@@ -129,11 +154,9 @@ class SyncDriver(_Driver):
 
     def _ask(self, request: Request[T]) -> Answer[T]:
         try:
-            return decipher(request, self._exchange(request))
-        except requests.exceptions.SSLError as error:
-            raise _untrusted(request, error) from None
+            return self._decipher(request, self._exchange(request))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise _unreachable(request, error, nothing_done=_never_connected(error)) from None
+            raise self._failure(request, error, nothing_done=_never_connected(error)) from None
 
     def _exchange(self, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
@@ -144,7 +167,7 @@ class SyncDriver(_Driver):
             headers=self._wire.headers(request),
             data=self._wire.body(request),
             timeout=(min(CONNECT_TIMEOUT, limit), limit),
-            verify=self._wire.trusted,
+            verify=self._wire.trust.path is not None,
             proxies=self._wire.proxies,
             allow_redirects=False,
             stream=True,
@@ -169,7 +192,7 @@ class AsyncDriver(_Driver):
         :param procedure: a procedure that was not started yet
         """
         run = Run(procedure)
-        async with _shared_client() as client:
+        async with _shared_client(self._wire.socks) as client:
             while run.step is not None:
                 # No name holds on to it, as it would be kept through the next pause.
                 run.feed(await self._outcome(client, run.step))
@@ -202,12 +225,10 @@ class AsyncDriver(_Driver):
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
-            return decipher(request, await self._exchange(client, request))
-        except aiohttp.ClientSSLError as error:
-            raise _untrusted(request, error) from None
-        except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            return self._decipher(request, await self._exchange(client, request))
+        except _NO_ANSWER as error:
             never_connected = isinstance(error, _NEVER_CONNECTED)
-            raise _unreachable(request, error, nothing_done=never_connected) from None
+            raise self._failure(request, error, nothing_done=never_connected) from None
 
     async def _exchange(self, client: aiohttp.ClientSession, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
@@ -218,8 +239,8 @@ class AsyncDriver(_Driver):
             data=self._wire.body(request),
             # The shorter one tells a connection that never came from an answer that did not.
             timeout=aiohttp.ClientTimeout(total=limit, connect=min(CONNECT_TIMEOUT, 0.9 * limit)),
-            ssl=_ssl_context(self._wire.trusted),
-            proxy=self._wire.proxy,
+            ssl=self._wire.context,
+            proxy=self._wire.http_proxy,
             allow_redirects=False,
         ) as response:
             return Response(response.status, tuple(response.headers.items()), await response.read())
@@ -231,32 +252,51 @@ class Wire:
 
     :param base: the Library URL
     :param seconds: seconds an answer may take
-    :param trusted: the CA file to check the server's certificate with, or False
-    :param proxies: URL scheme to proxy, from the environment
+    :param trust: what certificates are checked with
+    :param proxy: the proxy on the way, from the environment
     """
 
     base: str
     seconds: float
-    trusted: str | bool
-    proxies: dict[str, str] = field(repr=False)
+    trust: Trust
+    proxy: Proxy | None
 
     @classmethod
     def to(cls, server: LibraryServer) -> Wire:
         """Return the wire to a server.
 
         :param server: the server to talk to
-        :raises InvalidInput: where its CA file does not exist
+        :raises InvalidInput: where its CA file cannot be used, or the environment names no usable proxy
         """
-        proxies = dict(get_environ_proxies(server.url))
-        needed = server.url.startswith("https:") or isinstance(server.verify, str)
-        trusted = _ca_file(server.verify) if needed else True
-        return cls(server.url, server.timeout, trusted, proxies)
+        proxy = Proxy.for_url(server.url)
+        is_tls = server.url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
+        checked = server.verify if is_tls or isinstance(server.verify, str) else False
+        return cls(server.url, server.timeout, Trust.of(checked), proxy)
 
     @property
-    def proxy(self) -> str | None:
-        """The proxy for this server, if any."""
-        proxy = self.proxies.get(urlsplit(self.base).scheme) or self.proxies.get("all")
-        return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    def context(self) -> ssl.SSLContext:
+        """The TLS context, the same for both drivers."""
+        return self.trust.context()
+
+    @property
+    def socks(self) -> Proxy | None:
+        """The proxy, if it speaks SOCKS."""
+        return self.proxy if self.proxy is not None and self.proxy.is_socks else None
+
+    @property
+    def http_proxy(self) -> str | None:
+        """The URL of the proxy, if it speaks HTTP."""
+        return self.proxy.url if self.proxy is not None and not self.proxy.is_socks else None
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The URL of the proxy, if it speaks HTTP, as requests takes it."""
+        return {"all": self.http_proxy} if self.http_proxy else {}
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What is on the wire besides a session, and must never be shown."""
+        return self.proxy.secrets if self.proxy is not None else frozenset()
 
     def url(self, request: Request[Any]) -> str:
         """Return the request's whole address."""
@@ -334,18 +374,6 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
 
 
-def _unreachable(request: Request[Any], error: Exception, *, nothing_done: bool) -> ServerUnavailable:
-    return ServerUnavailable(f"could not {request.purpose}: {in_words(error)}", nothing_done=nothing_done)
-
-
-def _untrusted(request: Request[Any], error: Exception) -> MstrError:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error) or isinstance(
-        error, aiohttp.ClientConnectorCertificateError
-    ):
-        return CertificateRefused(f"could not {request.purpose}: the server's certificate is not trusted")
-    return _unreachable(request, error, nothing_done=False)
-
-
 def _never_connected(error: Exception) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, urllib3.exceptions.ProxyError):
@@ -356,60 +384,32 @@ def _never_connected(error: Exception) -> bool:
     return unsent or no_tunnel or isinstance(reason, no_connection)
 
 
-def _ca_file(verify: bool | str) -> str | bool:
-    """Return which CA file to trust: both drivers the same one, and the one that requests would."""
-    if verify is False:
-        return False
-    from_environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    path = verify if isinstance(verify, str) else from_environment or DEFAULT_CA_BUNDLE_PATH
-    try:
-        _ssl_context(path)
-    except (OSError, ValueError) as error:
-        why = (
-            "does not exist on this machine"
-            if isinstance(error, FileNotFoundError)
-            else "holds no certificate"
-        )
-        raise InvalidInput(
-            f"the CA file {path!r}, of the connection's verify or the environment, {why}"
-        ) from None
-    return path
-
-
-@lru_cache(maxsize=16)
-def _ssl_context(trusted: str | bool) -> ssl.SSLContext | bool:
-    if not isinstance(trusted, str):
-        return trusted
-    if os.path.isdir(trusted):
-        return ssl.create_default_context(capath=trusted)
-    return ssl.create_default_context(cafile=trusted)
-
-
 @dataclass
 class _Shared:
     client: aiohttp.ClientSession
     users: int = 0
 
 
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Proxy | None, _Shared]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def _shared_client() -> AsyncIterator[aiohttp.ClientSession]:
-    """Lend the event loop's one client; the last to give it back closes it."""
-    loop = asyncio.get_running_loop()
-    shared = _shared.get(loop)
+async def _shared_client(socks: Proxy | None) -> AsyncIterator[aiohttp.ClientSession]:
+    """Lend the event loop's one client, or its one for a SOCKS proxy; the last to give it back closes it."""
+    clients = _shared.setdefault(asyncio.get_running_loop(), {})
+    shared = clients.get(socks)
     if shared is None:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=75.0)
+        connect = aiohttp.TCPConnector if socks is None else socks.connector
+        connector = connect(limit=0, keepalive_timeout=75.0)
         client = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_CHUNK
         )
-        shared = _shared[loop] = _Shared(client)
+        shared = clients[socks] = _Shared(client)
     shared.users += 1
     try:
         yield shared.client
     finally:
         shared.users -= 1
         if shared.users == 0:
-            _shared.pop(loop, None)
+            del clients[socks]
             await shared.client.close()

@@ -3,27 +3,131 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
+from http import HTTPStatus
+from http.client import BadStatusLine
 
 import aiohttp
 import requests
 import urllib3
 
+from airflow_provider_mstr.proxies import Proxy
+from airflow_provider_mstr.rest.errors import CertificateRefused, MstrError, ProxyError, ServerUnavailable
+from airflow_provider_mstr.tls import Trust, certificate_problem
+
+try:
+    import aiohttp_socks
+    import python_socks
+
+    SOCKS_ERRORS: tuple[type[Exception], ...] = (
+        python_socks.ProxyError,
+        python_socks.ProxyTimeoutError,
+        python_socks.ProxyConnectionError,
+        aiohttp_socks.ProxyError,
+        aiohttp_socks.ProxyTimeoutError,
+        aiohttp_socks.ProxyConnectionError,
+    )
+except ImportError:
+    SOCKS_ERRORS = ()
+
 # The first that fits is told; a narrower kind of error stands before a wider one.
 _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (socket.gaierror, "the host is not found: look at its spelling"),
     (ConnectionRefusedError, "the connection is refused: nothing listens at this host and port"),
-    (ssl.SSLError, "no TLS is spoken there: use http, or another port"),
     (
-        (requests.ConnectTimeout, aiohttp.ConnectionTimeoutError),
+        (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, aiohttp.ConnectionTimeoutError),
         "no connection comes about in time: a wrong host or port, or a firewall between",
     ),
     ((requests.Timeout, TimeoutError), "no answer came in time"),
+    (
+        (BadStatusLine, aiohttp.http_exceptions.BadStatusLine),
+        "the answer is not HTTP: look at the port, and whether the URL has to begin with https",
+    ),
 )
 
-_OF_A_PROXY = (urllib3.exceptions.ProxyError, aiohttp.ClientProxyConnectionError)
+# The reasons that OpenSSL gives, in words.
+_TLS_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile("WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER_FAILURE|PACKET_LENGTH|UNKNOWN_PROTOCOL"),
+        "no TLS is spoken there: use http, or another port",
+    ),
+    (
+        re.compile("PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|LEGACY_RENEGOTIATION|DH_KEY_TOO"),
+        "only TLS that is too old or too weak is spoken there: have TLS 1.2 or newer switched on",
+    ),
+    (
+        re.compile("HANDSHAKE_FAILURE"),
+        "the TLS handshake is refused there: have TLS 1.2 or newer switched on, and no certificate of the "
+        "client required, as this package has none",
+    ),
+    (
+        re.compile("CERTIFICATE_REQUIRED|CERTIFICATE_UNKNOWN|BAD_CERTIFICATE"),
+        "a certificate of the client is wanted there, which this package cannot give",
+    ),
+)
+
+_CONNECTOR_ERRORS = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ClientConnectorSSLError,
+)
+_OF_A_PROXY = (urllib3.exceptions.ProxyError, aiohttp.ClientProxyConnectionError, *SOCKS_ERRORS)
+
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
+
+# What waiting does not change of what a SOCKS proxy answers, as python-socks puts it.
+_SOCKS_LOGIN = re.compile("authentication|identd", re.IGNORECASE)
+_NOT_SOCKS = re.compile("version|malformed|invalid", re.IGNORECASE)
+_SOCKS_REFUSED = re.compile("not allowed|not supported", re.IGNORECASE)
+
+
+def network_error(
+    purpose: str, error: Exception, *, proxy: Proxy | None, trust: Trust, nothing_done: bool
+) -> MstrError:
+    """Return the error that says what went wrong on the way to the server.
+
+    :param purpose: what the request is for
+    :param error: what requests or aiohttp raised
+    :param proxy: the proxy on the way
+    :param trust: what certificates are checked with
+    :param nothing_done: whether it is certain that the request had no effect
+    """
+    chain = list(_chain(error))
+    at_proxy = proxy is not None and _is_at_proxy(chain, proxy)
+    tls_error = _tls_error(chain)
+    if isinstance(tls_error, ssl.SSLCertVerificationError):
+        whose = f"the proxy {proxy}" if at_proxy else "the server"
+        return CertificateRefused(f"could not {purpose}: {certificate_problem(tls_error, whose, trust)}")
+    for each in chain:
+        if proxy is not None and (status := _tunnel_status(each)):
+            return proxy_refusal(purpose, proxy, status)
+        if proxy is not None and isinstance(each, SOCKS_ERRORS):
+            problem = _socks_problem(str(each), proxy)
+            if problem:
+                return ProxyError(f"could not {purpose}: the proxy {proxy} {problem}")
+    where = f"at the proxy {proxy}, " if at_proxy else ""
+    what = f"could not {purpose}: {where}{in_words(error)}{_proxy_hint(chain, proxy, at_proxy)}"
+    if at_proxy and tls_error is not None:
+        return ProxyError(what)
+    return ServerUnavailable(what, nothing_done=nothing_done)
+
+
+def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
+    """Return the error for a status with which a proxy answers itself.
+
+    :param purpose: what the request is for
+    :param proxy: the proxy
+    :param status: the HTTP status
+    """
+    what = f"could not {purpose}: the proxy {proxy}"
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return ProxyError(f"{what} {_login_problem(proxy)} (HTTP {status})")
+    if status in (408, 425, 429) or (status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED):
+        return ServerUnavailable(f"{what} cannot reach the server (HTTP {status})", nothing_done=True)
+    return ProxyError(f"{what} {_refused(proxy)} (HTTP {status})")
 
 
 def in_words(error: BaseException) -> str:
@@ -32,16 +136,96 @@ def in_words(error: BaseException) -> str:
     :param error: what requests or aiohttp raised
     """
     chain = list(_chain(error))
-    by = "at the proxy, " if any(isinstance(each, _OF_A_PROXY) for each in chain) else ""
+    tls_error = _tls_error(chain)
+    if tls_error is not None:
+        return _tls_words(tls_error.reason or "")
+    for each in chain:
+        if type(each) in SOCKS_ERRORS and not isinstance(each.__cause__, OSError):
+            return f"the server cannot be reached: {each}"
     for kinds, words in _WORDS:
         if any(isinstance(each, kinds) for each in chain):
-            return f"{by}{words}"
+            return words
     said = [each.strerror for each in chain if isinstance(each, OSError) and each.strerror]
-    return f"{by}{type(error).__name__}{f': {said[-1]}' if said else ''}"
+    return f"{type(error).__name__}{f': {said[-1]}' if said else ''}"
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, what it came of, and so on to the innermost."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _tls_error(chain: list[BaseException]) -> ssl.SSLError | None:
+    """Return what the ssl module raised, if it did; aiohttp's errors are kinds of it, but lack its fields."""
+    raised = (each for each in chain if isinstance(each, ssl.SSLError))
+    return next(
+        (each for each in raised if not isinstance(each, (aiohttp.ClientError, ssl.SSLEOFError))), None
+    )
+
+
+def _tls_words(reason: str) -> str:
+    fitting = (words for pattern, words in _TLS_WORDS if pattern.search(reason))
+    return next(fitting, f"the TLS handshake fails: {reason or 'no reason is given'}")
+
+
+def _is_at_proxy(chain: list[BaseException], proxy: Proxy) -> bool:
+    """Return whether it was the connection to the proxy that failed, not the one behind it."""
+    return any(
+        isinstance(each, (*_OF_A_PROXY, aiohttp.ConnectionTimeoutError))
+        or (isinstance(each, _CONNECTOR_ERRORS) and (each.host, each.port) == (proxy.host, proxy.port))
+        for each in chain
+    )
+
+
+def _proxy_hint(chain: list[BaseException], proxy: Proxy | None, at_proxy: bool) -> str:
+    """Return what else to look at where the scheme of the proxy may be the trouble."""
+    if proxy is None:
+        return ""
+    if at_proxy and proxy.scheme == "https" and any(isinstance(each, ssl.SSLError) for each in chain):
+        return (
+            f". If the proxy itself speaks no TLS, write http:// in {proxy.variable}, also for https servers"
+        )
+    if proxy.scheme in ("socks4", "socks5") and any(isinstance(each, socket.gaierror) for each in chain):
+        remote = {"socks4": "socks4a", "socks5": "socks5h"}[proxy.scheme]
+        return f". If only the proxy knows the host, write {remote}:// in {proxy.variable}"
+    return ""
+
+
+def _tunnel_status(error: BaseException) -> int | None:
+    """Return the status with which a proxy has refused to connect to the server, None for other errors."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return error.status
+    refused = _TUNNEL_REFUSED.match(str(error)) if isinstance(error, OSError) else None
+    return int(refused[1]) if refused else None
+
+
+def _socks_problem(answer: str, proxy: Proxy) -> str | None:
+    if _SOCKS_LOGIN.search(answer):
+        return f"{_login_problem(proxy)} ({answer})"
+    if _NOT_SOCKS.search(answer):
+        return f"does not speak {proxy.scheme} ({answer}): look at scheme and port in {proxy.variable}"
+    return f"{_refused(proxy)} ({answer})" if _SOCKS_REFUSED.search(answer) else None
+
+
+def _login_problem(proxy: Proxy) -> str:
+    if proxy.user is not None:
+        return f"refuses the user and password that {proxy.variable} has: correct them, percent-encoded"
+    return (
+        f"wants a user and a password: write them into {proxy.variable}, percent-encoded, as "
+        f"{proxy.scheme}://user:password@host:port"
+    )
+
+
+def _refused(proxy: Proxy) -> str:
+    return (
+        "refuses to connect to the server: have it allow the server's host and port, name another proxy in "
+        f"{proxy.variable}, or add the host to NO_PROXY"
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came of, which urllib3 has among its arguments, too."""
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        each = left.pop(0)
+        if each is None or isinstance(each, MstrError) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        inner = (argument for argument in each.args if isinstance(argument, BaseException))
+        left += [each.__cause__ or each.__context__, *inner]

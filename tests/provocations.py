@@ -20,7 +20,7 @@ if __name__ == "__main__":
     import conftest  # noqa: F401
 
 from certificates import Authority
-from misbehaving_server import MisbehavingServer
+from misbehaving_server import MisbehavingServer, answer
 from workers import perform
 
 from airflow_provider_mstr import transport
@@ -84,7 +84,17 @@ class Provocations:
         self._connect(password="not-the-password")
         return refresh()
 
+    def ProxyError(self) -> BaseException | None:  # noqa: N802
+        for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "all_proxy", "no_proxy"):
+            self.environment.delenv(name, raising=False)
+        with MisbehavingServer(answer(407, b"")) as proxy:
+            self.environment.setenv("https_proxy", proxy.url)
+            self._connect(host="https://strategy.example.com/MicroStrategyLibrary")
+            return refresh()
+
     def CertificateRefused(self) -> BaseException | None:  # noqa: N802
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            self.environment.delenv(name, raising=False)
         with MisbehavingServer(tls=Authority(self.folder).server()) as server:
             self._connect(host=server.url)
             return refresh()
@@ -176,10 +186,11 @@ def shown(name: str) -> str:
 
 
 def steady(text: str) -> str:
-    """Return an error's text with a ticket that does not change from one time to the next.
+    """Return an error's text with a ticket and a proxy that do not change from one time to the next.
 
     :param text: the text
     """
+    text = re.sub(r"the proxy http://[\d.:]+", "the proxy http://proxy.example.com:3128", text)
     return re.sub(r"ticket \w+", "ticket 5d9c2f71a0b84e63", text)
 
 

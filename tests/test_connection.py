@@ -173,6 +173,12 @@ def test_the_schema_is_the_project(schema: str | None, project: str | None) -> N
     assert server(schema=schema).project == project
 
 
+@pytest.mark.parametrize("schema", ["MicroStrategyLibrary", "MicroStrategyLibraryStd/Tutorial"])
+def test_a_part_of_the_library_url_is_no_project(schema: str) -> None:
+    with pytest.raises(InvalidInput, match="in a URI, percent-encode it"):
+        server(host="library.example.com", schema=schema)
+
+
 @pytest.mark.parametrize("host", [None, "", "https://a:b@host", "not a url"])
 def test_a_host_that_is_no_url_is_refused(host: str | None) -> None:
     with pytest.raises(InvalidInput):

@@ -106,7 +106,9 @@ def test_a_uri_may_name_host_and_port_the_usual_way(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("scheme", ["http://", "HTTP://", ""])
 @pytest.mark.parametrize("port", ["in the host", "in its field"])
-@pytest.mark.parametrize("tail", ["", "/", "/app", "/app/", "/api", "/api-docs/index.html", "/app#/home?a=b"])
+@pytest.mark.parametrize(
+    "tail", ["", "/", "/app/", "/api-docs/index.html", "/app#/home?a=b", ";jsessionid=1"]
+)
 def test_a_host_works_in_every_form_people_paste(
     mstr_sandbox: Sandbox, connect: Connect, scheme: str, port: str, tail: str
 ) -> None:

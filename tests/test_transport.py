@@ -25,6 +25,9 @@ import needs
 import pytest
 import tenacity
 from certificates import Authority
+from drivers import Drive, ask
+from drivers import with_aiohttp as _with_aiohttp
+from drivers import with_requests as _with_requests
 from misbehaving_server import Line, MisbehavingServer, Reply, answer
 
 from airflow_provider_mstr import transport
@@ -39,7 +42,7 @@ from airflow_provider_mstr.rest.errors import (
     ServerUnavailable,
 )
 from airflow_provider_mstr.rest.procedures import DataModelInstance
-from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, json_object
+from airflow_provider_mstr.rest.protocol import Pause, Procedure
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice, TableRefresh
@@ -47,8 +50,6 @@ from airflow_provider_mstr.rest.url import library_url
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, FINANCE, RETAIL, SUPPLY_CHAIN, TUTORIAL
 from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
-
-Drive = Callable[[LibraryServer, Procedure[Any]], Any]
 
 ADMINISTRATOR = DEFAULT_WORLD.users[0]
 CREDENTIALS = Credentials(login=ADMINISTRATOR.name, password=ADMINISTRATOR.password)
@@ -58,18 +59,6 @@ TOKEN = ("X-MSTR-AuthToken", "token-of-a-raw-server")
 
 # What a call of a test may take beyond the limit under test, on a slow machine.
 SLACK = 1.5
-
-
-def _with_requests(server: LibraryServer, procedure: Procedure[Any]) -> Any:
-    with SyncDriver(server) as driver:
-        return driver.run(procedure)
-
-
-def _with_aiohttp(server: LibraryServer, procedure: Procedure[Any]) -> Any:
-    async def run() -> Any:
-        return await AsyncDriver(server).run(procedure)
-
-    return asyncio.run(run())
 
 
 @pytest.fixture(params=[_with_requests, _with_aiohttp], ids=["requests", "aiohttp"])
@@ -125,19 +114,6 @@ def free_port() -> int:
 
 def at(url: str, **fields: Any) -> LibraryServer:
     return LibraryServer(url, CREDENTIALS, **{"project": TUTORIAL.name, "timeout": 5.0, **fields})
-
-
-def ask(**fields: Any) -> Procedure[Any]:
-    """Make one call that is sent again only if a test gives it patience."""
-    request: dict[str, Any] = {
-        "purpose": "ask",
-        "method": "GET",
-        "path": "/api/x",
-        "reads": json_object,
-        "patience": 0.0,
-    }
-    said = yield Request(**request | fields)
-    return said.value
 
 
 def in_turn(*steps: Procedure[Any] | Pause) -> Procedure[list[Any]]:
@@ -870,23 +846,6 @@ def test_an_answer_that_a_proxy_loses_may_have_done_its_work(
     assert isinstance(error, ServerUnavailable)
     assert len(reached.heard) == 1
     assert not error.nothing_done
-
-
-def test_a_tunnel_that_the_proxy_refuses_is_unavailable(
-    drive: Drive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with MisbehavingServer(answer(403, b"")) as proxy:
-        monkeypatch.setenv("https_proxy", proxy.url)
-        error = refusal(drive, at("https://strategy.invalid"), ask())
-    assert isinstance(error, ServerUnavailable)
-    assert [(heard.method, heard.target) for heard in proxy.heard] == [("CONNECT", "strategy.invalid:443")]
-
-
-def test_a_proxy_of_an_unknown_kind_is_an_error_in_words(
-    drive: Drive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", f"socks5://127.0.0.1:{free_port()}")
-    assert "could not ask" in str(refusal(drive, at("http://strategy.invalid"), ask()))
 
 
 @pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])

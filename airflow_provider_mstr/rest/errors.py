@@ -83,7 +83,13 @@ class InvalidInput(MstrError, ValueError):
 
 
 class CertificateRefused(MstrError):
-    advice = "Set verify in the connection's extra to the CA file that signed the server's certificate."
+    """A certificate is not trusted; the text names the reason and what to do about it."""
+
+
+class ProxyError(MstrError):
+    """A proxy wants something else of its user: it is no matter of the server, nor of waiting."""
+
+    advice = "Environment variables are read when a worker or triggerer starts: restart them after a change."
 
 
 class AuthenticationRefused(MstrError):

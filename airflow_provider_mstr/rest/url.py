@@ -4,29 +4,46 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow_provider_mstr.rest.errors import InvalidInput
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ENCODED_SCHEME = re.compile(r"https?%3A", re.IGNORECASE)
 
-# What stands behind the Library URL in addresses that people copy from a browser (7.3).
-_INSIDE_LIBRARY = frozenset({"api", "api-docs", "app", "auth", "static", "servlet"})
+# What a copy from a document, a chat or a shell leaves around a URL.
+_AROUND = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff<>\"'`"
+
+# What the Library's context is called: MicroStrategyLibrary, StrategyLibraryStd, or any name with Library.
+_CONTEXT_NAMES = ("strategylibrary", "library")
+
+# The first segment behind the Library URL in addresses that people copy from a browser (7.3).
+_INSIDE_LIBRARY = frozenset({"api", "api-docs", "app", "auth", "static", "servlet", "admin", "saml"})
+_PAGE_SUFFIXES = (".html", ".htm", ".jsp", ".json")
+
+# A page and an endpoint of the Library that are called as its context may be.
+_NO_CONTEXT = frozenset({("app", "library"), ("api", "library")})
 
 
 def library_url(pasted: str, port: int | None = None) -> str:
     """Return the Library URL in its plain form: scheme, host, port and path, no slash at the end.
 
     :param pasted: any URL of the Library server: with or without a scheme, a trailing slash, ``/app``,
-        ``/api``, a query or a fragment; without a scheme ``https`` is meant, on this machine ``http``
+        ``/api``, a session id, a query or a fragment; without a scheme ``https`` is meant, on this machine
+        ``http``
     :param port: the port, where the URL names none
     :raises InvalidInput: where no host can be made out, or the URL carries a login
     """
-    text = pasted.strip()
-    if not text or any(character.isspace() or not character.isprintable() for character in text):
-        raise InvalidInput("the connection has no usable host: put the Library URL there")
-    url = _split(text if _SCHEME.match(text) else f"//{text.lstrip('/')}")
+    text = pasted.strip(_AROUND).strip()
+    if _ENCODED_SCHEME.match(text):
+        text = unquote(text)
+    if not text:
+        raise InvalidInput("the connection has no host: put the Library URL there")
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise InvalidInput("the connection's host contains a blank or a control character: remove it")
+    url = _split(text if _SCHEME.match(text) else f"//{_in_brackets(text.lstrip('/'))}")
     if url.scheme not in ("", "http", "https"):
         raise InvalidInput(f"the Library URL begins with {url.scheme}://, but only http and https will do")
     if "@" in url.netloc:
@@ -58,11 +75,33 @@ def _split(text: str) -> SplitResult:
         raise InvalidInput("the connection's host is not a URL") from None
 
 
+def _in_brackets(text: str) -> str:
+    """Put a bare IPv6 address, as Airflow's URI form leaves it, into the brackets that a URL needs."""
+    host, slash, path = text.partition("/")
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]{slash}{path}"
+    except ValueError:
+        return text
+
+
 def _host(url: SplitResult) -> str:
-    host = url.hostname or ""
+    host = (url.hostname or "").rstrip(".")
+    if not host.isascii():
+        host = _ascii_host(host)
     if not host or not all(character.isalnum() or character in "-._:" for character in host):
         raise InvalidInput("the connection's host is not a URL: no host name can be made out")
+    if host in ("http", "https"):
+        raise InvalidInput("the connection's host is not a URL: write https:// once, before the host name")
     return host
+
+
+def _ascii_host(host: str) -> str:
+    import idna
+
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except UnicodeError:
+        raise InvalidInput("the connection's host is not a URL: its host name cannot exist") from None
 
 
 def _port(url: SplitResult) -> int | None:
@@ -73,10 +112,30 @@ def _port(url: SplitResult) -> int | None:
 
 
 def _library_path(path: str) -> str:
-    segments = [segment for segment in unquote(path).split("/") if segment]
-    kept: list[str] = []
-    for segment in segments:
-        if segment.lower() in _INSIDE_LIBRARY:
-            break
-        kept.append(segment)
-    return "".join(f"/{quote(segment)}" for segment in kept)
+    # A segment may carry parameters of its own, such as ;jsessionid=...
+    plain = "/".join(segment.partition(";")[0] for segment in unquote(path).split("/"))
+    segments = [segment for segment in posixpath.normpath(f"/{plain}").split("/") if segment.strip(" .")]
+    names = [segment.strip().rstrip(" .") for segment in segments]
+    return "".join(f"/{quote(name)}" for name in names[: _base_length(names)])
+
+
+def _base_length(names: list[str]) -> int:
+    """Return how many segments the Library URL has.
+
+    It ends with the name of the Library's context, which is before all that is inside the Library. Where no
+    segment is called as a context usually is, it ends before the first that is known to be inside.
+    """
+    for context in _CONTEXT_NAMES:
+        length = 0
+        for place, name in enumerate(names):
+            if length and _is_inside(name):
+                break
+            if context in name.lower() and (*names[place - 1 : place], name) not in _NO_CONTEXT:
+                length = place + 1
+        if length:
+            return length
+    return next((place for place, name in enumerate(names) if _is_inside(name)), len(names))
+
+
+def _is_inside(name: str) -> bool:
+    return name.lower() in _INSIDE_LIBRARY or name.lower().endswith(_PAGE_SUFFIXES)

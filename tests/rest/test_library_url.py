@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from examples import thorough
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.rest.errors import InvalidInput
@@ -43,6 +43,24 @@ LIBRARY = "https://demo.microstrategy.com/MicroStrategyLibrary"
         "HTTPS://Demo.MicroStrategy.COM/MicroStrategyLibrary/app",
         "https://demo.microstrategy.com:/MicroStrategyLibrary",
         "demo.microstrategy.com//MicroStrategyLibrary//app//",
+        f"{LIBRARY};jsessionid=0A1B.node1",
+        f"{LIBRARY}/;jsessionid=0A1B",
+        f"{LIBRARY};jsessionid=0A1B/app;a=b/library",
+        f"{LIBRARY}%3Bjsessionid=0A1B",
+        f"{LIBRARY}/index.html",
+        f"{LIBRARY}/index.jsp?x=1",
+        f"{LIBRARY}/app/library/home",
+        f"{LIBRARY}/api/library",
+        f"{LIBRARY}/static/js/library.js",
+        f"{LIBRARY}/admin",
+        f"{LIBRARY}/./app/../api",
+        f"{LIBRARY}.",
+        f"{LIBRARY}%20",
+        f"<{LIBRARY}/app>",
+        f'"{LIBRARY}"',
+        f"\u200b{LIBRARY}\ufeff",
+        "https%3A%2F%2Fdemo.microstrategy.com%2FMicroStrategyLibrary",
+        "https://demo.microstrategy.com./MicroStrategyLibrary",
     ],
 )
 def test_every_address_of_the_library_gives_its_plain_url(pasted: str) -> None:
@@ -84,6 +102,16 @@ def test_another_url_in_the_query_or_fragment_is_no_scheme(pasted: str) -> None:
         ("https://h/a%20b/app", None, "https://h/a%20b"),
         ("https://h/Bibliothèque", None, "https://h/Biblioth%C3%A8que"),
         ("https://h/application", None, "https://h/application"),
+        ("https://h/api/auth/login", None, "https://h"),
+        ("https://h/app/library#/home", None, "https://h"),
+        ("https://h/index.html;jsessionid=1", None, "https://h"),
+        ("https://h/strategy/index.html", None, "https://h/strategy"),
+        ("https://h/strategy;jsessionid=1/api/auth/login", None, "https://h/strategy"),
+        ("https://h/a/../../L", None, "https://h/L"),
+        ("::1", 8080, "http://[::1]:8080"),
+        ("2001:DB8::1/L/app", None, "https://[2001:db8::1]/L"),
+        ("https://bücher.example/L", None, "https://xn--bcher-kva.example/L"),
+        ("\uff2cibrary\u3002example.com", None, "https://library.example.com"),
     ],
 )
 def test_hosts_ports_schemes_and_paths(pasted: str, port: int | None, url: str) -> None:
@@ -116,6 +144,9 @@ def test_hosts_ports_schemes_and_paths(pasted: str, port: int | None, url: str) 
         "https://admin:secret@library.example.com",
         "admin@library.example.com",
         "https:\\\\library.example.com",
+        "https:/library.example.com",
+        "http//library.example.com",
+        "https://https://library.example.com",
         "\ud800.example.com",
         "https://ex℀mple.com",
     ],
@@ -123,6 +154,57 @@ def test_hosts_ports_schemes_and_paths(pasted: str, port: int | None, url: str) 
 def test_what_is_no_library_url_is_refused(pasted: str) -> None:
     with pytest.raises(InvalidInput):
         library_url(pasted)
+
+
+PREFIXES = ("", "/api/bi", "/app", "/auth", "/static/a b", "/library-gateway/api", "/gw/v1.2")
+CONTEXTS = ("MicroStrategyLibrary", "MicroStrategyLibraryStd", "strategylibrary-2", "My StrategyLibrary")
+INNER = (
+    "",
+    "app",
+    "app/library",
+    "app/config/0123",
+    "api",
+    "api/auth/login",
+    "api/library",
+    "api/v2/library/x",
+    "api-docs/index.html",
+    "auth/ui/loginPage",
+    "static/library/library.js",
+    "servlet/mstrWeb",
+    "index.html",
+)
+SEGMENT = st.text(alphabet="abcAPI019-_.~é ;=", max_size=8)
+
+
+@thorough
+@given(
+    prefix=st.sampled_from(PREFIXES),
+    context=st.sampled_from(CONTEXTS),
+    inner=st.sampled_from(INNER),
+    deeper=st.lists(SEGMENT, max_size=3),
+    session=st.sampled_from(["", ";jsessionid=0A1B.node-1", ";a=b;c=d"]),
+    tail=st.sampled_from(["", "?next=/app/library", "#/model/MicroStrategyLibrary", "?a#/b/../c"]),
+)
+def test_whatever_is_pasted_from_inside_the_library_gives_its_plain_url(
+    prefix: str, context: str, inner: str, deeper: list[str], session: str, tail: str
+) -> None:
+    base = f"https://gw.example.com:8443{quote(f'{prefix}/{context}')}"
+    path = quote("/".join([inner, *(deeper if inner else [])]), safe="/;=")
+    # A path that climbs out of the Library is the only one that is not inside it.
+    assume(".." not in path)
+    assert library_url(f"{base}{session}/{path}{session}{tail}") == base
+    assert library_url(base) == base
+
+
+@given(
+    prefix=st.sampled_from(PREFIXES),
+    context=st.sampled_from(["Library", "bi-library", "LIBRARY"]),
+    inner=st.sampled_from(INNER),
+)
+def test_a_context_may_have_another_name_with_library(prefix: str, context: str, inner: str) -> None:
+    assume("library" not in prefix)
+    base = f"https://gw.example.com{quote(f'{prefix}/{context}')}"
+    assert library_url(f"{base}/{inner}") == base
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 70000])
@@ -175,6 +257,9 @@ PASTED = st.one_of(
 @example("https://ẞ.example.com", None)
 @example("https://h/%2541/%2f/%00", None)
 @example("https://[v1.a:b]/", None)
+@example("https://h/. /;x/%2e%2e;/a", None)
+@example("https://h/%3B/%20./api", None)
+@example("https%3A%2F%2Fh%252Fapp", None)
 def test_any_text_gives_a_plain_url_or_is_refused(pasted: str, port: int | None) -> None:
     try:
         url = library_url(pasted, port)

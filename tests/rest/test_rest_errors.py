@@ -69,6 +69,7 @@ def test_an_error_without_a_reply_or_advice_tells_just_what_happened() -> None:
     [
         (errors.InvalidInput, False),
         (errors.CertificateRefused, False),
+        (errors.ProxyError, False),
         (errors.AuthenticationRefused, False),
         (errors.NotPublishable, False),
         (errors.NotFound, False),
@@ -87,5 +88,6 @@ def test_only_what_time_can_mend_is_left_to_retries(kind: type[MstrError], mende
     assert kind.mended_by_time is mended
 
 
-def test_every_error_but_bad_input_advises() -> None:
-    assert {kind for kind in KINDS if not kind.advice} == {MstrError, errors.InvalidInput}
+def test_every_error_but_those_with_advice_in_their_text_advises() -> None:
+    without = {MstrError, errors.InvalidInput, errors.CertificateRefused}
+    assert {kind for kind in KINDS if not kind.advice} == without

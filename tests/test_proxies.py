@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proxies of the environment: HTTP, TLS and SOCKS ones, and what is wrong with one, with either driver."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import Authority
+from drivers import DRIVERS, Drive, ask
+from hypothesis import given
+from hypothesis import strategies as st
+from misbehaving_server import MisbehavingServer, answer
+from socks_server import Asked, SocksServer
+
+from airflow_provider_mstr import proxies
+from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.proxies import Proxy
+from airflow_provider_mstr.rest.errors import (
+    CertificateRefused,
+    InvalidInput,
+    MstrError,
+    ProxyError,
+    ServerUnavailable,
+)
+from airflow_provider_mstr.rest.session import Credentials
+
+SECRET = "proxy-secret"
+PLAIN, SECURE = "http://strategy.invalid", "https://strategy.invalid"
+
+
+@pytest.fixture(params=DRIVERS.values(), ids=DRIVERS.keys())
+def drive(request: pytest.FixtureRequest) -> Drive:
+    """Runs one procedure, with either driver."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(tls=authority.server()) as server:
+        yield server
+
+
+def at(url: str, **fields: Any) -> LibraryServer:
+    return LibraryServer(url, Credentials(), **{"timeout": 5.0, **fields})
+
+
+def refusal(drive: Drive, server: LibraryServer, **fields: Any) -> MstrError:
+    with pytest.raises(MstrError) as caught:
+        drive(server, ask(**fields))
+    assert SECRET not in f"{caught.value}{caught.value!r}"
+    return caught.value
+
+
+# What is no proxy's URL fails at once, without its secrets
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://:8080", "it has no host"),
+        (f"http://user:{SECRET}@:8080", "it has no host"),
+        ("proxy.example.com:port", "its port is not a number"),
+        ("http://proxy.example.com:99999", "its port is not a number"),
+        ("http://proxy.example.com:0", "its port is not a number"),
+        ("http//proxy.example.com:3128", "a colon is missing"),
+        ("http://https://proxy.example.com", "one scheme too many"),
+        (f"http://user:{SECRET}#1@proxy.example.com:3128", "its port is not a number"),
+        (f"http://user:a b{SECRET}@proxy.example.com", "it contains a blank"),
+        ("http://[::1", "it is not a URL"),
+        ("http://proxy%2Eexample.com", "its host is not a host name"),
+        ("ftp://proxy.example.com:21", "it begins with ftp://, which is no kind of proxy"),
+        ("socks://127.0.0.1:1080", "it begins with socks://"),
+        (f"http://user:%E2%82%AC{SECRET}@proxy.example.com", "no proxy understands"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+def test_what_is_no_proxy_url_is_refused_at_once_by_the_name_of_its_variable(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, url: str, why: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, url)
+    error = refusal(drive, at(SECURE), patience=20.0)
+    assert isinstance(error, InvalidInput)
+    assert f"the proxy URL in {variable} is malformed: " in str(error)
+    assert why in str(error)
+
+
+def test_a_malformed_proxy_is_no_matter_where_no_proxy_is_used(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://:8080")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with MisbehavingServer() as server:
+        assert drive(at(server.url), ask()) == {}
+
+
+@given(st.text(alphabet="htps:/@[].%0819aé #?", max_size=25) | st.text(max_size=20))
+def test_any_text_is_a_proxy_or_refused(text: str) -> None:
+    try:
+        proxy = proxies._parse("HTTP_PROXY", text)
+    except InvalidInput:
+        return
+    assert proxies._parse("HTTP_PROXY", proxy.url) == proxy
+    assert 0 < proxy.port < 65536
+
+
+def test_a_proxy_shows_neither_its_password_nor_its_user() -> None:
+    proxy = proxies._parse("HTTP_PROXY", f"http://user:{SECRET}@proxy.example.com:3128")
+    assert str(proxy) == "http://proxy.example.com:3128 (HTTP_PROXY)"
+    assert SECRET not in repr(proxy)
+    assert SECRET in proxy.secrets
+
+
+# HTTP proxies
+
+
+@pytest.mark.parametrize("url", [PLAIN, SECURE])
+@pytest.mark.parametrize(
+    ("login", "words"),
+    [
+        ("", "wants a user and a password: write them into"),
+        (f"user:{SECRET}@", "refuses the user and password that"),
+    ],
+)
+def test_a_407_is_the_proxys(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, url: str, login: str, words: str
+) -> None:
+    variable = "http_proxy" if url == PLAIN else "https_proxy"
+    with MisbehavingServer(answer(407, b"", ("Proxy-Authenticate", "Basic realm=x"))) as proxy:
+        monkeypatch.setenv(variable, f"http://{login}127.0.0.1:{proxy.port}")
+        error = refusal(drive, at(url), patience=20.0)
+    assert isinstance(error, ProxyError)
+    assert not error.mended_by_time
+    assert f"the proxy http://127.0.0.1:{proxy.port} ({variable}) {words} {variable}" in str(error)
+    assert "HTTP 407" in str(error)
+    assert len(proxy.heard) == 1
+
+
+@pytest.mark.parametrize("status", [301, 400, 403, 404, 405, 501])
+def test_a_tunnel_that_the_proxy_refuses_is_no_matter_of_waiting(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with MisbehavingServer(answer(status, b"")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        error = refusal(drive, at(SECURE), patience=20.0)
+    assert isinstance(error, ProxyError)
+    assert f"the proxy {proxy.url} (https_proxy) refuses to connect to the server" in str(error)
+    assert "NO_PROXY" in str(error)
+    assert f"HTTP {status}" in str(error)
+    assert [(heard.method, heard.target) for heard in proxy.heard] == [("CONNECT", "strategy.invalid:443")]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_tunnel_that_the_proxy_cannot_make_now_is_asked_for_again(
+    drive: Drive,
+    monkeypatch: pytest.MonkeyPatch,
+    secure: MisbehavingServer,
+    authority: Authority,
+    status: int,
+) -> None:
+    with MisbehavingServer(answer(status, b""), lambda line: line.tunnel(secure.port)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        # What must not be repeated may be, as the server has seen nothing of it.
+        once = ask(method="POST", repeatable=False, patience=30.0)
+        assert drive(at(secure.url, verify=str(authority.file)), once) == {}
+    assert len(proxy.heard) == 2
+    with MisbehavingServer(answer(status, b"")) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        error = refusal(drive, at(SECURE))
+    assert isinstance(error, ServerUnavailable)
+    assert error.nothing_done
+    assert f"the proxy {proxy.url} (https_proxy) cannot reach the server (HTTP {status})" in str(error)
+
+
+def test_a_proxy_with_odd_characters_in_its_login_gets_it(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MisbehavingServer() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://us%40er:p%3Aa%2F%23%C3%BC@127.0.0.1:{proxy.port}")
+        drive(at(PLAIN), ask())
+    assert proxy.heard[0].header("Proxy-Authorization") == "Basic dXNAZXI6cDphLyP8"
+
+
+def test_what_a_server_repeats_of_the_proxys_password_is_masked(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MisbehavingServer(answer(400, f'{{"code": "ERR001", "message": "{SECRET}"}}'.encode())) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://user:{SECRET}@127.0.0.1:{proxy.port}")
+        assert "***" in str(refusal(drive, at(PLAIN)))
+
+
+# Proxies to which TLS is spoken
+
+
+@pytest.mark.parametrize("tunnel", [False, True], ids=["plain", "tunnel"])
+def test_a_proxy_may_speak_tls(
+    drive: Drive,
+    monkeypatch: pytest.MonkeyPatch,
+    secure: MisbehavingServer,
+    authority: Authority,
+    tunnel: bool,
+) -> None:
+    reply = (lambda line: line.tunnel(secure.port)) if tunnel else answer()
+    with MisbehavingServer(reply, tls=authority.server()) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.url)
+        url = secure.url if tunnel else PLAIN
+        assert drive(at(url, verify=str(authority.file)), ask()) == {}
+    assert len(proxy.heard) == 1
+    assert len(secure.heard) == tunnel
+
+
+@pytest.mark.parametrize("url", [PLAIN, SECURE])
+def test_a_certificate_of_the_proxy_that_is_not_trusted(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, authority: Authority, tmp_path: Path, url: str
+) -> None:
+    with MisbehavingServer(tls=authority.server()) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.url)
+        error = refusal(drive, at(url, verify=str(Authority(tmp_path).file)), patience=20.0)
+    assert isinstance(error, CertificateRefused)
+    assert f"the proxy {proxy.url} (all_proxy)'s certificate is not trusted" in str(error)
+
+
+@pytest.fixture
+def plain_only() -> Iterator[int]:
+    """The port of a proxy that answers a TLS handshake as HTTP servers do."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                line, _ = listener.accept()
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                line.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(5)
+
+
+@pytest.mark.parametrize("url", [PLAIN, SECURE])
+def test_a_proxy_that_speaks_no_tls(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, plain_only: int, url: str
+) -> None:
+    monkeypatch.setenv("all_proxy", f"https://127.0.0.1:{plain_only}")
+    error = refusal(drive, at(url), patience=20.0)
+    assert isinstance(error, ProxyError)
+    assert f"at the proxy https://127.0.0.1:{plain_only} (all_proxy), no TLS is spoken there" in str(error)
+    assert "write http:// in all_proxy" in str(error)
+
+
+# SOCKS proxies
+
+
+@pytest.mark.parametrize(
+    ("scheme", "version", "asked"),
+    [
+        ("socks5h", 5, "localhost"),
+        ("socks5", 5, "127.0.0.1"),
+        ("socks4a", 4, "localhost"),
+        ("socks4", 4, "127.0.0.1"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy"])
+def test_a_socks_proxy_is_used(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, scheme: str, version: int, asked: str, variable: str
+) -> None:
+    with MisbehavingServer() as server, SocksServer(server.port) as proxy:
+        monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:{proxy.port}")
+        assert drive(at(f"http://localhost:{server.port}/L"), ask()) == {}
+    assert proxy.asked[0].version == version
+    assert proxy.asked[0].host in (asked, "::1" if asked == "127.0.0.1" else asked)
+    assert proxy.asked[0].port == server.port
+    assert [heard.target for heard in server.heard] == ["/L/api/x"]
+    assert server.heard[0].header("Host") == f"localhost:{server.port}"
+
+
+def test_tls_and_time_limits_hold_behind_a_socks_proxy(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, secure: MisbehavingServer, authority: Authority
+) -> None:
+    with SocksServer(secure.port, login=("us@er", SECRET)) as proxy:
+        monkeypatch.setenv("https_proxy", f"socks5h://us%40er:{SECRET}@127.0.0.1:{proxy.port}")
+        assert drive(at(secure.url, verify=str(authority.file)), ask()) == {}
+        assert isinstance(refusal(drive, at(secure.url, verify=True)), CertificateRefused)
+    assert proxy.asked == [Asked(5, "127.0.0.1", secure.port)] * 2
+    with MisbehavingServer(lambda line: line.stay_silent()) as silent, SocksServer(silent.port) as proxy:
+        monkeypatch.setenv("http_proxy", f"socks5h://127.0.0.1:{proxy.port}")
+        error = refusal(drive, at(PLAIN, timeout=0.3), method="POST", repeatable=False)
+    assert isinstance(error, ServerUnavailable)
+    assert not error.nothing_done
+    assert str(error).startswith("could not ask: no answer came in time")
+
+
+@pytest.mark.parametrize("login", ["", "user:wrong-secret@"])
+def test_a_socks_proxy_that_wants_another_login(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, login: str
+) -> None:
+    with SocksServer(login=("user", SECRET)) as proxy:
+        monkeypatch.setenv("https_proxy", f"socks5h://{login}127.0.0.1:{proxy.port}")
+        error = refusal(drive, at(SECURE), patience=20.0)
+    assert isinstance(error, ProxyError)
+    words = "refuses the user and password" if login else "wants a user and a password"
+    assert f"the proxy socks5h://127.0.0.1:{proxy.port} (https_proxy) {words}" in str(error)
+    assert "wrong-secret" not in str(error)
+    assert proxy.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "words"),
+    [
+        (1, ServerUnavailable, "General SOCKS server failure"),
+        (2, ProxyError, "refuses to connect to the server"),
+        (4, ServerUnavailable, "the server cannot be reached: Host unreachable"),
+        (5, ServerUnavailable, "Connection refused by destination host"),
+        (8, ProxyError, "Address type not supported"),
+    ],
+)
+def test_what_a_socks_proxy_refuses(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, reply: int, kind: type[MstrError], words: str
+) -> None:
+    with SocksServer(reply=reply) as proxy:
+        monkeypatch.setenv("https_proxy", f"socks5h://127.0.0.1:{proxy.port}")
+        error = refusal(drive, at(SECURE), method="POST", repeatable=False)
+    assert type(error) is kind
+    assert words in str(error)
+    assert f"socks5h://127.0.0.1:{proxy.port} (https_proxy)" in str(error)
+    assert kind is ProxyError or error.nothing_done  # type: ignore[attr-defined]
+
+
+def test_a_socks_proxy_that_is_not_there(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SocksServer() as proxy:
+        pass
+    monkeypatch.setenv("https_proxy", f"socks5h://127.0.0.1:{proxy.port}")
+    error = refusal(drive, at(SECURE))
+    assert isinstance(error, ServerUnavailable)
+    assert error.nothing_done
+    where = f"at the proxy socks5h://127.0.0.1:{proxy.port} (https_proxy)"
+    assert f"{where}, the connection is refused" in str(error)
+
+
+def test_a_server_that_speaks_no_socks(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer() as proxy:
+        # An HTTP server waits for the end of a line, which SOCKS does not send.
+        monkeypatch.setenv("http_proxy", f"socks5h://127.0.0.1:{proxy.port}")
+        assert isinstance(refusal(drive, at(PLAIN, timeout=0.5)), ServerUnavailable)
+    assert proxy.heard == []
+
+
+def test_a_name_that_only_the_proxy_knows_is_looked_up_there(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MisbehavingServer() as server, SocksServer(server.port) as proxy:
+        monkeypatch.setenv("http_proxy", f"socks5h://127.0.0.1:{proxy.port}")
+        assert drive(at(PLAIN), ask()) == {}
+        monkeypatch.setenv("http_proxy", f"socks5://127.0.0.1:{proxy.port}")
+        error = refusal(drive, at(PLAIN))
+    assert "the host is not found" in str(error)
+    assert "socks5h" in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5h"])
+def test_without_its_package_a_socks_proxy_is_refused_at_once(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp_socks", None)
+    with SocksServer() as proxy:
+        monkeypatch.setenv("https_proxy", f"{scheme}://user:{SECRET}@127.0.0.1:{proxy.port}")
+        error = refusal(drive, at(SECURE), patience=20.0)
+    assert isinstance(error, InvalidInput)
+    assert "pip install 'airflow-provider-mstr[socks]'" in str(error)
+    assert proxy.connections == 0
+
+
+def test_a_driver_keeps_to_the_proxy_of_its_server(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer() as server, SocksServer(server.port) as proxy:
+        monkeypatch.setenv("http_proxy", f"socks5h://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert Proxy.for_url(server.url) is None
+        drive(at(server.url), ask())
+        drive(at(PLAIN), ask())
+    assert proxy.connections == 1
+    assert len(server.heard) == 2
