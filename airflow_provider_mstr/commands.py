@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, WhenBusy
-from airflow_provider_mstr.console import load_bar, plain_log, show, show_json, show_table, tell
+from airflow_provider_mstr.console import load_bar, plain_log, show, show_json, show_lines, show_table, tell
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.publishing import Publisher
@@ -54,6 +54,7 @@ def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace],
     @functools.wraps(act)
     def run(args: Namespace) -> None:
         with _interruptible(), plain_log(), _left_in_words():
+            _check_text(args)
             act(args, _hook(args.conn_id))
 
     return run
@@ -99,10 +100,7 @@ def refresh(args: Namespace, hook: MstrHook) -> None:
     with load_bar() as move_bar:
         ending = _refreshed(args, hook, choice, timeout, move_bar)
     outcome = ending.outcome.to_json()
-    if args.output == "json":
-        show_json(outcome)
-    else:
-        show_table([{key: table[key] for key in _TABLE_OUTCOME} for table in outcome["tables"]])
+    _show_outcome(outcome, args.output)
     if ending.error is not None:
         raise ending.error
     tell(f"Refreshed data model {outcome['data_model_id']} in {outcome['seconds']} s")
@@ -159,9 +157,11 @@ class Proof:
         if output == "json":
             show_json(asdict(self))
             return
-        print(f"Logged in to {self.server} as {self.user}", end="")
-        print(f", project {self.project}" if self.in_project else "")
-        print(f"A session idles out after {self.idle_seconds} s and holds {self.instances} instances")
+        in_project = f", project {self.project}" if self.in_project else ""
+        show_lines(
+            f"Logged in to {self.server} as {self.user}{in_project}",
+            f"A session idles out after {self.idle_seconds} s and holds {self.instances} instances",
+        )
         if self.sessions is not None:
             show_table(self.sessions)
 
@@ -182,6 +182,16 @@ def _left_in_words() -> Iterator[None]:
         _leave(
             f"unforeseen {type(error).__name__}; AIRFLOW__LOGGING__LOGGING_LEVEL=DEBUG shows where", FAILED
         )
+
+
+def _check_text(args: Namespace) -> None:
+    """Refuse an argument that Python could not decode: no request can carry it."""
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise InvalidInput(f"{name} {value!r} is not text in the encoding of this terminal") from None
 
 
 def _hook(conn_id: str) -> MstrHook:
@@ -254,11 +264,27 @@ def _refreshed(
             _close(hook, latest)
 
 
+def _show_outcome(outcome: dict[str, Any], output: str) -> None:
+    """Show how each table has fared. Whether that can be printed does not change how the load ended."""
+    try:
+        if output == "json":
+            show_json(outcome)
+        else:
+            show_table([{key: table[key] for key in _TABLE_OUTCOME} for table in outcome["tables"]])
+    except MstrError as error:
+        tell(f"The result is not shown: {error}")
+    except KeyboardInterrupt:
+        tell("The result is not shown: interrupted")
+
+
 def _close(hook: MstrHook, refresh: Refresh) -> None:
     try:
         hook.close(refresh)
     except MstrError as error:
         tell(f"The session could not be closed and will idle out: {error}")
+    except KeyboardInterrupt:
+        # How the load ended does not depend on this.
+        tell("The session is not closed and will idle out: interrupted")
 
 
 def _policies(typed: Sequence[str] | None) -> dict[str, str | None] | None:

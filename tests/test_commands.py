@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +18,7 @@ import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
 
-from airflow_provider_mstr import commands, transport
+from airflow_provider_mstr import commands, console, transport
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
 
@@ -51,17 +53,23 @@ class Ran:
 Run = Callable[..., Ran]
 
 
+def typed(*words: str) -> int:
+    """Run ``airflow mstr`` in this process, and return its exit status."""
+    args = get_parser().parse_args(["mstr", *words])
+    try:
+        args.func(args)
+    except SystemExit as left:
+        return int(left.code or 0)
+    return 0
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs ``airflow mstr`` as Airflow does, in this process."""
 
-    def run(*typed: str) -> Ran:
-        args, status = get_parser().parse_args(["mstr", *typed]), 0
+    def run(*words: str) -> Ran:
         capsys.readouterr()
-        try:
-            args.func(args)
-        except SystemExit as left:
-            status = int(left.code or 0)
+        status = typed(*words)
         printed = capsys.readouterr()
         return Ran(status, printed.out, printed.err)
 
@@ -122,6 +130,199 @@ def test_names_that_look_like_markup_are_printed_as_they_are(
         monkeypatch.setenv("AIRFLOW_CONN_ODD", sandbox.airflow_connection())
         assert run("models", "--conn-id", "odd").rows[0][0] == odd.name
         assert run("models", "--conn-id", "odd", "-o", "json").said[0]["name"] == odd.name
+
+
+# Terminals and pipes
+
+ODD_NAMES = (
+    "Größe €",
+    "売上 😀",
+    "tab\tline\nend\r",
+    "\x1b]0;owned\x07\x1b[31m\x9b1m",
+    "abc\u202etxt\u2066",
+    "half \ud83d",
+)
+
+
+@pytest.fixture
+def odd_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox whose data models and tables have names that few terminals can show."""
+    models = tuple(
+        replace(
+            RETAIL,
+            id=f"{index:032X}",
+            name=name,
+            tables=tuple(replace(table, name=f"{table.name} {name}") for table in RETAIL.tables),
+        )
+        for index, name in enumerate(ODD_NAMES, start=1)
+    )
+    with Sandbox(world=replace(DEFAULT_WORLD, data_models=models)) as sandbox:
+        monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", sandbox.airflow_connection())
+        yield sandbox
+
+
+class Printed:
+    """Standard streams in an encoding of their own, which refuse what it has no bytes for."""
+
+    def __init__(self, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdout", "stderr")}
+        for name, stream in self._streams.items():
+            monkeypatch.setattr(sys, name, stream)
+
+    def __getitem__(self, name: str) -> str:
+        stream = self._streams[name]
+        stream.flush()
+        assert isinstance(stream.buffer, io.BytesIO)
+        return stream.buffer.getvalue().decode(stream.encoding)
+
+
+COMMANDS = (
+    ["models"],
+    ["tables", f"{1:032X}"],
+    ["sessions"],
+    ["refresh", f"{1:032X}"],
+    ["refresh", ODD_NAMES[1]],
+)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=ascii)
+@pytest.mark.parametrize("output", ["table", "json"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_every_command_succeeds_whatever_the_terminal_can_show(
+    words: list[str], output: str, encoding: str, odd_names: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = Printed(encoding, monkeypatch)
+    status = typed(*words, "-o", output)
+    assert (status, nothing_left(odd_names)) == (0, True), printed["stderr"]
+    shown = printed["stdout"] + printed["stderr"]
+    assert [char for char in shown if unicodedata.category(char) in {"Cc", "Cf", "Cs"} and char != "\n"] == []
+    if output == "json":
+        json.loads(printed["stdout"])
+
+
+def test_json_holds_each_name_as_it_is(odd_names: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = Printed("ascii", monkeypatch)
+    assert typed("models", "-o", "json") == 0
+    assert set(ODD_NAMES[:2]) < {row["name"] for row in json.loads(printed["stdout"])}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "shown"),
+    [
+        ("Größe €", "latin-1", r"Größe \u20ac"),
+        ("Größe €", "cp1252", "Größe €"),
+        ("売上 😀", "ascii", r"\u58f2\u4e0a \U0001f600"),
+        ("\x1b[31m\x9b1m\x07\x7f", "utf-8", r"\x1b[31m\x9b1m\x07\x7f"),
+        ("tab\tline\nend\r", "utf-8", r"tab\tline\nend\r"),
+        ("line\u2028paragraph\u2029", "utf-8", r"line\u2028paragraph\u2029"),
+        ("abc\u202etxt\u2066\u200f", "utf-8", r"abc\u202etxt\u2066\u200f"),
+        ("half \ud83d", "utf-8", r"half \ud83d"),
+        ("می\u200cشود", "utf-8", "می\u200cشود"),
+    ],
+    ids=ascii,
+)
+def test_what_a_terminal_would_obey_or_cannot_show_is_escaped(
+    text: str, encoding: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = Printed(encoding, monkeypatch)
+    console.show_table([{"name": text, "id": 1}, {"name": "next", "id": 2}])
+    console.show_lines(text)
+    console.tell(text)
+    head, rule, first, second, *_ = printed["stdout"].splitlines()
+    assert [first.split("|")[0].strip(), second.split("|")[0].strip()] == [shown, "next"]
+    assert len({line.index(mark) for line, mark in ((head, "|"), (rule, "+"), (second, "|"))}) == 1
+    assert printed["stdout"].splitlines()[-1] == printed["stderr"].strip() == shown
+
+
+class Broken(io.TextIOBase):
+    """A stream on which each write fails."""
+
+    encoding = "utf-8"
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+FULL_DISK, GONE_TERMINAL, CLOSED_PIPE = (OSError(number, os.strerror(number)) for number in (28, 5, 32))
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+@pytest.mark.parametrize(
+    "error",
+    [FULL_DISK, GONE_TERMINAL, CLOSED_PIPE, ValueError("I/O operation on closed file"), KeyboardInterrupt()],
+    ids=str,
+)
+def test_a_load_that_ends_well_is_a_success_whether_its_result_can_be_printed(
+    error: BaseException, output: str, run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken(error))
+    ran = run("refresh", "Retail", "-o", output)
+    assert (ran.status, "Refreshed data model" in ran.err) == (0, True)
+    assert ("The result is not shown: " in ran.err) is (error is not CLOSED_PIPE)
+    assert nothing_left(mstr_sandbox)
+
+
+@pytest.mark.parametrize("error", [FULL_DISK, GONE_TERMINAL, CLOSED_PIPE], ids=str)
+def test_a_refresh_goes_on_where_its_progress_cannot_be_printed(
+    error: OSError, run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Broken(error))
+    ran = run("refresh", "Retail", "-o", "json")
+    assert (ran.status, ran.said["state"], nothing_left(mstr_sandbox)) == (0, "finished", True)
+
+
+def test_streams_that_are_closed_from_the_start_are_no_failure(
+    run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run("refresh", "Retail").status == 0
+
+
+@pytest.mark.parametrize("typed", [["models"], ["projects", "-o", "json"], ["sessions"]], ids=" ".join)
+@pytest.mark.parametrize(("error", "status"), [(FULL_DISK, 1), (GONE_TERMINAL, 1), (CLOSED_PIPE, 0)], ids=str)
+def test_a_list_that_cannot_be_written_fails_unless_its_reader_has_enough(
+    typed: list[str],
+    error: OSError,
+    status: int,
+    run: Run,
+    mstr_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken(error))
+    ran = run(*typed)
+    assert (ran.status, nothing_left(mstr_sandbox)) == (status, True)
+    assert ran.err == (f"airflow mstr: could not write to stdout: {error.strerror}\n" if status else "")
+
+
+@pytest.mark.parametrize("columns", [1, 20, 400])
+def test_a_terminal_of_any_width_shows_whole_ids(
+    columns: int, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    printed = Printed("utf-8", monkeypatch)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert typed("projects") == 0
+    cells = [line.split("|")[-1].strip() for line in printed["stdout"].splitlines() if "|" in line]
+    assert TUTORIAL.id + SALES.id in "".join(cells)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_closed_pipe_leaves_the_exit_status_of_python_as_it_is(stream: str, mstr_sandbox: Sandbox) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: writer}
+    command = [sys.executable, "-m", "airflow", "mstr", "refresh", "Retail"]
+    with subprocess.Popen(command, text=True, env=os.environ, **streams) as process:
+        os.close(writer)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "Traceback" not in (err or "")
+    assert "Refreshed data model" in err if stream == "stdout" else "finished" in out
+    assert nothing_left(mstr_sandbox)
 
 
 # The proof of a connection
@@ -273,6 +474,8 @@ def test_an_interruption_stops_the_load_and_closes_the_session(
     [
         (["tables", " "], "which is no data model's name"),
         (["refresh", ""], "which is no data model's name"),
+        (["refresh", "Gr\udcf6sse"], "model 'Gr\\udcf6sse' is not text in the encoding of this terminal"),
+        (["models", "--name", "\udcff"], "name '\\udcff' is not text in the encoding of this terminal"),
         (["refresh", "Retail", "--timeout", "soon"], "--timeout is 'soon'"),
         (["refresh", "Retail", "--timeout", "0"], "--timeout is '0'"),
         (["refresh", "Retail", "--tables", "a", "a=add"], "--tables names the table a twice"),
@@ -280,7 +483,7 @@ def test_an_interruption_stops_the_load_and_closes_the_session(
         (["models", "--conn-id", "bare"], "no project"),
         (["projects", "--conn-id", "hostless"], "no usable host"),
     ],
-    ids=lambda typed: " ".join(typed) if isinstance(typed, list) else "",
+    ids=lambda typed: ascii(" ".join(typed)) if isinstance(typed, list) else "",
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_asked(
     run: Run, typed: list[str], words: str, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch

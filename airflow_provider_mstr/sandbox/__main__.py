@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import threading
@@ -53,7 +54,7 @@ def _announce(sandbox: Sandbox, url_file: Path | None) -> None:
     connection = sandbox.airflow_connection()
     print(sandbox.url)
     print(connection)
-    print(f"export AIRFLOW_CONN_MSTR_DEFAULT='{connection}'", flush=True)
+    print(f"export AIRFLOW_CONN_MSTR_DEFAULT={shlex.quote(connection)}", flush=True)
     if url_file:
         url_file.write_text(sandbox.url + "\n")
 

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,21 +19,54 @@ class Control:
     """Reads and orders under ``/sandbox``, beside the REST API and not part of it.
 
     :param service: the server that is controlled.
+    :param host: the address that the server listens on.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, host: str) -> None:
         self._service = service
+        self._host = host
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/sandbox/report", self._report),
-            web.post("/sandbox/faults", self._add_fault),
-            web.delete("/sandbox/faults", self._clear_faults),
-            web.post("/sandbox/settings", self._change),
-            web.post("/sandbox/finish", self._finish),
-            web.post("/sandbox/advance", self._advance),
-            web.post("/sandbox/reset", self._reset),
-        ]
+    def app(self) -> web.Application:
+        """Return what answers below ``/sandbox``."""
+        app = web.Application(middlewares=[self._refuse_web_pages])
+        app.add_routes(
+            [
+                web.get("/report", self._report),
+                web.post("/faults", self._add_fault),
+                web.delete("/faults", self._clear_faults),
+                web.post("/settings", self._change),
+                web.post("/finish", self._finish),
+                web.post("/advance", self._advance),
+                web.post("/reset", self._reset),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _refuse_web_pages(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Refuse what a web page of another server makes a browser on this machine send.
+
+        The browser names that server in ``Origin``. If the name of that server leads to this machine (DNS
+        rebinding), the browser names it in ``Host``.
+        """
+        hosts = request.headers.getall("Host", [])
+        if len(hosts) != 1 or not self._is_own(hosts[0]):
+            raise web.HTTPForbidden(text=f"Host is {hosts}: use the address that the sandbox listens on")
+        origins = request.headers.getall("Origin", [])
+        if any(origin != f"http://{hosts[0]}" for origin in origins):
+            raise web.HTTPForbidden(text=f"Origin is {origins}: a page of another server has no access")
+        return await handler(request)
+
+    def _is_own(self, authority: str) -> bool:
+        try:
+            host = urlsplit(f"//{authority}").hostname or ""
+        except ValueError:
+            return False
+        # A server that listens on every address does not know which ones these are.
+        listens_everywhere = _is_address(self._host, "is_unspecified")
+        return host == self._host.lower() or is_loopback(host) or (listens_everywhere and _is_address(host))
 
     async def _report(self, _: web.Request) -> web.Response:
         return web.json_response(self._service.report().to_json())
@@ -70,6 +106,21 @@ class Control:
     async def _reset(self, _: web.Request) -> web.Response:
         self._service.reset()
         return web.Response(status=204)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, where no network is crossed.
+
+    :param host: a name or an address, without brackets.
+    """
+    return host == "localhost" or _is_address(host, "is_loopback")
+
+
+def _is_address(host: str, kind: str = "version") -> bool:
+    try:
+        return bool(getattr(ipaddress.ip_address(host), kind))
+    except ValueError:
+        return False
 
 
 async def _order(request: web.Request) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from concurrent.futures import Future
 from types import TracebackType
@@ -12,7 +13,7 @@ from types import TracebackType
 from aiohttp import web
 
 from airflow_provider_mstr.sandbox.clock import Clock
-from airflow_provider_mstr.sandbox.control import Control
+from airflow_provider_mstr.sandbox.control import Control, is_loopback
 from airflow_provider_mstr.sandbox.server import handler
 from airflow_provider_mstr.sandbox.service import Service
 from airflow_provider_mstr.sandbox.settings import Settings
@@ -20,6 +21,8 @@ from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, World
 
 # What is still pausing by then is cut off; to aiohttp, 0 would mean for ever.
 _SHUTDOWN_SECONDS = 0.05
+
+log = logging.getLogger(__name__)
 
 
 class Sandbox(Service):
@@ -110,13 +113,19 @@ class Sandbox(Service):
 
     async def _serve(self, opened: Future[int]) -> None:
         app = web.Application()
-        app.add_routes(Control(self).routes())
+        app.add_subapp("/sandbox/", Control(self, self.host).app())
         app.router.add_route("*", "/{path:.*}", handler(self))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self.port).start()
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+            if reachable := [address[0] for address in runner.addresses if not is_loopback(address[0])]:
+                log.warning(
+                    "Other machines can reach the sandbox on %s and control it without a login: "
+                    "let it listen on 127.0.0.1 unless they have to",
+                    ", ".join(reachable),
+                )
             opened.set_result(runner.addresses[0][1])
             await self._stop.wait()
         finally:

@@ -54,6 +54,78 @@ def test_orders_that_make_no_sense_are_refused(sandbox: Sandbox, path: str, body
     assert answer.text
 
 
+ORDERS = [
+    ("GET", "report"),
+    ("POST", "faults"),
+    ("DELETE", "faults"),
+    ("POST", "settings"),
+    ("POST", "finish"),
+    ("POST", "advance"),
+    ("POST", "reset"),
+    ("GET", "nothing"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ORDERS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "https://{host}"},
+        {"Origin": "http://{host}.evil.example"},
+        {"Origin": ""},
+        {"Host": "evil.example"},
+        {"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}"},
+        {"Host": "127.0.0.1.evil.example:{port}"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "192.0.2.7:{port}"},
+        {"Host": "[2001:db8::1]:{port}"},
+        {"Host": "[127.0.0.1"},
+        {"Host": ""},
+    ],
+    ids=str,
+)
+def test_a_web_page_of_another_server_has_no_access(
+    sandbox: Sandbox, client: Any, method: str, path: str, headers: dict[str, str]
+) -> None:
+    host = f"127.0.0.1:{sandbox.port}"
+    headers = {name: value.format(host=host, port=sandbox.port) for name, value in headers.items()}
+    before = sandbox.report()
+    answer = requests.request(
+        method, f"{sandbox.origin}/sandbox/{path}", headers=headers, json={}, timeout=10
+    )
+    assert (answer.status_code, sandbox.report()) == (403, before)
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "host"),
+    [
+        ("127.0.0.1", "127.0.0.1:{port}"),
+        ("127.0.0.1", "localhost:{port}"),
+        ("127.0.0.1", "LOCALHOST:8085"),
+        ("127.0.0.1", "[::1]:{port}"),
+        ("localhost", "localhost:{port}"),
+        ("0.0.0.0", "192.0.2.7:8085"),
+        ("0.0.0.0", "[2001:db8::1]:8085"),
+    ],
+)
+@pytest.mark.parametrize("origin", [None, "http://{host}"])
+def test_who_names_the_sandbox_itself_has_access(listens_on: str, host: str, origin: str | None) -> None:
+    with Sandbox(host=listens_on) as sandbox:
+        host = host.format(port=sandbox.port)
+        headers = {"Host": host} | ({"Origin": origin.format(host=host)} if origin else {})
+        url = f"http://127.0.0.1:{sandbox.port}/sandbox/finish"
+        assert requests.post(url, headers=headers, timeout=10).status_code == 204
+
+
+def test_a_server_that_listens_everywhere_still_refuses_names_of_others() -> None:
+    with Sandbox(host="0.0.0.0") as sandbox:
+        url = f"http://127.0.0.1:{sandbox.port}/sandbox/finish"
+        assert requests.post(url, headers={"Host": "evil.example"}, timeout=10).status_code == 403
+
+
 def test_publishes_can_be_finished_over_http(sandbox: Sandbox, client: Any) -> None:
     client.publish(client.create_instance())
     assert order(sandbox, "POST", "finish").status_code == 204

@@ -80,15 +80,37 @@ def test_from_a_shell_it_tells_its_address_and_ends_when_interrupted(
 ) -> None:
     url_file = tmp_path / "url"
     command = [sys.executable, "-m", "airflow_provider_mstr.sandbox", "--print-url-to", str(url_file)]
-    command += ["--login", "me", "--password", "secret", "--session-cap", "2", "--fail", "error"]
+    login, password = "o'neill", """it's "$HOME" `id` \\ 'quoted'; ü !"""
+    command += ["--login", login, "--password", password, "--session-cap", "2", "--fail", "error"]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         url, connection, export = (process.stdout.readline().strip() for _ in range(3))
         assert requests.get(f"{url}/api/status", timeout=10).status_code == 200
-        assert json.loads(connection) | {"login": "me", "password": "secret"} == json.loads(connection)
-        assert export == f"export AIRFLOW_CONN_MSTR_DEFAULT='{connection}'"
+        assert json.loads(connection) | {"login": login, "password": password} == json.loads(connection)
+        assert export.startswith("export AIRFLOW_CONN_MSTR_DEFAULT=")
+        shell = ["sh", "-c", f'{export}; printf %s "$AIRFLOW_CONN_MSTR_DEFAULT"']
+        assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == connection
         process.send_signal(number)
         assert process.wait(10) == 0
     assert url_file.read_text().strip() == url
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_it_warns_where_other_machines_can_reach_it(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    if ":" in host and not socket.has_ipv6:
+        pytest.skip("needs IPv6")
+    with Sandbox(host=host):
+        pass
+    (warning,) = caplog.messages
+    assert warning.startswith(
+        f"Other machines can reach the sandbox on {host} and control it without a login"
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_it_does_not_warn_on_a_loopback_address(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Sandbox(host=host):
+        pass
+    assert caplog.messages == []
 
 
 def test_help_names_every_option_and_the_control_endpoint() -> None:
