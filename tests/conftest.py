@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import examples  # noqa: F401 - it loads the profile of hypothesis
 import pytest
-from examples import usual
-from hypothesis import settings
 
 from airflow_provider_mstr.sandbox import Sandbox
 
@@ -26,10 +25,6 @@ os.environ.update(
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "example_dags"),
     AIRFLOW__CORE__FERNET_KEY="bXN0ci10ZXN0cy1vbmx5LW5vdC1hLXNlY3JldC1rZXk=",
 )
-
-
-settings.register_profile("usual", usual)
-settings.load_profile("usual")
 
 
 @pytest.fixture(autouse=True)
