@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fault_matrix
@@ -110,8 +111,14 @@ def swift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
 
 
+EACH_CELL = [
+    pytest.param(cell, id=str(cell), marks=[pytest.mark.long] if cell.repeats_blocking else [])
+    for cell in CELLS
+]
+
+
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("cell", CELLS, ids=str)
+@pytest.mark.parametrize("cell", EACH_CELL)
 def test_a_refresh_that_meets_a_fault_ends_as_stated(
     cell: Cell, server: Paced, elsewhere: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +214,15 @@ def test_the_matrix_has_every_way_and_names_each_exception_rightly() -> None:
         assert {*exception.requests} <= requests
         assert {*exception.faults} <= {*fault_matrix.EVERY_FAULT}
         assert any(cell.falls_under(exception) for cell in CELLS)
+
+
+@pytest.mark.parametrize(("blocking", "deferred"), [fault_matrix.ONE_TASK, fault_matrix.IN_STEPS])
+def test_what_only_the_long_tests_run_is_expected_of_a_blocking_way_too(blocking: str, deferred: str) -> None:
+    repeated = [cell for cell in CELLS if cell.way == deferred and cell.repeats_blocking]
+
+    assert repeated
+    for cell in repeated:
+        assert cell.expected == replace(cell, way=blocking).expected
 
 
 def test_the_page_is_what_the_matrix_renders() -> None:
