@@ -12,6 +12,7 @@ from pathlib import Path
 
 import examples  # noqa: F401 - it loads the profile of hypothesis
 import pytest
+import tenacity
 
 from airflow_provider_mstr.sandbox import Sandbox
 
@@ -57,11 +58,17 @@ def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
-    from airflow_provider_mstr import operators, triggers, watch
+    from airflow_provider_mstr import operators, publishing, transport, triggers, watch
     from airflow_provider_mstr.rest import workflow
 
-    monkeypatch.setattr(watch, "KILL_GRACE", 0.1)
-    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.1)
-    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.3)
-    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(operators, "EARLY_WATCH", 0.5)
+    monkeypatch.setattr(transport, "_backoff", tenacity.wait_fixed(0.02))
+    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
+    monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
+    monkeypatch.setattr(watch, "KILL_GRACE", 0.01)
+    monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
+    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
+    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
+    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
+    monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)

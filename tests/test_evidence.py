@@ -25,17 +25,9 @@ from airflow_provider_mstr.rest.protocol import Response
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
-
-
-@pytest.fixture(autouse=True)
-def brisk_evidence(brisk: None, mstr_connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the pauses that are there for real servers."""
-    from airflow_provider_mstr import publishing, watch
-
-    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.2)
-    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.2)
-    monkeypatch.setattr(watch, "LONGEST_IDLE", 1.0)
 
 
 def a_cube(status: Any = 17510, updated: Any = "01/02/2026 03:04:05", date: str | None = None) -> Cube:

@@ -92,23 +92,12 @@ def was_called(listener: socket.socket) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def swift(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no pause be long, and patience end by the number of attempts, however busy this machine is."""
-    from airflow_provider_mstr import operators, publishing, transport, triggers, watch
-    from airflow_provider_mstr.rest import workflow
+def swift(brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let patience end by the number of attempts, however busy this machine is."""
+    from airflow_provider_mstr import transport
 
     soon, never = tenacity.wait_fixed(0.01), tenacity.wait_fixed(FOREVER)
     monkeypatch.setattr(transport, "_backoff", tenacity.wait_chain(*[soon] * (ASKED - 1), never))
-    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
-    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
-    monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
-    monkeypatch.setattr(watch, "KILL_GRACE", 0.01)
-    monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
-    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
-    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
-    monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
-    monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
 
 
 EACH_CELL = [
