@@ -134,7 +134,7 @@ def test_a_success_by_evidence_stays_one_where_the_session_that_found_it_cannot_
 
 
 @every_way
-@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+@pytest.mark.mstr_sandbox(publish_seconds=0.3)
 def test_an_instance_that_is_lost_at_the_first_look_is_no_reason_to_give_up(
     refresh: Way, mstr_sandbox: Sandbox
 ) -> None:
@@ -177,7 +177,7 @@ def test_where_the_cube_may_not_be_read_a_lost_instance_is_unknown_at_once(
 
 
 @every_way
-@pytest.mark.mstr_sandbox(publish_seconds=1, reading="plain")
+@pytest.mark.mstr_sandbox(reading="plain")
 def test_a_plain_finish_counts_once_repeated_where_the_cube_may_not_be_read(
     refresh: Way, mstr_sandbox: Sandbox
 ) -> None:
@@ -212,7 +212,8 @@ def test_another_jobs_publish_is_waited_for(
     refresh: Way, collision: str, another_job: Any, mstr_sandbox: Sandbox
 ) -> None:
     mstr_sandbox.change(concurrent_publish=collision)
-    finish = threading.Timer(2.0, mstr_sandbox.finish_publishes)
+    # It is read in each round of the wait.
+    finish = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "cubes", 8))
     finish.start()
 
     refreshed = refresh(RETAIL, tables=["lu_store"])
@@ -295,7 +296,7 @@ def test_a_word_for_busy_that_does_not_exist_is_refused_when_the_dag_is_read() -
 def test_a_publish_whose_answer_is_lost_is_in_the_end_sent_once(
     kind: str, reading: str, unpublished: str, mstr_sandbox: Sandbox
 ) -> None:
-    mstr_sandbox.change(unpublished=unpublished, reading=reading, publish_seconds=1.0)
+    mstr_sandbox.change(unpublished=unpublished, reading=reading, publish_seconds=600.0)
     mstr_sandbox.add_fault("publish", kind)
     create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
 
@@ -308,13 +309,13 @@ def test_a_publish_whose_answer_is_lost_is_in_the_end_sent_once(
 
 
 @pytest.mark.parametrize("evidence", [True, False])
-@pytest.mark.mstr_sandbox(unpublished="result", reading="plain", publish_seconds=0.3)
+@pytest.mark.mstr_sandbox(unpublished="result", reading="plain", publish_seconds=0.2)
 def test_a_publish_that_may_have_ended_behind_a_silent_server_is_not_sent_again(
     evidence: bool, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 1.5}}
+    connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 0.5}}
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
-    mstr_sandbox.add_fault("publish", "slow_after", seconds=3.0)
+    mstr_sandbox.add_fault("publish", "slow_after", seconds=1.0)
     create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
 
     publish = perform(
@@ -337,7 +338,7 @@ def test_a_publish_that_the_server_begins_late_does_not_load_beside_the_one_sent
     monkeypatch.setattr(workflow, "LOST_ANSWER_PAUSE", 0.02)
     connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 0.3}}
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
-    mstr_sandbox.add_fault("publish", "slow_before", seconds=4.0)
+    mstr_sandbox.add_fault("publish", "slow_before", seconds=2.0)
     late = threading.Event()
     act = mstr_sandbox.act
 
