@@ -8,10 +8,14 @@ INSTALLED := $(VENV)/.installed
 # Of these every branch is to be reached, of the rest nearly all.
 WHOLE := airflow_provider_mstr/rest/*,airflow_provider_mstr/refresh.py
 
-.PHONY: help demo ui test matrix celery coverage mutation docs bench lint format dist audit clean
+# Several tests at once, as most of them wait; those of a whole Airflow run one by one, so that none comes late.
+PYTEST = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest --junitxml=$(VENV)/results/$@.xml
+
+.NOTPARALLEL:
+.PHONY: help demo ui test test-all test-long test-airflow matrix celery coverage mutation docs bench lint format dist audit clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
 demo: $(INSTALLED)  ## refresh a data model of the sandbox from an example DAG, in this terminal
 	@$(BIN)/python scripts/demo.py
@@ -20,22 +24,30 @@ ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs 
 	@$(BIN)/python scripts/ui.py
 
 ifdef AIRFLOW
-test:
-	@python3 scripts/browser.py
-	@python3 scripts/matrix.py test $(AIRFLOW) $(PYTHON) $(ARGS)
+test test-all test-long test-airflow:
+	@python3 scripts/matrix.py test $@ $(AIRFLOW) $(PYTHON) $(ARGS)
 else
-test: $(INSTALLED)  ## the whole test suite (AIRFLOW=2.11.2 PYTHON=3.12)
+test: $(INSTALLED)  ## the quick tests, some minutes (AIRFLOW=2.11.2 PYTHON=3.12)
+	$(PYTEST) -n 3 -m "not (long or whole_airflow)" $(ARGS) $(MAY_BE_NONE)
+
+# The tests that ARGS selects need not be in each part.
+test-all: MAY_BE_NONE = $(if $(ARGS),|| test $$? -eq 5)
+test-all: test test-long test-airflow  ## all tests, also the long ones and those of a whole Airflow
+
+test-long: $(INSTALLED)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) -n 3 -m "(long or hypothesis) and not whole_airflow" $(ARGS) $(MAY_BE_NONE)
+
+test-airflow: $(INSTALLED)
 	@$(BIN)/python scripts/browser.py
-	@$(BIN)/python scripts/suite.py $(ARGS)
+	$(PYTEST) -m whole_airflow $(ARGS) $(MAY_BE_NONE)
 endif
 
-matrix:  ## the whole test suite on each Airflow and Python of tests/matrix.toml, for hours
-	@python3 scripts/browser.py
+matrix:  ## all tests on each Airflow and Python of tests/matrix.toml, for hours
 	@python3 scripts/matrix.py all $(ARGS)
 
 coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflow
 	$(BIN)/coverage erase
-	EXAMPLES=sparing $(BIN)/coverage run -m pytest --ignore tests/system $(ARGS)
+	$(BIN)/coverage run -m pytest --ignore tests/system $(ARGS)
 	$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include '$(WHOLE)' --fail-under 100; whole=$$?; \
 		$(BIN)/coverage report --omit '$(WHOLE)' --fail-under 95 && exit $$whole

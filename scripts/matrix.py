@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import suite
 
 ROOT = Path(__file__).parent.parent
 LIST = ROOT / "tests" / "matrix.toml"
@@ -137,6 +136,8 @@ def install(cell: Cell, interpreter: str) -> None:
     held = [f"{name}=={version}" for name, version in wanted(cell).items()]
     _run(*uv, "--resolution", cell.resolution, "--editable", ".", *held, *cell.pins)
     _run(*uv, "--group", "test", *held, *cell.pins)
+    # The Makefile installs nothing where it finds this file.
+    (cell.venv / ".installed").touch()
 
 
 def wanted(cell: Cell) -> dict[str, str]:
@@ -181,9 +182,10 @@ def floors() -> dict[str, str]:
     return dict(each.split(">=") for each in dependencies)
 
 
-def test(cell: Cell, interpreter: str, arguments: Iterable[str]) -> bool:
-    """Run the tests in a cell, and return whether they passed.
+def test(target: str, cell: Cell, interpreter: str, arguments: Iterable[str]) -> bool:
+    """Run tests in a cell, and return whether they passed.
 
+    :param target: the target of the Makefile that runs them
     :param cell: the cell
     :param interpreter: a Python of its version
     :param arguments: more arguments for pytest
@@ -191,7 +193,9 @@ def test(cell: Cell, interpreter: str, arguments: Iterable[str]) -> bool:
     install(cell, interpreter)
     check(cell)
     print(f"Airflow {cell.airflow}, Python {cell.python}, dependencies: {cell.resolution}", flush=True)
-    return suite.run(cell.bin / "python", arguments, cell.results)
+    quoted = shlex.join(arguments).replace("$", "$$")
+    make = ["make", "--keep-going", target, f"VENV={cell.venv}", "AIRFLOW=", f"ARGS={quoted}"]
+    return subprocess.run(make, cwd=ROOT).returncode == 0
 
 
 def test_all(arguments: list[str]) -> bool:
@@ -210,7 +214,7 @@ def test_all(arguments: list[str]) -> bool:
 def _verdict(cell: Cell, arguments: list[str]) -> str:
     shutil.rmtree(cell.results, ignore_errors=True)
     try:
-        good = test(cell, interpreter_of(cell.python), arguments)
+        good = test("test-all", cell, interpreter_of(cell.python), arguments)
     except (UnfitError, subprocess.CalledProcessError) as error:
         return str(error)
     return "ok" if good else "failed, as it may" if cell.may_fail else "failed"
@@ -237,6 +241,7 @@ def main() -> int:
     kinds.add_parser("cells", help="print all cells as JSON")
     kinds.add_parser("all", help="test all cells").add_argument("arguments", nargs=argparse.REMAINDER)
     one = kinds.add_parser("test", help="test one cell")
+    one.add_argument("target", help="a target of the Makefile, such as test or test-all")
     one.add_argument("airflow")
     one.add_argument("python", help="a version, or an interpreter")
     one.add_argument("arguments", nargs=argparse.REMAINDER, help="more arguments for pytest")
@@ -250,7 +255,7 @@ def main() -> int:
         version = version_of(asked.python)
         interpreter = asked.python if version else interpreter_of(asked.python)
         cell = cell_of(asked.airflow, version or asked.python)
-        return 0 if test(cell, interpreter, asked.arguments) else 1
+        return 0 if test(asked.target, cell, interpreter, asked.arguments) else 1
     except UnfitError as error:
         print(error, file=sys.stderr)
         return 2

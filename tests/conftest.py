@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import examples  # noqa: F401 - it loads the profile of hypothesis
 import pytest
-from examples import usual
-from hypothesis import settings
+import tenacity
 
 from airflow_provider_mstr.sandbox import Sandbox
 
@@ -26,10 +26,6 @@ os.environ.update(
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "example_dags"),
     AIRFLOW__CORE__FERNET_KEY="bXN0ci10ZXN0cy1vbmx5LW5vdC1hLXNlY3JldC1rZXk=",
 )
-
-
-settings.register_profile("usual", usual)
-settings.load_profile("usual")
 
 
 @pytest.fixture(autouse=True)
@@ -62,12 +58,18 @@ def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
-    from airflow_provider_mstr import operators, publishing, triggers, watch
+    from airflow_provider_mstr import operators, publishing, transport, triggers, watch
     from airflow_provider_mstr.rest import workflow
 
-    monkeypatch.setattr(watch, "KILL_GRACE", 0.1)
-    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.1)
-    monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", 1.0)
-    monkeypatch.setattr(publishing, "FIND_OUT_PAUSE", 0.2)
-    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(operators, "EARLY_WATCH", 0.5)
+    monkeypatch.setattr(transport, "_backoff", tenacity.wait_fixed(0.02))
+    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
+    monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
+    monkeypatch.setattr(watch, "KILL_GRACE", 0.01)
+    monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
+    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
+    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
+    monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", 0.1)
+    monkeypatch.setattr(publishing, "FIND_OUT_PAUSE", 0.02)
+    monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many examples hypothesis tries, and examples of what may come out of a network or an XCom."""
+"""Hypothesis: few examples by default, many in CI; and examples of what a network or an XCom may hold."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# How long an example takes depends on what else the machine does.
-_USUAL = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# An example has no time limit: how long it takes depends on the load of the machine.
+_BOTH = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("default", _BOTH, max_examples=25, derandomize=True)
+settings.register_profile("ci", _BOTH, max_examples=200, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# For `make coverage` and `make mutation`, which are to tell the same each time, and soon.
-_SPARING = settings(_USUAL, max_examples=20, derandomize=True)
-
-usual = {"usual": _USUAL, "sparing": _SPARING}[os.environ.get("EXAMPLES", "usual")]
-
-# For what reads the words of others: verdict, decipher, page loop, Library URL and handle.
-thorough = settings(usual, max_examples=50 * usual.max_examples)
+# For tests of code that parses others' data: verdict, decipher, page loop, Library URL and handle.
+thorough = settings(max_examples=50 * settings.default.max_examples)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 JSON = st.recursive(

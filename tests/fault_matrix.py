@@ -17,6 +17,7 @@ SUCCESS = "success"
 ONE_TASK = ("one task, blocking", "one task, deferred")
 IN_STEPS = ("in steps, blocking", "in steps, deferred")
 WAYS = (*ONE_TASK, *IN_STEPS)
+DEFERRED = (ONE_TASK[1], IN_STEPS[1])
 
 ONCE, FOR_EVER = "once", "for ever"
 
@@ -118,6 +119,9 @@ REQUESTS = (
     Request("log out", "logout"),
 )
 STATUS = tuple(request.name for request in REQUESTS if request.call == "publish_status")
+
+# The calls after a deferral. Before it, a deferred way does the same as its blocking one.
+AFTER_DEFERRAL = ("publish_status", "delete_instance", "logout")
 
 _API_500 = json.dumps({"code": "ERR001", "iServerCode": -2147467259, "message": "No.", "ticketId": "42"})
 
@@ -253,6 +257,11 @@ class Cell:
             if self.falls_under(exception):
                 expected = replace(expected, **exception.changes)
         return expected
+
+    @property
+    def repeats_blocking(self) -> bool:
+        """Whether the fault comes before the deferral, and so in a blocking way at the same place."""
+        return self.way in DEFERRED and self.request.call not in AFTER_DEFERRAL
 
     def falls_under(self, exception: Exceptional) -> bool:
         return (

@@ -25,17 +25,9 @@ from airflow_provider_mstr.rest.protocol import Response
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
+
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
-
-
-@pytest.fixture(autouse=True)
-def brisk_evidence(brisk: None, mstr_connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the pauses that are there for real servers."""
-    from airflow_provider_mstr import publishing, watch
-
-    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.2)
-    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.2)
-    monkeypatch.setattr(watch, "LONGEST_IDLE", 1.0)
 
 
 def a_cube(status: Any = 17510, updated: Any = "01/02/2026 03:04:05", date: str | None = None) -> Cube:
@@ -142,7 +134,7 @@ def test_a_success_by_evidence_stays_one_where_the_session_that_found_it_cannot_
 
 
 @every_way
-@pytest.mark.mstr_sandbox(publish_seconds=1.0)
+@pytest.mark.mstr_sandbox(publish_seconds=0.3)
 def test_an_instance_that_is_lost_at_the_first_look_is_no_reason_to_give_up(
     refresh: Way, mstr_sandbox: Sandbox
 ) -> None:
@@ -185,7 +177,7 @@ def test_where_the_cube_may_not_be_read_a_lost_instance_is_unknown_at_once(
 
 
 @every_way
-@pytest.mark.mstr_sandbox(publish_seconds=1, reading="plain")
+@pytest.mark.mstr_sandbox(reading="plain")
 def test_a_plain_finish_counts_once_repeated_where_the_cube_may_not_be_read(
     refresh: Way, mstr_sandbox: Sandbox
 ) -> None:
@@ -220,7 +212,8 @@ def test_another_jobs_publish_is_waited_for(
     refresh: Way, collision: str, another_job: Any, mstr_sandbox: Sandbox
 ) -> None:
     mstr_sandbox.change(concurrent_publish=collision)
-    finish = threading.Timer(2.0, mstr_sandbox.finish_publishes)
+    # It is read in each round of the wait.
+    finish = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "cubes", 8))
     finish.start()
 
     refreshed = refresh(RETAIL, tables=["lu_store"])
@@ -322,7 +315,7 @@ def test_a_publish_whose_answer_is_lost_loads_once(
 def test_in_steps_a_publish_whose_answer_is_lost_loads_once_or_is_unknown(
     kind: str, reading: str, unpublished: str, mstr_sandbox: Sandbox
 ) -> None:
-    mstr_sandbox.change(unpublished=unpublished, reading=reading, publish_seconds=1.0)
+    mstr_sandbox.change(unpublished=unpublished, reading=reading, publish_seconds=600.0)
     mstr_sandbox.add_fault("publish", kind)
     create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
 
@@ -340,13 +333,13 @@ def test_in_steps_a_publish_whose_answer_is_lost_loads_once_or_is_unknown(
 
 
 @pytest.mark.parametrize("evidence", [True, False])
-@pytest.mark.mstr_sandbox(unpublished="result", reading="plain", publish_seconds=0.3)
+@pytest.mark.mstr_sandbox(unpublished="result", reading="plain", publish_seconds=0.2)
 def test_a_publish_that_may_have_ended_behind_a_silent_server_is_not_sent_again(
     evidence: bool, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 1.5}}
+    connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 0.5}}
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
-    mstr_sandbox.add_fault("publish", "slow_after", seconds=3.0)
+    mstr_sandbox.add_fault("publish", "slow_after", seconds=1.0)
     create = perform(lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL))
 
     publish = perform(
@@ -366,7 +359,7 @@ def test_a_publish_that_the_server_begins_late_does_not_load_beside_the_one_sent
 ) -> None:
     connection = json.loads(mstr_sandbox.airflow_connection()) | {"extra": {"timeout": 0.3}}
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
-    mstr_sandbox.add_fault("publish", "slow_before", seconds=4.0)
+    mstr_sandbox.add_fault("publish", "slow_before", seconds=2.0)
     late = threading.Event()
     act = mstr_sandbox.act
 

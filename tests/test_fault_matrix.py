@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fault_matrix
@@ -91,28 +92,22 @@ def was_called(listener: socket.socket) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def swift(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no pause be long, and patience end by the number of attempts, however busy this machine is."""
-    from airflow_provider_mstr import operators, publishing, transport, triggers, watch
-    from airflow_provider_mstr.rest import workflow
+def swift(brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let patience end by the number of attempts, however busy this machine is."""
+    from airflow_provider_mstr import transport
 
     soon, never = tenacity.wait_fixed(0.01), tenacity.wait_fixed(FOREVER)
     monkeypatch.setattr(transport, "_backoff", tenacity.wait_chain(*[soon] * (ASKED - 1), never))
-    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
-    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
-    monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
-    monkeypatch.setattr(watch, "KILL_GRACE", 0.01)
-    monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
-    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
-    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
-    monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", 0.1)
-    monkeypatch.setattr(publishing, "FIND_OUT_PAUSE", 0.02)
-    monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
+
+
+EACH_CELL = [
+    pytest.param(cell, id=str(cell), marks=[pytest.mark.long] if cell.repeats_blocking else [])
+    for cell in CELLS
+]
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("cell", CELLS, ids=str)
+@pytest.mark.parametrize("cell", EACH_CELL)
 def test_a_refresh_that_meets_a_fault_ends_as_stated(
     cell: Cell, server: Paced, elsewhere: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +211,15 @@ def test_the_matrix_has_every_way_and_names_each_exception_rightly() -> None:
         assert {*exception.requests} <= requests
         assert {*exception.faults} <= {*fault_matrix.EVERY_FAULT}
         assert any(cell.falls_under(exception) for cell in CELLS)
+
+
+@pytest.mark.parametrize(("blocking", "deferred"), [fault_matrix.ONE_TASK, fault_matrix.IN_STEPS])
+def test_what_only_the_long_tests_run_is_expected_of_a_blocking_way_too(blocking: str, deferred: str) -> None:
+    repeated = [cell for cell in CELLS if cell.way == deferred and cell.repeats_blocking]
+
+    assert repeated
+    for cell in repeated:
+        assert cell.expected == replace(cell, way=blocking).expected
 
 
 def test_the_page_is_what_the_matrix_renders() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from example_runs import states
+from moments import finishing_once_asked
 from workers import Performed, perform
 
 from airflow_provider_mstr import lineage
@@ -74,7 +75,7 @@ def told(make: Make) -> tuple[Performed, Any]:
 
 
 def refresh(**more: Any) -> Make:
-    arguments = {"data_model_id": RETAIL.id, "poll_interval": 0.3} | more
+    arguments = {"data_model_id": RETAIL.id, "poll_interval": 0.1} | more
     return lambda: MstrRefreshDataModelOperator(task_id="refresh", **arguments)
 
 
@@ -92,12 +93,13 @@ def closed(sandbox: Sandbox) -> bool:
 
 
 @pytest.mark.usefixtures("listening")
-@pytest.mark.mstr_sandbox(publish_seconds=2)
+@pytest.mark.mstr_sandbox(publish_seconds=600)
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_refresh_loads_the_data_model_from_its_tables_sources(
     deferrable: bool, mstr_sandbox: Sandbox
 ) -> None:
-    task, said = told(refresh(deferrable=deferrable, tables=["ytd_day", "city_mnth_sls", "lu_store"]))
+    with finishing_once_asked(mstr_sandbox):
+        task, said = told(refresh(deferrable=deferrable, tables=["ytd_day", "city_mnth_sls", "lu_store"]))
 
     assert (task.error, task.deferral is not None) == (None, deferrable)
     namespace = f"mstr://{mstr_sandbox.origin.removeprefix('http://')}"
@@ -113,7 +115,7 @@ def test_a_refresh_loads_the_data_model_from_its_tables_sources(
 
 
 @pytest.mark.usefixtures("listening")
-@pytest.mark.mstr_sandbox(publish_seconds=1)
+@pytest.mark.mstr_sandbox(publish_seconds=0.4)
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_in_steps_the_publish_tells_the_sources_and_the_wait_the_outcome(
     deferrable: bool, mstr_sandbox: Sandbox
@@ -126,7 +128,7 @@ def test_in_steps_the_publish_tells_the_sources_and_the_wait_the_outcome(
     )
     _, of_wait = told(
         lambda: MstrPublishStatusSensor(
-            task_id="wait", instance=published.result, deferrable=deferrable, poke_interval=0.3
+            task_id="wait", instance=published.result, deferrable=deferrable, poke_interval=0.1
         )
     )
     _, of_delete = told(
@@ -162,7 +164,7 @@ def test_a_project_that_the_connection_does_not_name_is_known_by_its_id(project:
 
 
 @pytest.mark.usefixtures("listening")
-@pytest.mark.mstr_sandbox(publish_seconds=1, publish_failure=PublishFailure("error", "lu_store"))
+@pytest.mark.mstr_sandbox(publish_seconds=0.4, publish_failure=PublishFailure("error", "lu_store"))
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_failure_tells_its_outcome_the_failed_table_first(deferrable: bool) -> None:
     task, said = told(refresh(deferrable=deferrable))
@@ -271,6 +273,7 @@ def test_a_model_of_thousands_of_tables_is_asked_for_some_of_them_only(
         assert listings(sandbox) == 1 + lineage.MOST_PAGES
 
 
+@pytest.mark.long
 @pytest.mark.mstr_sandbox(publish_seconds=5)
 def test_openlineages_own_event_of_a_deferred_refresh_names_all(
     mstr_sandbox: Sandbox, tmp_path: Path

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from moments import finishing_once_asked
 from workers import Way, every_way, fire, perform
 
 from airflow_provider_mstr.assets import data_model_asset
@@ -59,9 +60,12 @@ def test_the_outcome_names_each_table_with_its_policy_and_seconds(refresh: Way) 
 
 
 @every_way
-@pytest.mark.mstr_sandbox(publish_seconds=2)
-def test_a_deferred_wait_goes_on_in_the_triggerer(refresh: Way, request: pytest.FixtureRequest) -> None:
-    refreshed = refresh(RETAIL)
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_deferred_wait_goes_on_in_the_triggerer(
+    refresh: Way, mstr_sandbox: Sandbox, request: pytest.FixtureRequest
+) -> None:
+    with finishing_once_asked(mstr_sandbox):
+        refreshed = refresh(RETAIL)
 
     waited = refreshed.tasks.get("wait") or refreshed.tasks["refresh"]
     assert refreshed.outcome["state"] == "finished"
@@ -96,7 +100,7 @@ def test_a_wrong_password_fails_for_good(
 def test_the_publish_is_seen_to_end_under_every_reading_of_its_status(
     refresh: Way, reading: str, mstr_sandbox: Sandbox
 ) -> None:
-    mstr_sandbox.change(reading=reading, publish_seconds=1.0)
+    mstr_sandbox.change(reading=reading, publish_seconds=0.3)
 
     refreshed = refresh(RETAIL)
 
@@ -112,7 +116,7 @@ def test_the_publish_is_seen_to_end_under_every_reading_of_its_status(
 def test_a_publish_that_fails_is_never_a_success(refresh: Way, kind: str, mstr_sandbox: Sandbox) -> None:
     from airflow_provider_mstr.sandbox import PublishFailure
 
-    mstr_sandbox.change(publish_failure=PublishFailure(kind), publish_seconds=0.5)
+    mstr_sandbox.change(publish_failure=PublishFailure(kind))
 
     refreshed = refresh(RETAIL)
 
@@ -127,10 +131,10 @@ def test_a_publish_that_fails_is_never_a_success(refresh: Way, kind: str, mstr_s
 @every_way
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_a_publish_that_takes_too_long_is_given_up_and_cancelled(refresh: Way, mstr_sandbox: Sandbox) -> None:
-    refreshed = refresh(RETAIL, timeout=2)
+    refreshed = refresh(RETAIL, timeout=1)
 
     assert refreshed.outcome is None
-    assert "did not end within 2 s" in str(refreshed.error)
+    assert "did not end within 1 s" in str(refreshed.error)
     assert "ytd_day" in str(refreshed.error)
     assert mstr_sandbox.report().publishes[0].state == "cancelled"
     assert nothing_left(mstr_sandbox)
@@ -149,9 +153,10 @@ def test_the_link_is_on_every_task_even_where_it_fails(refresh: Way, mstr_sandbo
 
 @every_way
 def test_no_secret_is_in_an_xcom_or_an_event(refresh: Way, mstr_sandbox: Sandbox) -> None:
-    mstr_sandbox.change(publish_seconds=2.0)
+    mstr_sandbox.change(publish_seconds=600.0)
 
-    refreshed = refresh(RETAIL)
+    with finishing_once_asked(mstr_sandbox):
+        refreshed = refresh(RETAIL)
 
     assert refreshed.error is None
     seen = json.dumps([[task.xcoms, task.result, task.events] for task in refreshed.tasks.values()])
@@ -191,13 +196,14 @@ def test_airflow_gives_a_silent_trigger_up_only_after_the_timeout(mstr_sandbox: 
 
 
 def test_the_trigger_closes_the_refresh_even_if_no_worker_follows(mstr_sandbox: Sandbox) -> None:
-    mstr_sandbox.change(publish_seconds=2.0)
+    mstr_sandbox.change(publish_seconds=600.0)
     task = perform(
         lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, deferrable=True),
         triggerer=False,
     )
     assert task.deferral is not None
 
+    mstr_sandbox.finish_publishes()
     event = fire(task.deferral.trigger)
 
     assert (event["handle"], event["outcome"]["state"]) == (None, "finished")
@@ -205,12 +211,15 @@ def test_the_trigger_closes_the_refresh_even_if_no_worker_follows(mstr_sandbox: 
 
 
 def test_the_task_closes_what_the_trigger_could_not(mstr_sandbox: Sandbox) -> None:
-    mstr_sandbox.change(publish_seconds=2.0)
+    mstr_sandbox.change(publish_seconds=600.0)
     mstr_sandbox.add_fault("logout", "no_privilege")
 
-    task = perform(
-        lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL, deferrable=True)
-    )
+    with finishing_once_asked(mstr_sandbox):
+        task = perform(
+            lambda: MstrRefreshDataModelOperator(
+                task_id="refresh", data_model_id=RETAIL, deferrable=True, poll_interval=0.1
+            )
+        )
 
     assert task.result["state"] == "finished"
     assert task.events[0]["handle"] is not None

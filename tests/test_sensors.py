@@ -58,7 +58,7 @@ def published(created: dict[str, Any]) -> Publish:
 
 
 def wait(handle: Any, **more: Any) -> Performed:
-    more = {"poke_interval": 0.3, "timeout": 30} | more
+    more = {"poke_interval": 0.1, "timeout": 30} | more
     return perform(lambda: MstrPublishStatusSensor(task_id="wait", instance=handle, **more))
 
 
@@ -71,7 +71,7 @@ def test_the_sensor_returns_the_outcome(deferrable: bool, published: Publish) ->
 
 
 @both
-@pytest.mark.mstr_sandbox(publish_seconds=3)
+@pytest.mark.mstr_sandbox(publish_seconds=0.6)
 def test_each_change_of_a_table_is_told_once_over_all_looks(
     deferrable: bool, published: Publish, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,7 +163,7 @@ def test_in_reschedule_mode_the_sensor_gives_its_worker_back(
 def test_a_server_that_is_away_for_a_moment_does_not_fail_the_wait(
     deferrable: bool, mstr_sandbox: Sandbox, published: Publish
 ) -> None:
-    mstr_sandbox.change(publish_seconds=2.0)
+    mstr_sandbox.change(publish_seconds=1.0)
     handle = published()
     mstr_sandbox.add_fault("publish_status", "status", status=503, times=2)
     mstr_sandbox.add_fault("publish_status", "garbled", garble="html", after=2)
@@ -181,7 +181,7 @@ def test_a_server_that_stays_away_leaves_the_outcome_unknown(
     handle = published()
     mstr_sandbox.add_fault("publish_status", "status", status=503, times=None)
 
-    task = wait(handle, deferrable=deferrable, timeout=3)
+    task = wait(handle, deferrable=deferrable, timeout=1)
 
     assert isinstance(task.error, AirflowFailException)
     assert "so it is unknown how the load" in str(task.error)
@@ -195,7 +195,7 @@ def test_a_load_is_found_by_the_cube_where_its_status_cannot_be_asked(
     handle = published()
     mstr_sandbox.add_fault("publish_status", "status", status=503, times=None)
 
-    task = wait(handle, deferrable=deferrable, timeout=3)
+    task = wait(handle, deferrable=deferrable, timeout=1)
 
     assert (task.result["state"], task.result["proven"]) == ("finished", False)
 

@@ -100,7 +100,6 @@ def test_every_line_is_one_line_of_bounded_width_and_all_are_aligned(names: list
 
 @every_way
 @pytest.mark.usefixtures("mstr_connection", "brisk")
-@pytest.mark.mstr_sandbox(publish_seconds=1)
 def test_it_ends_the_log_of_every_way_once(refresh: Way, summaries: Summaries) -> None:
     assert refresh(RETAIL).error is None
 
@@ -112,7 +111,7 @@ def test_it_ends_the_log_of_every_way_once(refresh: Way, summaries: Summaries) -
 
 @every_way
 @pytest.mark.usefixtures("mstr_connection", "brisk")
-@pytest.mark.mstr_sandbox(publish_seconds=1, publish_failure=PublishFailure("error", "lu_store"))
+@pytest.mark.mstr_sandbox(publish_failure=PublishFailure("error", "lu_store"))
 def test_a_failure_is_told_as_well_and_names_its_table_first(refresh: Way, summaries: Summaries) -> None:
     assert refresh(RETAIL).error is not None
 

@@ -198,7 +198,7 @@ def in_one_task(*, deferrable: bool) -> Way:
     """Return the way of the one-task operator."""
 
     def refresh(
-        data_model_id: str | None, poll: float = 0.3, timeout: float = 30.0, **more: Any
+        data_model_id: str | None, poll: float = 0.1, timeout: float = 30.0, **more: Any
     ) -> Refreshed:
         task = perform(
             lambda: MstrRefreshDataModelOperator(
@@ -219,7 +219,7 @@ def in_steps(*, deferrable: bool) -> Way:
     """Return the way of the four tasks, the teardown of which runs whenever the setup did."""
 
     def refresh(
-        data_model_id: str | None, poll: float = 0.3, timeout: float = 30.0, **more: Any
+        data_model_id: str | None, poll: float = 0.1, timeout: float = 30.0, **more: Any
     ) -> Refreshed:
         where = {name: more.pop(name) for name in ("project_id", "data_model") if name in more}
         conn = {name: more.pop(name) for name in ("mstr_conn_id",) if name in more}

@@ -2,7 +2,7 @@
 """What a user of Airflow sees of the provider, in a real browser.
 
 The pictures of the documentation are made by the way:
-``SCREENSHOTS=docs/images make test ARGS=tests/system/test_browser.py``.
+``SCREENSHOTS=docs/images make test-airflow ARGS=tests/system/test_browser.py``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """Data models in Airflow's own UI: the page and the tab, in a real browser, for whoever looks.
 
 The pictures of the documentation are made by the way:
-``SCREENSHOTS=docs/images make test ARGS=tests/system/test_browser_data_models.py``.
+``SCREENSHOTS=docs/images make test-airflow ARGS=tests/system/test_browser_data_models.py``.
 """
 
 from __future__ import annotations
