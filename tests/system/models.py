@@ -16,6 +16,11 @@ RETRIED = ("retried_blocking", "retried_deferrable", "retried_in_steps")
 LONG_REFRESH = 45.0
 
 
+# Tables of a large data model, and the seconds that its refresh takes.
+LARGE = 5000
+LARGE_REFRESH = 15.0
+
+
 def model_of(dag_id: str) -> str:
     """Return the id of a DAG's own data model, which is named as the DAG is."""
     return data_model(dag_id).id
@@ -34,8 +39,14 @@ def world() -> World:
     for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):
         names += of_both_forms(name)
     long = data_model("execution_timeout_deferred", LONG_REFRESH)
-    models = (*DEFAULT_WORLD.data_models, *map(data_model, names), long)
+    large = map(large_model, of_both_forms("large"))
+    models = (*DEFAULT_WORLD.data_models, *map(data_model, names), long, *large)
     return replace(DEFAULT_WORLD, data_models=models)
+
+
+def large_model(dag_id: str) -> DataModel:
+    """Return a DAG's own data model, of so many tables that a trigger has no room for them."""
+    return DataModel.named(dag_id, map("table_{:04}".format, range(LARGE)), publish_seconds=LARGE_REFRESH)
 
 
 def data_model(dag_id: str, publish_seconds: float | None = None) -> DataModel:

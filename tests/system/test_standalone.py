@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import needs
 import pytest
+from models import LARGE, of_both_forms
 from standalone import Standalone
 
 from airflow_provider_mstr.sandbox import PublishReport, Sandbox
@@ -89,6 +90,18 @@ def known_dags(airflow: Standalone) -> list[str]:
 
 def runs(airflow: Standalone, dag_id: str) -> list[str]:
     return [run["dag_run_id"] for run in airflow.api("GET", f"dags/{dag_id}/dagRuns")["dag_runs"]]
+
+
+@pytest.mark.parametrize("dag_id", of_both_forms("large"))
+def test_a_data_model_of_5000_tables_is_refreshed_while_deferred(
+    dag_id: str, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    run = airflow.run(dag_id)
+
+    assert run["state"] == "success"
+    (publish,) = sandbox.report().publishes
+    assert (publish.state, len(publish.tables)) == ("completed", LARGE)
+    assert sandbox.report().open_sessions == 0
 
 
 def test_the_link_and_the_progress_are_on_the_task(airflow: Standalone, sandbox: Sandbox) -> None:

@@ -64,6 +64,8 @@ in_both_forms("raising_trigger", {"operator": RaisingRefresh}, {"sensor": Raisin
 in_both_forms("silent_trigger", {"operator": SilentRefresh}, {"sensor": SilentWait}, deferrable=True)
 in_one_task("deferred_with_an_api_token", deferrable=True, mstr_conn_id="mstr_token")
 
+in_both_forms("large", deferrable=True)
+
 with dag_named("deferred_mapped", None):
     MstrRefreshDataModelOperator.partial(task_id="refresh", deferrable=True, poll_interval=2).expand(
         data_model_id=[model_of("deferred_mapped")]
