@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -136,6 +136,12 @@ class _PublishTask(MstrTask):
         self.timeout = positive_seconds("timeout", timeout)
         self.evidence = as_boolean("evidence", evidence)
 
+    @property
+    def asked(self) -> tuple[Any, Any]:
+        """What to publish, in a form that is the same in each process: the order of a set differs."""
+        tables = sorted(self.tables, key=str) if isinstance(self.tables, Set) else self.tables
+        return tables, self.refresh_policy
+
     def choice(self, context: Context) -> TableChoice:
         """Return the tables to publish.
 
@@ -258,8 +264,7 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
 
     def _ledger(self, context: Context) -> Ledger:
         model = (self.data_model_id, self.data_model)
-        asked = (*model, self.project_id, self.tables, self.refresh_policy)
-        return runtime.adoption.Ledger.of(context, self.hook, *asked)
+        return runtime.adoption.Ledger.of(context, self.hook, *model, self.project_id, *self.asked)
 
     def _ended_before(self, context: Context) -> dict[str, Any] | None:
         """Return the outcome that an earlier attempt has seen, and was killed before Airflow knew of it."""
@@ -447,7 +452,7 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
         with handle_failures():
             choice = self.choice(context)
             opened = self.given(context, self.instance)
-            ledger = runtime.adoption.Ledger.of(context, self.hook, self.tables, self.refresh_policy)
+            ledger = runtime.adoption.Ledger.of(context, self.hook, *self.asked)
             published = self._adopted(ledger, opened) or self.hook.publish(
                 opened,
                 choice,

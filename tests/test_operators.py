@@ -408,3 +408,12 @@ def test_the_id_of_a_named_data_model_is_logged(caplog: pytest.LogCaptureFixture
 def test_an_id_and_a_name_at_once_are_refused_when_the_dag_is_read(kind: type[Any]) -> None:
     with pytest.raises(errors.InvalidInput, match="either data_model_id or data_model"):
         kind(task_id="t", data_model_id=RETAIL, data_model="Retail")
+
+
+def test_a_retry_knows_a_set_of_tables_in_whatever_order_it_comes() -> None:
+    one, other = (
+        MstrRefreshDataModelOperator(task_id="t", data_model_id=RETAIL, tables=tables)
+        for tables in ({"b", "a", "c"}, {"c": 1, "b": 1, "a": 1}.keys())
+    )
+
+    assert one.asked == other.asked == (["a", "b", "c"], "replace")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -33,6 +34,13 @@ pytestmark = [
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
 
 either = pytest.mark.parametrize("native", [False, True], ids=["as text", "as native objects"])
+
+
+try:
+    import msgspec
+    from airflow.sdk.execution_time import task_runner
+except ImportError:
+    task_runner = None
 
 
 class Upstream:
@@ -440,6 +448,8 @@ def test_a_number_of_another_task_is_a_connections_id(
     ("name", "value"),
     [
         ("data_model_id", FLOAT),
+        ("data_model_id", FLOAT.replace("E101", "E999")),
+        ("data_model", "-" + "9" * 30),
         ("data_model", "1.0"),
         ("data_model", "True"),
         ("project_id", "1e5"),
@@ -460,6 +470,10 @@ def test_a_text_that_native_rendering_has_changed_says_what_to_write(
     done = perform(rendered(make("{{ params.value }}"), True, **fill))
 
     refused(done, name, "render_template_as_native_obj", "\"'{{ ... }}'\"")
+    if task_runner is not None:
+        changed = rendered(make("{{ params.value }}"), True, **fill)()
+        encoded = msgspec.msgpack.encode(task_runner._serialize_rendered_fields(changed))
+        json.dumps(msgspec.msgpack.decode(encoded), allow_nan=False)
     # What the error advises arrives as text.
     operator = rendered(make("'{{ params.value }}'"), True, **fill)()
     assert getattr(operator, name) == value

@@ -7,6 +7,7 @@ import ast
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -53,7 +54,11 @@ def as_text(value: Any, written: Any, digits: int = 0) -> Any:
     if isinstance(value, (list, tuple)):
         parts = [as_text(each, sources.get(str(index))) for index, each in enumerate(value)]
         return parts if isinstance(value, list) else tuple(parts)
-    return value if isinstance(value, str) else text_of(value, digits) or value
+    if isinstance(value, str):
+        return value
+    # Airflow sends rendered fields as JSON with 64-bit numbers, and Decimal as text.
+    is_sendable = not isinstance(value, (int, float)) or abs(value) < 2**63
+    return text_of(value, digits) or (value if is_sendable else Decimal(value))
 
 
 def mark_blanks(value: Any, written: Any) -> Any:

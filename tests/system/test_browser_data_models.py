@@ -198,6 +198,42 @@ def test_each_attempt_of_a_retried_refresh_tells_why_it_failed(
     expect(tab.get_by_role("note")).to_have_count(2)
 
 
+@pytest.fixture(scope="module")
+def failed_run(guarded: Standalone) -> str:
+    """The id of a run whose refresh has failed."""
+    return guarded.run("shown_retried")["dag_run_id"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "s3://bucket/xcoms/outcome.json",
+        5,
+        {"path": "s3://bucket/xcoms/outcome.json"},
+        {"tables": [{"id": 5}], "seconds": 1},
+    ],
+    ids=json.dumps,
+)
+def test_an_outcome_that_a_custom_xcom_backend_stores_elsewhere_is_explained(
+    open_as: Callable[..., Pages], failed_run: str, stored: Any
+) -> None:
+    pages = open_as(VIEWER)
+    problems: list[str] = []
+    pages.page.on("pageerror", lambda error: problems.append(str(error)))
+    pages.page.route("**/xcomEntries/mstr_outcome?*", lambda route: route.fulfill(json={"value": stored}))
+    pages.page.route(
+        "**/xcomEntries/mstr_data_model_link?*", lambda route: route.fulfill(json={"value": stored})
+    )
+    pages.page.route(LOGS, lambda route: route.fulfill(json={"content": []}))
+
+    tab = pages.refresh("shown_retried", failed_run, "refresh_ledger")
+
+    expect(tab.get_by_text("The outcome of this refresh cannot be shown")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Ledger")).to_be_visible()
+    expect(tab.get_by_role("link", name="Open in Strategy")).to_have_count(0)
+    assert problems == []
+
+
 @needs.RENDERED_IN_LISTS
 def test_each_mapped_task_shows_its_own_data_model(
     open_as: Callable[..., Pages], guarded: Standalone, shown: Sandbox
