@@ -42,7 +42,8 @@ def _findings(server: LibraryServer, session: Session) -> Procedure[str]:
     version = yield from about.server_version(session)
     release = f" (version {version})" if version else ""
     lack = f" But {version.lack}." if version and version.lack else ""
-    return f"Logged in to {server.url}{release} as {user}. {place}.{lack}"
+    ineffective = "".join(f" But {field}." for field in server.ineffective)
+    return f"Logged in to {server.url}{release} as {user}. {place}.{lack}{ineffective}"
 
 
 def _place(session: Session, wanted: str | None, projects: Sequence[Project]) -> Procedure[str]:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_mstr.durations import positive_seconds
+from airflow_provider_mstr.extras import extra_fields, gateway_headers, unknown_fields
 from airflow_provider_mstr.rest.errors import InvalidInput
-from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal
 from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
@@ -37,7 +37,9 @@ class LibraryServer:
     :param project: the project's id or name; None where the connection names none
     :param verify: whether to check the server's certificate, or the CA file to check it with
     :param timeout: seconds an answer may take
+    :param headers: headers that each request carries, for a gateway; their values are secrets
     :param link_template: the address of a data model in a browser
+    :param ineffective: which extra fields have no effect, and what to write instead
     """
 
     url: str
@@ -45,27 +47,34 @@ class LibraryServer:
     project: str | None = None
     verify: bool | str = True
     timeout: float = DEFAULT_TIMEOUT
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     link_template: str = DEFAULT_LINK_TEMPLATE
+    ineffective: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def of(cls, connection: ConnectionFields, extra: Mapping[str, Any]) -> LibraryServer:
         """Return the server that an Airflow connection describes.
 
         :param connection: the connection
-        :param extra: its extra fields; one that is null, empty or blank counts as absent, as forms save it so
+        :param extra: its extra fields
         :raises InvalidInput: where a field makes no sense
         """
-        if not isinstance(extra, Mapping):
-            raise InvalidInput("the connection's extra is no JSON object")
-        given = {name: value for name, value in extra.items() if not is_nothing(value)}
+        given = extra_fields(extra)
         return cls(
             url=library_url(connection.host or "", connection.port),
             credentials=_credentials(connection, given.get("login_mode", LoginMode.STANDARD)),
             project=_project(connection.schema),
             verify=_verify(given.get("verify", True)),
             timeout=positive_seconds("the connection's timeout", given.get("timeout", DEFAULT_TIMEOUT)),
+            headers=gateway_headers(given.get("headers", {})),
             link_template=str(given.get("link_template", DEFAULT_LINK_TEMPLATE)),
+            ineffective=unknown_fields(given),
         )
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What of the connection must never be shown; a shorter text would garble everything that is."""
+        return self.credentials.secrets | {value for value in self.headers.values() if len(value) >= 4}
 
     @property
     def seal(self) -> Seal:
@@ -111,6 +120,9 @@ def _project(schema: str | None) -> str | None:
 def _credentials(connection: ConnectionFields, login_mode: Any) -> Credentials:
     mode = _login_mode(login_mode)
     login, password = (connection.login or "").strip(), connection.password or ""
+    if mode is LoginMode.API_TOKEN:
+        # No token has blanks around it, but a file or a form it was copied from may have a line break.
+        password = password.strip()
     if mode is LoginMode.API_TOKEN and not password:
         raise InvalidInput("the connection has login_mode api_token, but no token in its password")
     if mode in (LoginMode.STANDARD, LoginMode.LDAP) and not login:

@@ -177,6 +177,7 @@ class MstrHook(BaseHook):
         known_id = data_model if is_id(data_model) else ""
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
+        self._warn_of_ineffective_fields()
 
         def logged_in(session: Session) -> None:
             self._mask(session)
@@ -256,11 +257,16 @@ class MstrHook(BaseHook):
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Log in for as long as the block lasts; somebody waits at a screen, so not for long."""
+        self._warn_of_ineffective_fields()
         session = self.run(hurried(procedures.login(self.server.credentials), SESSION_PATIENCE))
         try:
             yield session
         finally:
             self.run(procedures.logout(session, workflow.CLEANUP_PATIENCE))
+
+    def _warn_of_ineffective_fields(self) -> None:
+        for field in self.server.ineffective:
+            log.warning("Connection %s: %s", self.mstr_conn_id, field)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in, make one call within the project, log out; return whether all went well, and words.

@@ -55,6 +55,12 @@ _CONN_FIELDS: dict[str, Any] = {
         "description": "Seconds that one answer of the server may take, not the refresh; 30 if left empty.",
         "schema": {"type": ["number", "null"], "minimum": 1},
     },
+    "headers": {
+        "label": "Headers",
+        "description": "Headers that a gateway wants with each request, as JSON: "
+        '{"X-Gateway-Key": "..."}. None of Strategy\'s own.',
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
     "link_template": {
         "label": "Link template",
         "description": "Where the link on a task leads, made of {base}, {project_id} and {data_model_id}; "

@@ -97,7 +97,8 @@ def _broken_after(seconds: Any, connection: socket.socket | None) -> Iterator[No
         broken.set()
         with suppress(OSError):
             if connection is not None:
-                connection.shutdown(socket.SHUT_RDWR)
+                # TLS within the TLS of a proxy has no shutdown of its own.
+                getattr(connection, "socket", connection).shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, break_off)
     timer.daemon = True

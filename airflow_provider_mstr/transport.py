@@ -10,9 +10,9 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
@@ -89,16 +89,17 @@ class _Driver:
 
     def __init__(self, server: LibraryServer) -> None:
         self._wire = Wire.to(server)
+        self._secrets = server.secrets | self._wire.secrets
         self.retries = 0
 
     def _ask_again(self, state: tenacity.RetryCallState) -> None:
         self.retries += 1
         _tell(state)
 
-    def _decipher(self, request: Request[T], response: Response) -> Answer[T]:
+    def _read(self, request: Request[T], response: Response) -> Answer[T]:
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._wire.proxy is not None:
             raise proxy_refusal(request.purpose, self._wire.proxy, response.status)
-        return decipher(replace(request, secrets=request.secrets | self._wire.secrets), response)
+        return decipher(replace(request, secrets=request.secrets | self._secrets), response)
 
     def _failure(self, request: Request[Any], error: Exception, *, nothing_done: bool) -> MstrError:
         wire = self._wire
@@ -154,7 +155,7 @@ class SyncDriver(_Driver):
 
     def _ask(self, request: Request[T]) -> Answer[T]:
         try:
-            return self._decipher(request, self._exchange(request))
+            return self._read(request, self._exchange(request))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise self._failure(request, error, nothing_done=_never_connected(error)) from None
 
@@ -225,7 +226,7 @@ class AsyncDriver(_Driver):
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
-            return self._decipher(request, await self._exchange(client, request))
+            return self._read(request, await self._exchange(client, request))
         except _NO_ANSWER as error:
             never_connected = isinstance(error, _NEVER_CONNECTED)
             raise self._failure(request, error, nothing_done=never_connected) from None
@@ -254,12 +255,14 @@ class Wire:
     :param seconds: seconds an answer may take
     :param trust: what certificates are checked with
     :param proxy: the proxy on the way, from the environment
+    :param gateway_headers: headers of the connection that each request carries
     """
 
     base: str
     seconds: float
     trust: Trust
     proxy: Proxy | None
+    gateway_headers: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def to(cls, server: LibraryServer) -> Wire:
@@ -271,7 +274,7 @@ class Wire:
         proxy = Proxy.for_url(server.url)
         is_tls = server.url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
         checked = server.verify if is_tls or isinstance(server.verify, str) else False
-        return cls(server.url, server.timeout, Trust.of(checked), proxy)
+        return cls(server.url, server.timeout, Trust.of(checked), proxy, server.headers)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -305,12 +308,17 @@ class Wire:
 
     def headers(self, request: Request[Any]) -> dict[str, str]:
         """Return all headers of the request."""
-        return {
+        headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
             "User-Agent": f"airflow-provider-mstr/{__version__}",
             **request.headers,
         }
+        # The connection may name one differently cased, and two of a name are not to be sent.
+        own = {name.lower() for name in self.gateway_headers}
+        return {name: value for name, value in headers.items() if name.lower() not in own} | dict(
+            self.gateway_headers
+        )
 
     def body(self, request: Request[Any]) -> bytes | None:
         """Return the request's body as bytes, None where it has none."""

@@ -22,16 +22,16 @@ try:
     import aiohttp_socks
     import python_socks
 
+    _SOCKS_REPLIES: tuple[type[Exception], ...] = (python_socks.ProxyError, aiohttp_socks.ProxyError)
     SOCKS_ERRORS: tuple[type[Exception], ...] = (
-        python_socks.ProxyError,
+        *_SOCKS_REPLIES,
         python_socks.ProxyTimeoutError,
         python_socks.ProxyConnectionError,
-        aiohttp_socks.ProxyError,
         aiohttp_socks.ProxyTimeoutError,
         aiohttp_socks.ProxyConnectionError,
     )
 except ImportError:
-    SOCKS_ERRORS = ()
+    _SOCKS_REPLIES = SOCKS_ERRORS = ()
 
 # The first that fits is told; a narrower kind of error stands before a wider one.
 _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
@@ -104,7 +104,7 @@ def network_error(
     for each in chain:
         if proxy is not None and (status := _tunnel_status(each)):
             return proxy_refusal(purpose, proxy, status)
-        if proxy is not None and isinstance(each, SOCKS_ERRORS):
+        if proxy is not None and isinstance(each, _SOCKS_REPLIES):
             problem = _socks_problem(str(each), proxy)
             if problem:
                 return ProxyError(f"could not {purpose}: the proxy {proxy} {problem}")
@@ -140,7 +140,7 @@ def in_words(error: BaseException) -> str:
     if tls_error is not None:
         return _tls_words(tls_error.reason or "")
     for each in chain:
-        if type(each) in SOCKS_ERRORS and not isinstance(each.__cause__, OSError):
+        if isinstance(each, _SOCKS_REPLIES):
             return f"the server cannot be reached: {each}"
     for kinds, words in _WORDS:
         if any(isinstance(each, kinds) for each in chain):

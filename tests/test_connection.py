@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_mstr import extras
 from airflow_provider_mstr.connection import DEFAULT_LINK_TEMPLATE, DEFAULT_TIMEOUT, LibraryServer
 from airflow_provider_mstr.provider_info import get_provider_info
 from airflow_provider_mstr.rest.errors import InvalidInput
@@ -47,20 +50,27 @@ def test_a_plain_connection_gives_a_server_with_sound_defaults() -> None:
 
 
 def test_a_full_connection_gives_all_it_says() -> None:
-    extra = {"login_mode": "ldap", "verify": "/ca.pem", "timeout": "5", "link_template": "{base}/x"}
+    extra = {
+        "login_mode": "ldap",
+        "verify": "/ca.pem",
+        "timeout": "5",
+        "headers": {"X-Key": "a-gateway-key"},
+        "link_template": "{base}/x",
+    }
     assert server(extra, host="library.example.com", port=8443, schema="Tutorial") == LibraryServer(
         url="https://library.example.com:8443",
         credentials=Credentials(LoginMode.LDAP, "administrator", PASSWORD),
         project="Tutorial",
         verify="/ca.pem",
         timeout=5.0,
+        headers={"X-Key": "a-gateway-key"},
         link_template="{base}/x",
     )
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  ", "null"])
 def test_an_extra_field_that_is_null_or_empty_counts_as_absent(nothing: Any) -> None:
-    assert server(dict.fromkeys(("login_mode", "verify", "timeout", "link_template"), nothing)) == server()
+    assert server(dict.fromkeys(extras.NAMES, nothing)) == server()
 
 
 @pytest.mark.parametrize(
@@ -149,6 +159,125 @@ def test_verify_is_a_truth_or_a_ca_file(typed: Any, verify: bool | str) -> None:
     assert type(server({"verify": typed}).verify) is type(verify)
 
 
+# Headers for a gateway
+
+
+@pytest.mark.parametrize("form", [dict, json.dumps], ids=["object", "text"])
+def test_headers_are_an_object_or_its_json(form: Callable[[Any], Any]) -> None:
+    headers = {"Ocp-Apim-Subscription-Key": "a-gateway-key", "user-agent": "  Airflow/3 (etl) ", "X-Id": 7}
+    assert server({"headers": form(headers)}).headers == {
+        "Ocp-Apim-Subscription-Key": "a-gateway-key",
+        "user-agent": "Airflow/3 (etl)",
+        "X-Id": "7",
+    }
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ("X-Key: hunter2hunter2", "not a JSON object"),
+        (["hunter2hunter2"], "not a JSON object"),
+        ({"X Key": "hunter2hunter2"}, "not the name of a header"),
+        ({"X-Key:": "hunter2hunter2"}, "not the name of a header"),
+        ({"": "hunter2hunter2"}, "not the name of a header"),
+        ({"X-Key\r\nX-Other": "hunter2hunter2"}, "not the name of a header"),
+        ({"X-Key": "hunter2hunter2\n"}, "the value of X-Key"),
+        ({"X-Key": "hunter2hunter2\r\nX-Other: 1"}, "the value of X-Key"),
+        ({"X-Key": "hunter2hunter2\x00"}, "the value of X-Key"),
+        ({"X-Key": "hunter2hunter2\u2028"}, "the value of X-Key"),
+        ({"X-Key": ["hunter2hunter2"]}, "the value of X-Key"),
+        ({"X-Key": None}, "the value of X-Key"),
+        ({"X-Key": True}, "the value of X-Key"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused_without_their_values(headers: Any, why: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        server({"headers": headers})
+    assert why in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-MSTR-AuthToken",
+        "x-mstr-projectid",
+        "X-MSTR-DataModelInstanceId",
+        "Cookie",
+        "Content-Type",
+        "CONTENT-LENGTH",
+        "Accept",
+        "Accept-Encoding",
+        "Host",
+        "Transfer-Encoding",
+        "Connection",
+        "Proxy-Authorization",
+    ],
+)
+def test_headers_of_the_package_itself_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"may not set {name}: the package sets it itself"):
+        server({"headers": {name: "x"}})
+
+
+def test_the_values_of_headers_are_secrets() -> None:
+    described = server({"headers": {"X-Key": "a-gateway-key"}})
+    assert "a-gateway-key" not in repr(described)
+    assert described.secrets == {PASSWORD, "a-gateway-key"}
+
+
+# Extra fields without an effect
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("verify_ssl", "use verify: true, false or a CA file"),
+        ("ssl", "use verify"),
+        ("loginMode", "use login_mode"),
+        ("login-mode", "use login_mode"),
+        ("LOGIN_MODE", "use login_mode"),
+        ("timeouts", "use timeout"),
+        ("verfy", "use verify"),
+        ("header", "use headers"),
+        ("proxies", "set the environment variables HTTPS_PROXY and NO_PROXY"),
+        ("project_id", "put the project into schema"),
+        ("token", "put the password or the API token into password"),
+        ("base_url", "put the Library URL into host"),
+        ("quite different", "the extras are login_mode, verify, timeout, headers, link_template"),
+    ],
+)
+def test_an_extra_field_without_effect_is_named_with_the_right_one(name: str, instead: str) -> None:
+    described = server({name: "hunter2hunter2"})
+    assert described == server()
+    (words,) = described.ineffective
+    assert words.startswith(f"the extra {name!r} is unknown and has no effect: {instead}")
+    assert "hunter2" not in words
+
+
+def test_what_airflow_itself_puts_into_extra_is_understood() -> None:
+    whole = server({"__extra__": '{"login_mode": "ldap", "timeout": 5}'})
+    old_form = server({"extra__mstr__login_mode": "ldap", "extra__mstr__timeout": "5"})
+    assert whole == old_form == server({"login_mode": "ldap", "timeout": 5})
+    assert server({"extra__mstr__timeout": "5", "timeout": "6"}).timeout == 6.0
+    assert (whole.ineffective, old_form.ineffective) == ((), ())
+
+
+# Passwords and tokens with something around them
+
+
+def test_an_api_token_loses_what_is_around_it_and_a_password_nothing() -> None:
+    token, password = f" {PASSWORD}\n", f"{PASSWORD}\n"
+    assert server({"login_mode": "api_token"}, password=token).credentials.password == PASSWORD
+    assert server(password=password).credentials.password == password
+    assert server(password=password).secrets == {PASSWORD, password}
+
+
+@pytest.mark.parametrize("password", ["\n", " \r\n"])
+def test_an_api_token_of_blanks_is_none(password: str) -> None:
+    with pytest.raises(InvalidInput, match="no token in its password"):
+        server({"login_mode": "api_token"}, password=password)
+
+
 @pytest.mark.parametrize("typed", [0, -1, "soon", True, "inf", []])
 def test_a_timeout_that_is_no_span_is_refused(typed: Any) -> None:
     with pytest.raises(InvalidInput, match="the connection's timeout"):
@@ -233,8 +362,8 @@ VALUE = (
     login=FIELD,
     password=FIELD,
     extra=st.dictionaries(
-        st.sampled_from(["login_mode", "verify", "timeout", "link_template", "unknown"]),
-        VALUE | st.sampled_from(["guest", "api_token", "30"]),
+        st.sampled_from([*extras.NAMES, "unknown", "__extra__", "extra__mstr__timeout"]),
+        VALUE | st.dictionaries(st.text(), VALUE, max_size=2) | st.sampled_from(["guest", "api_token", "30"]),
     ),
 )
 def test_any_connection_is_a_server_or_refused(extra: dict[str, Any], **fields: Any) -> None:

@@ -162,9 +162,55 @@ def test_a_login_mode_that_the_server_has_off_is_a_refused_login(
 
 
 @pytest.mark.parametrize(
+    ("password", "hint"),
+    [
+        ("sandbox-password\n", "the connection's password ends with a line break: remove it"),
+        ("sandbox-password\r\n", "the connection's password ends with a line break"),
+        ("sandbox-password ", "the connection's password ends with a blank"),
+        ("\tsandbox-password", "the connection's password begins with a blank"),
+    ],
+)
+def test_a_password_with_something_around_it_is_refused_with_a_hint(
+    mstr_sandbox: Sandbox, connect: Connect, password: str, hint: str
+) -> None:
+    done, words = connect(password=password).test_connection()
+    assert not done
+    assert hint in words
+    assert "sandbox-password" not in words
+    assert json.loads(mstr_sandbox.requests[0].body)["password"] == password
+
+
+def test_a_wrong_password_has_no_such_hint(connect: Connect) -> None:
+    assert "the connection's password" not in connect(password="wrong").test_connection()[1]
+
+
+def test_an_api_token_with_a_line_break_logs_in(connect: Connect) -> None:
+    token = f"{ADMINISTRATOR.api_token}\n"
+    assert connect(extra={"login_mode": "api_token"}, password=token).test_connection()[0]
+
+
+def test_an_extra_field_without_effect_is_a_warning_once_and_in_the_test(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = connect(extra={"verify_ssl": False})
+    refresh = hook.open(None, RETAIL.id)
+    hook.refresh(hook.handle(refresh).to_json())
+    hook.close(refresh)
+    warnings = [each.getMessage() for each in caplog.records if "verify_ssl" in each.getMessage()]
+    assert warnings == [
+        "Connection mstr_default: the extra 'verify_ssl' is unknown and has no effect: "
+        "use verify: true, false or a CA file"
+    ]
+    done, words = hook.test_connection()
+    assert done
+    assert "But the extra 'verify_ssl' is unknown" in words
+
+
+@pytest.mark.parametrize(
     ("extra", "fields"),
     [
         ({"login_mode": "saml"}, {}),
+        ({"headers": {"Cookie": "a=b"}}, {}),
         ({"timeout": "soon"}, {}),
         ({"verify": "/nowhere/ca.pem"}, {}),
         ({}, {"host": ""}),

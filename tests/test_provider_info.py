@@ -16,7 +16,7 @@ import jsonschema
 import needs
 import pytest
 
-from airflow_provider_mstr import __version__, assets, runtime
+from airflow_provider_mstr import __version__, assets, extras, runtime
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.provider_info import get_provider_info
 from airflow_provider_mstr.rest.session import LoginMode
@@ -79,7 +79,7 @@ def test_airflow_shows_the_fields_of_the_connection(manager: Any) -> None:
         for name, widget in manager.connection_form_widgets.items()
         if name.startswith(prefix)
     }
-    assert fields.keys() == {"login_mode", "verify", "timeout", "link_template"}
+    assert fields.keys() == set(extras.NAMES)
     choices = fields["login_mode"].field["schema"]["enum"]
     assert sorted(choices) == sorted(mode.name.lower() for mode in LoginMode)
 

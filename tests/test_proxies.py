@@ -227,6 +227,20 @@ def test_a_proxy_may_speak_tls(
     assert len(secure.heard) == tunnel
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_time_limit_holds_within_the_tls_of_a_proxy(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, authority: Authority
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 20
+    server = MisbehavingServer(lambda line: line.drip(head, 0.1), tls=authority.server())
+    proxy = MisbehavingServer(lambda line: line.tunnel(server.port), tls=authority.server())
+    with server, proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        secure = at(server.url, verify=str(authority.file), timeout=0.5)
+        error = refusal(drive, secure, method="POST", repeatable=False)
+    assert str(error).startswith("could not ask: no answer came in time")
+
+
 @pytest.mark.parametrize("url", [PLAIN, SECURE])
 def test_a_certificate_of_the_proxy_that_is_not_trusted(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, authority: Authority, tmp_path: Path, url: str
@@ -357,6 +371,10 @@ def test_a_socks_proxy_that_is_not_there(drive: Drive, monkeypatch: pytest.Monke
     assert error.nothing_done
     where = f"at the proxy socks5h://127.0.0.1:{proxy.port} (https_proxy)"
     assert f"{where}, the connection is refused" in str(error)
+    monkeypatch.setenv("https_proxy", "socks5h://version.invalid:1080")
+    error = refusal(drive, at(SECURE))
+    assert isinstance(error, ServerUnavailable)
+    assert "at the proxy socks5h://version.invalid:1080 (https_proxy), the host is not found" in str(error)
 
 
 def test_a_server_that_speaks_no_socks(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,6 +203,28 @@ def test_the_login_is_sent_as_json_and_asks_for_json(drive: Drive, sandbox: Sand
     assert sent.headers["user-agent"].startswith("airflow-provider-mstr/")
 
 
+def test_headers_of_the_connection_are_on_each_call_once(drive: Drive, sandbox: Sandbox) -> None:
+    headers = {"X-Gateway-Key": "a-gateway-key", "user-agent": "gateway-client/1"}
+    drive(at(sandbox.url, headers=headers), whole_refresh())
+    assert {request.headers["x-gateway-key"] for request in sandbox.requests} == {"a-gateway-key"}
+    assert {request.headers["user-agent"] for request in sandbox.requests} == {"gateway-client/1"}
+
+
+def test_a_header_of_the_connection_replaces_ours_of_that_name(drive: Drive) -> None:
+    with MisbehavingServer() as server:
+        drive(at(server.url, headers={"USER-AGENT": "gateway-client/1"}), ask())
+    sent = [value for name, value in server.heard[0].headers if name.lower() == "user-agent"]
+    assert sent == ["gateway-client/1"]
+
+
+def test_what_a_gateway_repeats_of_its_header_is_masked(drive: Drive) -> None:
+    body = json.dumps({"code": "ERR001", "message": "no subscription a-gateway-key"}).encode()
+    with MisbehavingServer(answer(400, body)) as server:
+        error = refusal(drive, at(server.url, headers={"X-Gateway-Key": "a-gateway-key"}), ask())
+    assert "no subscription ***" in str(error)
+    assert "a-gateway-key" not in f"{error}{error!r}"
+
+
 def test_renewed_cookies_are_used_from_then_on_whatever_their_path_and_domain(drive: Drive) -> None:
     cookies = [
         ("Set-Cookie", "JSESSIONID=one; Path=/elsewhere; HttpOnly; Secure"),

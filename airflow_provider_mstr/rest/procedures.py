@@ -12,6 +12,7 @@ from urllib.parse import quote
 from airflow_provider_mstr.rest.calls import Listing, within
 from airflow_provider_mstr.rest.codes import MODEL_BUSY, NO_SUCH_OBJECT
 from airflow_provider_mstr.rest.errors import (
+    AuthenticationRefused,
     InstanceLost,
     ModelBusy,
     NotFound,
@@ -93,7 +94,7 @@ def login(credentials: Credentials) -> Procedure[Session]:
     :return: the new session
     :raises AuthenticationRefused: where the server refuses them
     """
-    answer: Answer[str] = yield Request(
+    request = Request(
         purpose=f"log in as {credentials.login or credentials.mode.name.lower()}",
         method="POST",
         path="/api/auth/login",
@@ -101,6 +102,12 @@ def login(credentials: Credentials) -> Procedure[Session]:
         body=credentials.login_body(),
         secrets=credentials.secrets,
     )
+    try:
+        answer: Answer[str] = yield request
+    except AuthenticationRefused as error:
+        if not credentials.oddity:
+            raise
+        raise AuthenticationRefused(f"{error.what}; {credentials.oddity}", error.reply) from None
     session = Session(answer.value, {})
     session.renew(answer.cookies)
     return session

@@ -45,7 +45,18 @@ class Credentials:
     @property
     def secrets(self) -> frozenset[str]:
         """What must never be shown; a text of fewer characters would garble everything that is."""
-        return frozenset({self.password} if len(self.password) >= 4 else ())
+        # A server may repeat the password without the blanks around it.
+        return frozenset(text for text in (self.password, self.password.strip()) if len(text) >= 4)
+
+    @property
+    def oddity(self) -> str:
+        """What around the password is likely no part of it, in words; it is sent nevertheless."""
+        password = self.password
+        for place, character in (("begins", password[:1]), ("ends", password[-1:])):
+            if character.isspace():
+                what = "a line break" if character in "\r\n" else "a blank"
+                return f"the connection's password {place} with {what}: remove it, unless it belongs there"
+        return ""
 
     def login_body(self) -> dict[str, Any]:
         """Return the body of the login request; an API token goes where the user name does (1.2)."""
