@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.extras import extra_fields, gateway_headers, unknown_fields
@@ -16,6 +17,7 @@ from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_LINK_TEMPLATE = "{base}/app/library#/model/{data_model_id}"
+_LINK_PLACES = re.compile(r"\{(base|data_model_id|project_id)\}")
 
 
 class ConnectionFields(Protocol):
@@ -67,7 +69,7 @@ class LibraryServer:
             verify=_verify(given.get("verify", True)),
             timeout=positive_seconds("the connection's timeout", given.get("timeout", DEFAULT_TIMEOUT)),
             headers=gateway_headers(given.get("headers", {})),
-            link_template=str(given.get("link_template", DEFAULT_LINK_TEMPLATE)),
+            link_template=_link_template(given.get("link_template", DEFAULT_LINK_TEMPLATE)),
             ineffective=unknown_fields(given),
         )
 
@@ -95,16 +97,15 @@ class LibraryServer:
         return () if is_this_machine(url.hostname or "") else (f"{self.url} is not encrypted: use https",)
 
     def link(self, data_model_id: str, project_id: str) -> str:
-        """Return the address of a data model in a browser.
+        """Return the address of a data model in a browser; the id and the project are percent-encoded in it.
 
         :param data_model_id: the data model's id
         :param project_id: the project's id or name
         """
-        places = {"{base}": self.url, "{data_model_id}": data_model_id, "{project_id}": project_id}
-        link = self.link_template
-        for place, value in places.items():
-            link = link.replace(place, value)
-        return link
+        ids = {"data_model_id": data_model_id, "project_id": project_id}
+        values = {name: quote(value, safe="", errors="replace") for name, value in ids.items()}
+        values["base"] = self.url
+        return _LINK_PLACES.sub(lambda place: values[place[1]], self.link_template)
 
 
 def _project(schema: str | None) -> str | None:
@@ -146,3 +147,29 @@ def _verify(typed: Any) -> bool | str:
     return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
         text.lower(), text
     )
+
+
+def _link_template(typed: Any) -> str:
+    template = str(typed).strip()
+    rest = _LINK_PLACES.sub("", template)
+    if unknown := re.search(r"\{[^{}]*\}|[{}]", rest):
+        raise InvalidInput(
+            f"the connection's link_template has {unknown[0]!r}; "
+            "it may hold only {base}, {project_id} and {data_model_id}"
+        )
+    try:
+        url = urlsplit(_LINK_PLACES.sub("x", template.replace("{base}", "https://x")))
+        is_page = url.scheme in ("http", "https") and bool(url.hostname) and template.isprintable()
+        has_credentials = url.username is not None
+    except ValueError:
+        is_page = has_credentials = False
+    if has_credentials:
+        raise InvalidInput(
+            "the connection's link_template holds a user name: leave it out, each viewer logs in"
+        )
+    if not is_page:
+        raise InvalidInput(
+            "the connection's link_template is not the address of a web page: "
+            "let it begin with {base}, https:// or http://"
+        )
+    return template

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,6 +56,7 @@ FORM = _feature(
     hasattr(ProvidersManager, "_add_widgets_from_hook"),
     "before 3.2, Airflow reads the fields of a connection from the hook alone",
 )
+NODE = _feature(shutil.which("node") is not None, "Node.js is not installed, which runs what a browser runs")
 ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells no trigger of a user's kill")
 PARALLEL = _feature(
     not _module("airflow.executors.sequential_executor"),

@@ -320,12 +320,65 @@ def test_a_host_that_is_no_url_is_refused(host: str | None) -> None:
         (DEFAULT_LINK_TEMPLATE, f"{LIBRARY}/app/library#/model/M1"),
         ("{base}/app/{project_id}/{data_model_id}", f"{LIBRARY}/app/P1/M1"),
         ("https://wiki/{data_model_id}{data_model_id}", "https://wiki/M1M1"),
-        ("https://wiki/{other}/{}/%7B", "https://wiki/{other}/{}/%7B"),
+        ("https://wiki/%7B", "https://wiki/%7B"),
+        ("HTTPS://wiki/?m={data_model_id}&p={project_id}", "HTTPS://wiki/?m=M1&p=P1"),
+        (" {base} ", LIBRARY),
         ("https://wiki", "https://wiki"),
     ],
 )
-def test_a_link_fills_in_what_its_template_names_and_leaves_the_rest(template: str, link: str) -> None:
+def test_a_link_fills_in_what_its_template_names(template: str, link: str) -> None:
     assert server({"link_template": template}).link("M1", "P1") == link
+
+
+@pytest.mark.parametrize(
+    ("project", "quoted"),
+    [
+        ("My Project", "My%20Project"),
+        ("a/b?c#d&e=f", "a%2Fb%3Fc%23d%26e%3Df"),
+        ('"><script>', "%22%3E%3Cscript%3E"),
+        ("50% {data_model_id} {base}", "50%25%20%7Bdata_model_id%7D%20%7Bbase%7D"),
+        ("Größe\n", "Gr%C3%B6%C3%9Fe%0A"),
+        ("..", ".."),
+        ("\ud800", "%3F"),
+    ],
+)
+def test_a_link_quotes_the_values_that_it_fills_in(project: str, quoted: str) -> None:
+    template = "{base}/x?project={project_id}#/model/{data_model_id}"
+    link = server({"link_template": template}).link(f"M1 {project}", project)
+    assert link == f"{LIBRARY}/x?project={quoted}#/model/M1%20{quoted}"
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("javascript:alert('{data_model_id}')", "not the address of a web page"),
+        ("JavaScript://x/%0aalert(1)", "not the address of a web page"),
+        ("java\nscript:alert(1)", "not the address of a web page"),
+        ("data:text/html,{base}", "not the address of a web page"),
+        ("file:///etc/passwd", "not the address of a web page"),
+        ("vbscript:{base}", "not the address of a web page"),
+        ("//wiki/{data_model_id}", "not the address of a web page"),
+        ("wiki/{data_model_id}", "not the address of a web page"),
+        ("{data_model_id}", "not the address of a web page"),
+        ("https://", "not the address of a web page"),
+        ("https://[wiki", "not the address of a web page"),
+        ("https://wiki/\x1b[31m", "not the address of a web page"),
+        (5, "not the address of a web page"),
+        (["https://wiki"], "not the address of a web page"),
+        ("https://wiki/{data_model}", "has '{data_model}'; it may hold only {base}, {project_id} and"),
+        ("https://wiki/{}", "has '{}'"),
+        ("https://wiki/{{base}}", "has '{}'"),
+        ("https://wiki/{base", "has '{'"),
+        ("https://wiki/base}", "has '}'"),
+        ("https://wiki/{BASE}", "has '{BASE}'"),
+        ("https://me:s3cr3t@wiki/{data_model_id}", "holds a user name"),
+    ],
+)
+def test_a_link_template_that_makes_no_link_is_refused(template: Any, words: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        server({"link_template": template})
+    assert words in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
 
 
 def test_every_spelling_of_one_connection_has_one_seal() -> None:

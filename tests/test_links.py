@@ -34,9 +34,9 @@ def test_the_link_leads_to_the_data_model_in_library() -> None:
 
 
 def test_the_link_follows_the_connections_template() -> None:
-    server = LibraryServer(URL, Credentials(), link_template="{base}/app/{project_id}/{data_model_id}?x={y}")
+    server = LibraryServer(URL, Credentials(), link_template="{base}/app/{project_id}/{data_model_id}?x=y")
 
-    assert server.link("M1", "P1") == f"{URL}/app/P1/M1?x={{y}}"
+    assert server.link("M1", "My Project") == f"{URL}/app/My%20Project/M1?x=y"
 
 
 @pytest.mark.parametrize("kind", [MstrRefreshDataModelOperator, MstrPublishStatusSensor])

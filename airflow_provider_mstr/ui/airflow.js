@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading Airflow's public API, under the rights of whoever looks at the page.
 
+import { momentOf, numberOf, objectOf, objectsOf, textOf } from "./shapes.js";
+
 /** An answer that is no success. */
 export class Refused extends Error {
   /** @param {number} status the HTTP status; 0 where there was no answer */
@@ -14,6 +16,7 @@ export class Refused extends Error {
     if (this.status === 401) return "You are signed out. Reload this page to sign in again.";
     if (this.status === 403) return "You may not see this. Ask an administrator of Airflow for the right to read task instances.";
     if (this.status === 0) return "Airflow does not answer. It is asked again by itself; if that does not help, see whether its API server runs.";
+    if (this.status < 400) return "Airflow's API sent an unexpected answer. See whether a proxy or a login page answers for it.";
     return `Airflow's API answered with an error (${this.status}). It is asked again by itself; if that does not help, see the API server's log.`;
   }
 }
@@ -38,11 +41,15 @@ export async function get(path, query = {}) {
   } catch {
     throw new Refused(0);
   }
-  const date = Date.parse(response.headers.get("Date") ?? "");
+  const date = momentOf(response.headers.get("Date"));
   // The header has whole seconds only, so less than two are none.
-  if (Math.abs(date - Date.now()) > 2000) ahead = date - Date.now();
+  if (date !== null && Math.abs(date - Date.now()) > 2000) ahead = date - Date.now();
   if (!response.ok) throw new Refused(response.status);
-  return response.json();
+  try {
+    return objectOf(await response.json());
+  } catch {
+    throw new Refused(response.status);
+  }
 }
 
 /** The same, or null where it is refused or not there. */
@@ -75,17 +82,41 @@ const pathOf = ({ dagId, runId, taskId }) =>
 /** @param {Place} place */
 const mappedPathOf = (place) => pathOf(place) + (place.mapIndex >= 0 ? `/${place.mapIndex}` : "");
 
+/** A page of a list of task instances, and how many the whole list has. @param {Record<string, unknown>} query */
+export async function listed(dagId, runId, query) {
+  const found = await get(`dags/${part(dagId)}/dagRuns/${part(runId)}/taskInstances`, query);
+  const instances = Array.isArray(found.task_instances) ? found.task_instances : [];
+  return { instances, total: numberOf(found.total_entries) ?? instances.length };
+}
+
+/** A task instance with fields of known types. @param {Record<string, unknown>} ti */
+const checked = (ti) => ({
+  ...ti,
+  state: textOf(ti.state ?? "scheduled"),
+  try_number: numberOf(ti.try_number) ?? 0,
+  start_date: textOf(ti.start_date),
+  end_date: textOf(ti.end_date),
+});
+
 /** A task instance as it stands. @param {Place} place */
-export const taskInstance = (place) => get(mappedPathOf(place));
+export const taskInstance = async (place) => ({
+  ...checked(await get(mappedPathOf(place))),
+  dag_id: place.dagId,
+  dag_run_id: place.runId,
+  task_id: place.taskId,
+  map_index: place.mapIndex,
+});
 
 /** All attempts of a task instance, oldest first. @param {Place} place */
 export const tries = async (place) =>
-  ((await get(`${mappedPathOf(place)}/tries`)).task_instances ?? []).sort((a, b) => a.try_number - b.try_number);
+  objectsOf((await get(`${mappedPathOf(place)}/tries`)).task_instances)
+    .map(checked)
+    .sort((a, b) => a.try_number - b.try_number);
 
 /** The keys of what a task has pushed. @param {Place} place */
 export async function xcomKeys(place) {
   const found = await getIfAllowed(`${pathOf(place)}/xcomEntries`, { map_index: place.mapIndex, limit: 100 });
-  return new Set((found?.xcom_entries ?? []).map(({ key }) => key));
+  return new Set(objectsOf(found?.xcom_entries).map(({ key }) => textOf(key)));
 }
 
 /** What a task has pushed, or null. @param {Place} place */

@@ -40,7 +40,7 @@ function standingOf(state, progress) {
   const { all, finished, running } = counts(progress);
   const ended = ENDED[state];
   if (ended === "finished") {
-    const seconds = outcome ? ` in ${span(outcome.seconds)}` : "";
+    const seconds = outcome && outcome.seconds !== null ? ` in ${span(outcome.seconds)}` : "";
     const unproven = outcome?.proven === false ? " The server has reported the end without saying so for each table." : "";
     return { rank: "fine", word: "Loaded", sentence: all ? `${count(all, "table")} loaded${seconds}.${unproven}` : "The data model is loaded." };
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the page knows: the attempts that Airflow lists, and more of those models that need attention.
 
-import { Refused, each, get, log, now } from "./airflow.js";
+import { Refused, each, get, listed, log, now } from "./airflow.js";
 import { useEffect, useEvery, useMemo, useRef, useState } from "./host.js";
 import { counts, read } from "./progress.js";
+import { objectsOf, textOf } from "./shapes.js";
 import { BEFORE, OPERATORS, UNREADABLE, attemptOf, byAttention, modelsOf, standingOf } from "./standing.js";
 
 // Airflow's own limit of a page of its API.
@@ -19,7 +20,6 @@ const MOST = 3000;
 const MOST_LOGS = 50;
 
 const EVERY_SECONDS = 10;
-const LISTED = "dags/~/dagRuns/~/taskInstances";
 
 /** What is known of the models: their standings, what needs attention first. */
 export function useModels() {
@@ -29,17 +29,16 @@ export function useModels() {
   const [moment, setMoment] = useState(now());
   const details = useDetails();
 
-  const add = (listed, more) =>
+  const add = (instances, more) =>
     setKnown((before) => {
       const attempts = new Map(before.attempts);
-      for (const ti of listed) {
-        const attempt = attemptOf(ti);
-        attempts.set(attempt.key, attempt);
+      for (const attempt of instances.map(attemptOf)) {
+        if (attempt) attempts.set(attempt.key, attempt);
       }
       return { ...before, ...more(before), attempts };
     });
 
-  const list = (query) => get(LISTED, { operator: [...OPERATORS, ...BEFORE], limit: PAGE, ...query });
+  const list = (query) => listed("~", "~", { operator: [...OPERATORS, ...BEFORE], limit: PAGE, ...query });
 
   const guarded = async (action) => {
     try {
@@ -61,21 +60,21 @@ export function useModels() {
       const asOf = now();
       const first = await page(from);
       const paused = await pausedDags();
-      add(first.task_instances, (before) => ({
-        total: first.total_entries,
-        read: Math.max(before.read, from + first.task_instances.length),
+      add(first.instances, (before) => ({
+        total: first.total,
+        read: Math.max(before.read, from + first.instances.length),
         paused,
         asOf: before.asOf || asOf,
       }));
-      const last = Math.min(first.total_entries, wanted);
+      const last = Math.min(first.total, wanted);
       const offsets = [];
       for (let offset = from + PAGE; offset < last; offset += PAGE) offsets.push(offset);
       while (offsets.length) {
-        const listed = [];
+        const found = [];
         await each(offsets.splice(0, PAGES_AT_ONCE), async (offset) => {
-          listed.push(...(await page(offset)).task_instances);
+          found.push(...(await page(offset)).instances);
         });
-        add(listed, (before) => ({ read: before.read + listed.length }));
+        add(found, (before) => ({ read: before.read + found.length }));
       }
       readFrom.current = Math.max(from, wanted);
     });
@@ -89,12 +88,12 @@ export function useModels() {
         : guarded(async () => {
             const asOf = now();
             const since = new Date(known.asOf - 3 * EVERY_SECONDS * 1000).toISOString();
-            let offset = 0, listed;
+            let offset = 0, changed;
             do {
-              ({ task_instances: listed } = await list({ updated_at_gte: since, order_by: "-id", offset }));
-              add(listed, () => ({ asOf }));
+              ({ instances: changed } = await list({ updated_at_gte: since, order_by: "-id", offset }));
+              add(changed, () => ({ asOf }));
               offset += PAGE;
-            } while (listed.length === PAGE);
+            } while (changed.length === PAGE);
           }),
     EVERY_SECONDS,
   );
@@ -129,12 +128,12 @@ const keyOf = (attempt) => `${attempt.key} ${attempt.attempt}`;
 
 async function pausedDags() {
   const paused = new Set();
-  let listed, offset = 0;
+  let found, offset = 0;
   do {
-    ({ dags: listed } = await get("dags", { paused: true, limit: PAGE, offset }));
-    for (const { dag_id: dagId } of listed) paused.add(dagId);
+    found = objectsOf((await get("dags", { paused: true, limit: PAGE, offset })).dags);
+    for (const { dag_id: dagId } of found) paused.add(textOf(dagId));
     offset += PAGE;
-  } while (listed.length === PAGE);
+  } while (found.length === PAGE);
   return paused;
 }
 

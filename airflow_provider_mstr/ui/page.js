@@ -138,7 +138,9 @@ function Row({ standing }) {
 
 const LastSuccess = ({ lastSuccess, age }) =>
   lastSuccess
-    ? h(Fragment, null, h("strong", null, `${roughly(age)} ago`), h("span", { className: "mstr-muted" }, timeOf(lastSuccess.end)))
+    ? age === null
+      ? h("span", { className: "mstr-muted" }, "at an unknown time")
+      : h(Fragment, null, h("strong", null, `${roughly(age)} ago`), h("span", { className: "mstr-muted" }, timeOf(lastSuccess.end)))
     : h("span", { className: "mstr-muted" }, "none known");
 
 const Now = ({ running, progress }) =>

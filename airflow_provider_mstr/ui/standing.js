@@ -2,6 +2,7 @@
 // What a model's attempts say of it: whether it needs somebody, and why.
 
 import { handleOf } from "./progress.js";
+import { momentOf, numberOf, objectOf, textOf } from "./shapes.js";
 import { count, firstSentence, median, roughly, short, span } from "./words.js";
 
 export const OPERATORS = ["MstrRefreshDataModelOperator", "MstrPublishStatusSensor"];
@@ -39,28 +40,31 @@ const FAILED = ["failed", "upstream_failed"];
  *   label: string, conn: string, id: string, name: string, project: string, handle: any, failed?: Attempt}} Attempt
  * `failed` is the step before it that failed, where that is why it was never tried. */
 
-/** What a task instance says. @returns {Attempt} */
+/** What a task instance says; null where it does not say which one it is.
+ * @param {unknown} ti as Airflow's API has it
+ * @returns {Attempt | null} */
 export function attemptOf(ti) {
-  const fields = ti.rendered_fields ?? {};
+  const { rendered_fields: rendered, ...said } = objectOf(ti);
+  const fields = objectOf(rendered);
   const handle = handleOf(fields.instance);
-  const moment = (text) => (text ? Date.parse(text) : null);
-  const place = { dagId: ti.dag_id, runId: ti.dag_run_id, taskId: ti.task_id, mapIndex: ti.map_index };
+  const place = { dagId: textOf(said.dag_id), runId: textOf(said.dag_run_id), taskId: textOf(said.task_id), mapIndex: numberOf(said.map_index) ?? -1 };
+  if (!place.dagId || !place.runId || !place.taskId) return null;
   return {
     key: JSON.stringify(Object.values(place)),
     place,
-    state: ti.state ?? "scheduled",
-    attempt: ti.try_number,
-    start: moment(ti.start_date),
-    end: moment(ti.end_date),
-    seconds: ti.duration,
-    operator: ti.operator_name || ti.operator,
-    dag: ti.dag_display_name || ti.dag_id,
-    task: ti.task_display_name || ti.task_id,
-    label: ti.map_index >= 0 ? (ti.rendered_map_index ?? String(ti.map_index)) : "",
-    conn: fields.mstr_conn_id ?? "",
-    id: (fields.data_model_id ?? handle?.data_model_id ?? "").toUpperCase(),
-    name: fields.data_model ?? handle?.data_model ?? "",
-    project: fields.project_id ?? handle?.project_id ?? "",
+    state: textOf(said.state ?? "scheduled"),
+    attempt: numberOf(said.try_number) ?? 0,
+    start: momentOf(said.start_date),
+    end: momentOf(said.end_date),
+    seconds: numberOf(said.duration),
+    operator: textOf(said.operator_name) || textOf(said.operator),
+    dag: textOf(said.dag_display_name) || place.dagId,
+    task: textOf(said.task_display_name) || place.taskId,
+    label: place.mapIndex >= 0 ? textOf(said.rendered_map_index) || String(place.mapIndex) : "",
+    conn: textOf(fields.mstr_conn_id),
+    id: (textOf(fields.data_model_id) || textOf(handle.data_model_id)).toUpperCase(),
+    name: textOf(fields.data_model) || textOf(handle.data_model),
+    project: textOf(fields.project_id) || textOf(handle.project_id),
     handle,
   };
 }
@@ -70,10 +74,10 @@ export function attemptOf(ti) {
 /** The models that some attempts refresh, each with its attempts, newest first.
  *
  * An attempt that has not begun, or was never to begin, says no model: it is its task's usual one.
- * @param {Attempt[]} attempts
+ * @param {Iterable<Attempt>} attempts
  * @returns {Model[]} */
 export function modelsOf(attempts) {
-  const newestFirst = withSteps([...attempts]).sort((a, b) => momentOf(b) - momentOf(a));
+  const newestFirst = withSteps([...attempts]).sort((a, b) => recencyOf(b) - recencyOf(a));
   const usual = new Map();
   const mappedTask = ({ place }) => JSON.stringify([place.dagId, place.taskId, place.mapIndex]);
   for (const each of newestFirst) {
@@ -122,7 +126,7 @@ function withSteps(attempts) {
     });
 }
 
-const momentOf = ({ start, end }) => start ?? end ?? Infinity;
+const recencyOf = ({ start, end }) => start ?? end ?? Infinity;
 
 /** How a model stands.
  * @param {Model} model
@@ -165,7 +169,8 @@ export function standingOf(model, now, { paused = new Set(), error, progress } =
 
 /** The usual interval between two successes, and the age beyond which a model is stale, in seconds. */
 function intervalOf(successes) {
-  const gaps = successes.slice(1).map((each, index) => (successes[index].end - each.end) / 1000);
+  const ends = successes.map(({ end }) => end).filter((end) => end !== null);
+  const gaps = ends.slice(1).map((end, index) => (ends[index] - end) / 1000);
   if (gaps.length < 2) return null;
   const typical = median(gaps);
   return { typical, limit: Math.max(INTERVALS * typical, LATE * Math.max(...gaps), SOONEST) };
@@ -181,7 +186,7 @@ function runningWords(latest, progress, now) {
 
 /** One sentence for a person who has five seconds. */
 function why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, durations, now, error, isPaused }) {
-  const ago = (moment) => `${roughly((now - moment) / 1000)} ago`;
+  const ago = (moment) => (moment === null ? "at an unknown time" : `${roughly((now - moment) / 1000)} ago`);
   if (rank === "failing") {
     const failed = isRetrying ? latest : lastEnded;
     const when = failed.end ? ` ${ago(failed.end)}` : "";
@@ -199,7 +204,7 @@ function why({ rank, latest, isRetrying, lastEnded, lastSuccess, age, usual, dur
   return `Loaded ${ago(lastSuccess.end)}${durations.length ? ` in ${span(durations[0])}` : ""}.${paused}`;
 }
 
-const sentence = (text) => (text === UNREADABLE ? text : text[0].toUpperCase() + text.slice(1));
+const sentence = (text) => (text === UNREADABLE ? text : text.slice(0, 1).toUpperCase() + text.slice(1));
 
 /** The standings, what needs attention first; among equals what has waited longest for a success.
  * @param {ReturnType<typeof standingOf>[]} standings */

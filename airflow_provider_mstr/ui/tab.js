@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tab "Data model" of a task instance: the refresh, table by table and attempt by attempt.
 
-import { Refused, get, linkTo, log, taskInstance, tries, xcom, xcomKeys } from "./airflow.js";
+import { Refused, linkTo, listed, log, taskInstance, tries, xcom, xcomKeys } from "./airflow.js";
 import { Attempt } from "./attempt.js";
 import { Fragment, Link, Styles, h, useEffect, useEvery, useRef, useState } from "./host.js";
 import { Notice } from "./parts.js";
 import { complete, read } from "./progress.js";
+import { pageOf } from "./shapes.js";
 import { OPERATORS, STEPS, attemptOf, titleOf } from "./standing.js";
 import { short } from "./words.js";
 
@@ -43,7 +44,7 @@ const Heading = ({ title, id, project, link }) =>
     { className: "mstr-header" },
     h("h2", null, title),
     h("span", { className: "mstr-muted" }, [project && `Project ${short(project)}`, id && `Id ${id}`].filter(Boolean).join(" · ")),
-    link && h("a", { href: link, target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
+    pageOf(link) && h("a", { href: pageOf(link), target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
   );
 
 const Step = ({ wait, error }) =>
@@ -129,11 +130,11 @@ const moment = (text) => (text ? Date.parse(text) : null);
 
 /** The task that waits for the refresh that a step belongs to. */
 async function waitOf({ dagId, runId, taskId, mapIndex }) {
-  const path = `dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}/taskInstances`;
-  const { task_instances: waits } = await get(path, { operator: "MstrPublishStatusSensor" });
+  const { instances } = await listed(dagId, runId, { operator: "MstrPublishStatusSensor" });
   const group = taskId.slice(0, taskId.lastIndexOf(".") + 1);
-  const found = waits.filter((each) => each.task_id.startsWith(group) && [mapIndex, -1].includes(each.map_index));
-  return found.length === 1 ? attemptOf(found[0]).place : null;
+  const places = instances.map((each) => attemptOf(each)?.place);
+  const found = places.filter((each) => each?.taskId.startsWith(group) && [mapIndex, -1].includes(each.mapIndex));
+  return found.length === 1 ? found[0] : null;
 }
 
 globalThis["Data model"] = Tab;

@@ -48,7 +48,7 @@ export const short = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…
 
 /** The first sentence of an error, for a row of a table, which tells of what model already. @param {string} text */
 export function firstSentence(text) {
-  const [line] = text.split("\n");
+  const [line] = text.trim().split("\n");
   const end = line.search(/\. [A-Z]/);
   const first = end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
   return first.replace(/\bdata model [0-9A-F]{32}\b/gi, "the data model");

@@ -398,6 +398,7 @@ NOTICES = {
     "forbidden": (403, {"detail": "Forbidden"}, "Ask an administrator of Airflow"),
     "broken": (500, {"detail": "oops"}, "see the API server's log"),
     "away": (None, None, "Airflow does not answer."),
+    "another form": (200, ["a list"], "No data model has been refreshed yet."),
 }
 
 
@@ -423,6 +424,80 @@ def test_a_log_that_the_viewer_may_not_read_leaves_the_rest_of_the_row(open_as: 
 
     expect(row(page, "Customers")).to_contain_text("its log, which says why, is gone or not yours to read")
     expect(row(page, "Orders")).to_contain_text("Fine")
+
+
+ODD_VALUES = (5, 2.5, True, [], ["A"], {}, {"a": {"b": 1}}, None, "")
+ODD_LOG = [
+    *ODD_VALUES,
+    {"event": {"a": 1}, "logger": "airflow_provider_mstr.tasks", "mstr": 5},
+    {
+        "mstr": {
+            "tables": [5, {"id": ["x"], "name": {}}, {"id": "T1", "name": {"a": 1}, "word": [], "state": 7}]
+        }
+    },
+    {"mstr": {"outcome": {"tables": [None], "seconds": "long"}, "published_at": "now"}, "timestamp": 5},
+    {"error_detail": [{"exc_value": {"a": 1}, "exc_type": ["E"]}]},
+]
+
+
+def odd_instances() -> Iterator[Any]:
+    """Return task instances of which each has another field of another type."""
+    for value in ODD_VALUES:
+        yield value
+        whole = ended("Odd", ago=timedelta(hours=1), state="failed", dag_id="odd")
+        for name in (*whole, "rendered_fields"):
+            yield whole | {name: value}
+        for name in ("data_model", "data_model_id", "project_id", "mstr_conn_id", "instance"):
+            yield whole | {"rendered_fields": {name: value}}
+
+
+def test_an_odd_task_instance_costs_no_other_row(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER)
+    errors: list[str] = []
+    pages.page.on("pageerror", lambda error: errors.append(str(error)))
+    lists(pages.page, [*attention(), *odd_instances()])
+    pages.page.route(LOGS, lambda route: route.fulfill(json={"content": ODD_LOG}))
+
+    page = pages.data_models()
+
+    expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago")
+    expect(row(page, "Web sessions")).to_contain_text("Fine")
+    assert {name for _, name in standings(page)} > {"Inventory", "Orders", "Payroll", "Odd"}
+    assert errors == []
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=ascii)
+def test_the_tab_shows_a_refresh_whose_log_and_xcoms_are_odd(
+    value: Any, open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    (run,) = guarded.api("GET", "dags/shown/dagRuns")["dag_runs"]
+    pages = open_as(VIEWER)
+    errors: list[str] = []
+    pages.page.on("pageerror", lambda error: errors.append(str(error)))
+    pages.page.route(LOGS, lambda route: route.fulfill(json={"content": [value, *ODD_LOG]}))
+    pages.page.route("**/xcomEntries/mstr_*", lambda route: route.fulfill(json={"value": value}))
+
+    tab = pages.refresh("shown", run["dag_run_id"], "refresh_retail")
+
+    expect(tab.get_by_role("heading", name="Retail")).to_be_visible()
+    expect(tab.get_by_text("Loaded", exact=True).first).to_be_visible()
+    assert errors == []
+
+
+@pytest.mark.parametrize("link", ["javascript:document.title='owned'", "data:text/html,x", "//x", 5])
+def test_the_tab_links_to_no_more_than_a_web_page(
+    link: Any, open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    (run,) = guarded.api("GET", "dags/shown/dagRuns")["dag_runs"]
+    pages = open_as(VIEWER)
+    pages.page.route(
+        "**/xcomEntries/mstr_data_model_link*", lambda route: route.fulfill(json={"value": link})
+    )
+
+    tab = pages.refresh("shown", run["dag_run_id"], "refresh_retail")
+
+    expect(tab.get_by_role("heading", name="Retail")).to_be_visible()
+    expect(tab.get_by_role("link", name="Open in Strategy")).to_have_count(0)
 
 
 HOUR = 3600 * 1000
