@@ -33,7 +33,7 @@ REFRESH: dict[str, Any] = {
     "task_id": "refresh",
     "data_model_id": RETAIL,
     "deferrable": False,
-    "poll_interval": 0.3,
+    "poll_interval": 0.1,
     "timeout": 60,
 }
 

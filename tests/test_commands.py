@@ -18,7 +18,7 @@ import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
 
-from airflow_provider_mstr import commands, console, transport
+from airflow_provider_mstr import commands, console, hooks, transport
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
 
@@ -441,6 +441,7 @@ def test_a_session_that_cannot_be_closed_is_told_and_fails_nothing(run: Run, mst
     assert (ran.status, "could not be closed and will idle out" in ran.err) == (0, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_an_interruption_stops_the_load_and_closes_the_session(
@@ -531,7 +532,7 @@ def test_a_wrong_password_fails_in_words(
 def test_a_server_that_is_away_fails_in_words(
     run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "PATIENCE", 1.0)
+    monkeypatch.setattr(hooks, "SESSION_PATIENCE", 0.5)
     monkeypatch.setenv("AIRFLOW_CONN_AWAY", connection(mstr_sandbox, host="http://127.0.0.1:9"))
     ran = run("projects", "--conn-id", "away")
     assert (ran.status, ran.out) == (1, "")

@@ -251,6 +251,7 @@ def dbt(tmp_path: Path) -> dict[str, str]:
     return {"PATH": path, "DBT_PROJECT_DIR": str(project)}
 
 
+@pytest.mark.long
 def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
     mstr_sandbox: Sandbox, tmp_path: Path, dbt: dict[str, str]
 ) -> None:
@@ -264,6 +265,7 @@ def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
     }
 
 
+@pytest.mark.long
 @needs.ERROR_IN_A_TRIAL
 @pytest.mark.mstr_sandbox(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
 def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
@@ -277,6 +279,7 @@ def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
         assert line.removesuffix(" ...") in said
 
 
+@pytest.mark.long
 @needs.DAGBAG
 def test_the_tests_of_a_dag_pass_as_the_page_shows_them(tmp_path: Path) -> None:
     whole = os.environ | {"AIRFLOW_HOME": str(tmp_path), "MY_DAGS": str(ROOT / "example_dags")}
@@ -315,6 +318,7 @@ def commands(label: str) -> list[str]:
     return [line.removeprefix("$ ") for line in lines]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_red_one(tmp_path: Path) -> None:
     (serve,) = map(shlex.split, commands("sandbox"))

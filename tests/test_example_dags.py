@@ -26,6 +26,7 @@ def test_the_refresh_in_one_task_defers_and_succeeds(mstr_sandbox: Sandbox, tmp_
     assert [len(tables) for tables in loaded(mstr_sandbox)] == [4]
 
 
+@pytest.mark.long
 @pytest.mark.mstr_sandbox(publish_seconds=2)
 def test_the_refresh_in_steps_ends_with_its_teardown(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
     seen = states("mstr_refresh_in_steps", mstr_sandbox, tmp_path)
@@ -35,6 +36,7 @@ def test_the_refresh_in_steps_ends_with_its_teardown(mstr_sandbox: Sandbox, tmp_
     assert [len(tables) for tables in loaded(mstr_sandbox)] == [4]
 
 
+@pytest.mark.long
 @pytest.mark.mstr_sandbox(publish_seconds=2)
 def test_the_refresh_after_loads_publishes_just_the_tables_they_fed(
     mstr_sandbox: Sandbox, tmp_path: Path
@@ -47,6 +49,7 @@ def test_the_refresh_after_loads_publishes_just_the_tables_they_fed(
     assert loaded(mstr_sandbox) == [{"lu_store": "upsert", "ytd_day": "replace"}]
 
 
+@pytest.mark.long
 @pytest.mark.mstr_sandbox(publish_seconds=1)
 def test_the_mapped_refresh_refreshes_each_data_model(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
     states("mstr_refresh_many", mstr_sandbox, tmp_path)
@@ -56,6 +59,7 @@ def test_the_mapped_refresh_refreshes_each_data_model(mstr_sandbox: Sandbox, tmp
     assert models == {"Retail", "Finance", "Supply Chain"}
 
 
+@pytest.mark.long
 @pytest.mark.mstr_sandbox(publish_seconds=1)
 def test_the_refresh_on_assets_publishes_just_the_tables_whose_loads_it_waits_for(
     mstr_sandbox: Sandbox, tmp_path: Path
@@ -65,6 +69,7 @@ def test_the_refresh_on_assets_publishes_just_the_tables_whose_loads_it_waits_fo
     assert loaded(mstr_sandbox) == [{"lu_store": "upsert", "ytd_day": "replace"}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dag_id", ["mstr_load_assets", "mstr_report_on_assets"])
 def test_what_stands_before_and_after_that_refresh_can_be_run_by_hand(
     dag_id: str, mstr_sandbox: Sandbox, tmp_path: Path

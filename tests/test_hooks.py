@@ -318,6 +318,7 @@ def test_a_host_that_cannot_be_reached_is_told_in_words(connect: Connect, host: 
     assert "Check that the Library server can be reached" in said
 
 
+@pytest.mark.usefixtures("quickly_gives_up")
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_server_that_is_not_strategy_is_told_in_words(connect: Connect, status: int) -> None:
     page = answer(status, b"<html>Welcome to nginx</html>", ("Content-Type", "text/html"))
@@ -327,12 +328,14 @@ def test_a_server_that_is_not_strategy_is_told_in_words(connect: Connect, status
     assert "Library URL" in said
 
 
+@pytest.mark.usefixtures("quickly_gives_up")
 def test_a_forgotten_path_of_the_library_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect) -> None:
     works, said = connect(host=mstr_sandbox.origin).test_connection()
     assert not works
     assert "/MicroStrategyLibrary" in said
 
 
+@pytest.mark.usefixtures("quickly_gives_up")
 def test_a_redirect_to_a_login_page_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect) -> None:
     mstr_sandbox.add_fault("login", "redirect", times=None, location="https://sso.example.com/saml?t=1")
     works, said = connect().test_connection()

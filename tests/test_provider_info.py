@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -146,33 +147,56 @@ def test_what_airflow_and_pytest_always_import_is_light(module: str) -> None:
     assert "airflow_provider_mstr" in loaded
 
 
-@pytest.mark.parametrize("module", ["hooks", "assets", "operators", "sensors", "task_groups"])
-def test_what_dag_files_import_loads_neither_a_connection_library_nor_openlineage(module: str) -> None:
-    heavy = {"requests", "aiohttp", "openlineage", "statsd"}
+# After what a DAG file imports anyway, each module is imported in a fork of its own.
+LOADED_BY = """\
+import json, os, sys
+from airflow.providers.common.compat import sdk
+for name in {names}:
+    getattr(sdk, name)
+before = set(sys.modules)
+for module in {modules}:
+    if not os.fork():
+        __import__("airflow_provider_mstr." + module)
+        print(json.dumps([module, sorted(set(sys.modules) - before)]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def loaded_by(modules: Sequence[str], after: Sequence[str]) -> dict[str, set[str]]:
+    """Return what each module of the package loads.
+
+    :param after: what is imported of Airflow before
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED_BY.format(names=[*after], modules=[*modules])],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    loaded = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
+    assert loaded.keys() == {*modules}
+    for module, names in loaded.items():
+        assert f"airflow_provider_mstr.{module}" in names
+    return {module: set(names) for module, names in loaded.items()}
+
+
+def test_what_dag_files_import_loads_neither_a_connection_library_nor_openlineage() -> None:
     # Airflow 2 loads requests itself.
-    code = (
-        "import sys; from airflow.providers.common.compat.sdk import BaseHook; before = set(sys.modules);"
-        f"import airflow_provider_mstr.{module}; print({heavy} & set(sys.modules) - before or False)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    assert done.stdout.split()[-1] == "False"
+    each = loaded_by(["hooks", "assets", "operators", "sensors", "task_groups"], after=["BaseHook"])
+
+    for module, loaded in each.items():
+        assert loaded & {"requests", "aiohttp", "openlineage", "statsd"} == set(), module
 
 
-@pytest.mark.parametrize("module", ["operators", "sensors", "task_groups", "assets"])
-def test_what_dag_files_import_brings_no_module_that_only_a_running_task_needs(module: str) -> None:
-    code = (
-        "import json, sys; from airflow.providers.common.compat import sdk;"
-        "sdk.DAG, sdk.BaseOperator, sdk.BaseSensorOperator, sdk.TaskGroup, sdk.XComArg;"
-        f"before = set(sys.modules); import airflow_provider_mstr.{module};"
-        "print(json.dumps(sorted(set(sys.modules) - before)))"
+def test_what_dag_files_import_brings_no_module_that_only_a_running_task_needs() -> None:
+    each = loaded_by(
+        ["operators", "sensors", "task_groups", "assets"],
+        after=["DAG", "BaseOperator", "BaseSensorOperator", "TaskGroup", "XComArg"],
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert f"airflow_provider_mstr.{module}" in loaded
-    at_run_time = {f"airflow_provider_mstr.{name}" for name in runtime.__all__ if name != module}
-    assert loaded & (at_run_time | set(HEAVY)) == set()
-    assert len(loaded) < 20
+
+    for module, loaded in each.items():
+        at_run_time = {f"airflow_provider_mstr.{name}" for name in runtime.__all__ if name != module}
+        assert loaded & (at_run_time | set(HEAVY)) == set(), module
+        assert len(loaded) < 20, module

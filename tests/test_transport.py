@@ -1024,6 +1024,7 @@ def test_a_refused_login_names_no_secret(drive: Drive, sandbox: Sandbox) -> None
     assert "not-the-password" not in f"{error}{error!r}"
 
 
+@pytest.mark.usefixtures("soon")
 def test_an_unknown_path_of_the_server_is_not_the_library(drive: Drive, sandbox: Sandbox) -> None:
     error = refusal(drive, at(f"{sandbox.origin}/Elsewhere"), procedures.login(CREDENTIALS))
     assert isinstance(error, NotUnderstood)
