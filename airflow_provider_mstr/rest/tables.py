@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
 from airflow_provider_mstr.rest.literals import is_nothing, value_of
+from airflow_provider_mstr.rest.text import clean
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -160,6 +161,7 @@ def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPoli
 
 
 def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
+    name = clean(name)
     found = [table for table in model if table.id.upper() == name.upper() or table.name == name]
     found = found or [table for table in model if table.name.casefold() == name.casefold()]
     if not found:
