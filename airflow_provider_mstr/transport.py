@@ -8,11 +8,12 @@ import json
 import logging
 import math
 import os
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
@@ -29,7 +30,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 
 from airflow_provider_mstr import __version__
 from airflow_provider_mstr.connection import LibraryServer
-from airflow_provider_mstr.punctual import PunctualAdapter
+from airflow_provider_mstr.punctual import InvalidHTTPError, PunctualAdapter
+from airflow_provider_mstr.rest.body import ACCEPT_ENCODING, BodyReader
 from airflow_provider_mstr.rest.errors import (
     CertificateRefused,
     InvalidInput,
@@ -65,6 +67,12 @@ ODD_ANSWERS = 3
 
 _CHUNK = 65536
 
+# A header may go on in a line that begins with a space (RFC 9112, 5.2); aiohttp joins these itself.
+_FOLD = re.compile(r"\s*[\r\n]+\s*")
+
+# To parse a larger body takes long enough to be no work for the event loop.
+_MAX_BYTES_ON_LOOP = 2**18
+
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, UnicodeError)
 
 
@@ -81,6 +89,19 @@ class _Driver:
     def _ask_again(self, state: tenacity.RetryCallState) -> None:
         self.retries += 1
         _tell(state)
+
+    def _unreachable(
+        self, request: Request[Any], error: Exception, *, nothing_done: bool
+    ) -> ServerUnavailable:
+        why = in_words(error, self._wire.seconds_for(request))
+        return ServerUnavailable(f"could not {request.purpose}: {why}", nothing_done=nothing_done)
+
+    def _untrusted(self, request: Request[Any], error: Exception) -> MstrError:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) or isinstance(
+            error, aiohttp.ClientConnectorCertificateError
+        ):
+            return CertificateRefused(f"could not {request.purpose}: the server's certificate is not trusted")
+        return self._unreachable(request, error, nothing_done=False)
 
 
 class SyncDriver(_Driver):
@@ -129,11 +150,14 @@ class SyncDriver(_Driver):
 
     def _ask(self, request: Request[T]) -> Answer[T]:
         try:
-            return decipher(request, self._exchange(request))
+            response = self._exchange(request)
+        except (InvalidHTTPError, NotUnderstood) as error:
+            raise _invalid(request, error) from None
         except requests.exceptions.SSLError as error:
-            raise _untrusted(request, error) from None
+            raise self._untrusted(request, error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise _unreachable(request, error, nothing_done=_never_connected(error)) from None
+            raise self._unreachable(request, error, nothing_done=_never_connected(error)) from None
+        return decipher(request, response)
 
     def _exchange(self, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
@@ -149,12 +173,14 @@ class SyncDriver(_Driver):
             allow_redirects=False,
             stream=True,
         ) as response:
-            body = bytearray()
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
+            headers = ((name, _FOLD.sub(" ", value)) for name, value in response.raw.headers.iteritems())
+            head = Response(response.status_code, tuple(headers))
+            body = BodyReader(head.header("Content-Encoding"))
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                body.feed(chunk)
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout("the answer does not end")
-            return Response(response.status_code, tuple(response.raw.headers.iteritems()), bytes(body))
+            return replace(head, body=body.finish())
 
 
 class AsyncDriver(_Driver):
@@ -202,12 +228,20 @@ class AsyncDriver(_Driver):
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
-            return decipher(request, await self._exchange(client, request))
+            response = await self._exchange(client, request)
         except aiohttp.ClientSSLError as error:
-            raise _untrusted(request, error) from None
+            raise self._untrusted(request, error) from None
+        except NotUnderstood as error:
+            raise _invalid(request, error) from None
         except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            # Where a proxy or a redirect is the reason, it is of a narrower kind.
+            if type(error) is aiohttp.ClientResponseError:
+                raise _invalid(request, error) from None
             never_connected = isinstance(error, _NEVER_CONNECTED)
-            raise _unreachable(request, error, nothing_done=never_connected) from None
+            raise self._unreachable(request, error, nothing_done=never_connected) from None
+        if len(response.body) > _MAX_BYTES_ON_LOOP:
+            return await asyncio.to_thread(decipher, request, response)
+        return decipher(request, response)
 
     async def _exchange(self, client: aiohttp.ClientSession, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
@@ -222,7 +256,11 @@ class AsyncDriver(_Driver):
             proxy=self._wire.proxy,
             allow_redirects=False,
         ) as response:
-            return Response(response.status, tuple(response.headers.items()), await response.read())
+            head = Response(response.status, tuple(response.headers.items()))
+            body = BodyReader(head.header("Content-Encoding"))
+            async for chunk in response.content.iter_any():
+                body.feed(chunk)
+            return replace(head, body=body.finish())
 
 
 @dataclass(frozen=True)
@@ -267,6 +305,7 @@ class Wire:
         """Return all headers of the request."""
         return {
             "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
             "Content-Type": "application/json",
             "User-Agent": f"airflow-provider-mstr/{__version__}",
             **request.headers,
@@ -299,7 +338,7 @@ def _repetition(request: Request[Any], spent: float = 0.0) -> dict[str, Any]:
 def _may_pass(request: Request[Any], error: BaseException) -> bool:
     if isinstance(error, ServerUnavailable):
         return request.repeatable or error.nothing_done
-    return request.repeatable and isinstance(error, NotUnderstood)
+    return request.repeatable and isinstance(error, NotUnderstood) and not error.too_large
 
 
 class _StopAtOddAnswers(tenacity.stop.stop_base):
@@ -334,16 +373,11 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
 
 
-def _unreachable(request: Request[Any], error: Exception, *, nothing_done: bool) -> ServerUnavailable:
-    return ServerUnavailable(f"could not {request.purpose}: {in_words(error)}", nothing_done=nothing_done)
-
-
-def _untrusted(request: Request[Any], error: Exception) -> MstrError:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error) or isinstance(
-        error, aiohttp.ClientConnectorCertificateError
-    ):
-        return CertificateRefused(f"could not {request.purpose}: the server's certificate is not trusted")
-    return _unreachable(request, error, nothing_done=False)
+def _invalid(request: Request[Any], error: Exception) -> NotUnderstood:
+    """Return that an answer makes no sense; nothing of it is quoted, as a token may be anywhere in it."""
+    if isinstance(error, NotUnderstood):
+        return NotUnderstood(f"could not {request.purpose}: {error.what}", too_large=error.too_large)
+    return NotUnderstood(f"could not {request.purpose}: the answer is not valid HTTP")
 
 
 def _never_connected(error: Exception) -> bool:
@@ -402,7 +436,10 @@ async def _shared_client() -> AsyncIterator[aiohttp.ClientSession]:
     if shared is None:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=75.0)
         client = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_CHUNK
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_field_size=_CHUNK,
+            auto_decompress=False,
         )
         shared = _shared[loop] = _Shared(client)
     shared.users += 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from collections.abc import Iterator
@@ -20,22 +21,33 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
         (requests.ConnectTimeout, aiohttp.ConnectionTimeoutError),
         "no connection comes about in time: a wrong host or port, or a firewall between",
     ),
-    ((requests.Timeout, TimeoutError), "no answer came in time"),
+    ((requests.Timeout, TimeoutError), "no answer within {seconds:g} s"),
+    (
+        (
+            aiohttp.ServerDisconnectedError,
+            aiohttp.ClientPayloadError,
+            http.client.RemoteDisconnected,
+            http.client.IncompleteRead,
+            urllib3.exceptions.IncompleteRead,
+        ),
+        "the connection ended before the whole answer came",
+    ),
 )
 
 _OF_A_PROXY = (urllib3.exceptions.ProxyError, aiohttp.ClientProxyConnectionError)
 
 
-def in_words(error: BaseException) -> str:
+def in_words(error: BaseException, seconds: float) -> str:
     """Return what went wrong on the network.
 
     :param error: what requests or aiohttp raised
+    :param seconds: how long the answer was waited for at most
     """
     chain = list(_chain(error))
     by = "at the proxy, " if any(isinstance(each, _OF_A_PROXY) for each in chain) else ""
     for kinds, words in _WORDS:
         if any(isinstance(each, kinds) for each in chain):
-            return f"{by}{words}"
+            return f"{by}{words.format(seconds=seconds)}"
     said = [each.strerror for each in chain if isinstance(each, OSError) and each.strerror]
     return f"{by}{type(error).__name__}{f': {said[-1]}' if said else ''}"
 
