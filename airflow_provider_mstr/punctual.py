@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A requests adapter that bounds the time to a response's head as a whole, not only each read of it."""
+"""A requests adapter that reads the head of a response strictly, and within the time limit as a whole."""
 
 from __future__ import annotations
 
+import io
+import re
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from typing import Any, TypeAlias, cast
 
 from requests.adapters import HTTPAdapter
@@ -18,11 +21,24 @@ from urllib3.exceptions import NewConnectionError
 
 Connect: TypeAlias = Callable[[str, int, float], socket.socket]
 
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] +\d{3}(?: [^\0\r\n]*)?\r?\n")
+_HEADER = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*"
+_FIRST_HEADER_LINE = re.compile(rb"(?:%b)?\r?\n" % _HEADER)
+_HEADER_LINE = re.compile(rb"(?:%b|[ \t][^\0\r\n]*)?\r?\n" % _HEADER)
+_CHUNK_OR_TRAILER_LINE = re.compile(rb"(?:[0-9a-fA-F]{1,16}[ \t]*(?:;[^\0\r\n]*)?|%b)?\r?\n" % _HEADER)
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+
+class InvalidHTTPError(Exception):
+    """What came is no response of HTTP, or has a head that can be read in more than one way."""
+
 
 class PunctualAdapter(HTTPAdapter):
-    """Breaks the connection where the head of a response has not come within the read time limit.
+    """Refuses a malformed head, and breaks the connection where it has not come within the read time limit.
 
-    A server that sends a header a byte at a time would otherwise hold a worker for hours.
+    urllib3 would log the lines behind a malformed one, tokens and cookies among them. A server that sends a
+    header a byte at a time would otherwise hold a worker for hours.
 
     :param context: the TLS context of every connection, also of those to a proxy
     :param connect: what opens a socket to a host and port within so many seconds, instead of urllib3
@@ -49,6 +65,61 @@ class PunctualAdapter(HTTPAdapter):
         """Leave the certificates to the TLS context, to which requests would add its own."""
 
 
+class _StrictStream(io.BufferedReader):
+    """Reads lines of which none may be cut off or malformed."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._expected = _STATUS_LINE
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if len(line) == size:
+            return line
+        if not line.endswith(b"\n"):
+            raise RemoteDisconnected("the connection ended")
+        self._check(line)
+        return line
+
+    def end_head(self) -> None:
+        """Expect the lines between the chunks of a body from now on."""
+        self._expected = _CHUNK_OR_TRAILER_LINE
+
+    def _check(self, line: bytes) -> None:
+        if not self._expected.fullmatch(line):
+            raise InvalidHTTPError
+        if self._expected is _STATUS_LINE:
+            self._expected = _FIRST_HEADER_LINE
+        elif self._expected is not _CHUNK_OR_TRAILER_LINE:
+            self._expected = _HEADER_LINE if line.strip(b"\r\n") else _STATUS_LINE
+
+
+class _StrictResponse(HTTPResponse):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stream = _StrictStream(self.fp.detach())
+        self.fp = self._stream
+
+    def begin(self, *args: Any, **kwargs: Any) -> None:
+        """Read the head; interim answers (1xx) are skipped."""
+        try:
+            super().begin(*args, **kwargs)
+            while 101 < self.status < 200:
+                # As it was before the first head, or the next one is not read.
+                self.headers = None  # type: ignore[assignment]
+                super().begin(*args, **kwargs)
+        except RemoteDisconnected:
+            raise
+        except HTTPException:
+            raise InvalidHTTPError from None
+        self._stream.end_head()
+        lengths = set(self.headers.get_all("Content-Length", ()))
+        if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+            raise InvalidHTTPError
+        if lengths and self.headers["Transfer-Encoding"]:
+            raise InvalidHTTPError
+
+
 class _Connection(HTTPConnection):
     """A connection whose socket something else than urllib3 may open."""
 
@@ -66,12 +137,18 @@ class _Connection(HTTPConnection):
 
 
 class _PunctualConnection(_Connection):
+    debuglevel = 0  # http.client would print each header
+    response_class = _StrictResponse
+
     def getresponse(self) -> Any:
         with _broken_after(self.timeout, self.sock):
             return super().getresponse()
 
 
 class _PunctualTLSConnection(_Connection, HTTPSConnection):
+    debuglevel = 0
+    response_class = _StrictResponse
+
     def getresponse(self) -> Any:
         with _broken_after(self.timeout, self.sock):
             return super().getresponse()
@@ -104,10 +181,15 @@ def _broken_after(seconds: Any, connection: socket.socket | None) -> Iterator[No
     timer.daemon = True
     timer.start()
     try:
-        yield
+        try:
+            yield
+        finally:
+            timer.cancel()
+            # It may be breaking the connection off right now, and what is read after that is cut.
+            timer.join()
     except Exception:
         if broken.is_set():
             raise TimeoutError from None
         raise
-    finally:
-        timer.cancel()
+    if broken.is_set():
+        raise TimeoutError

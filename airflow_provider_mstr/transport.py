@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import math
+import re
 import socket
 import ssl
 import time
@@ -30,7 +31,8 @@ import yarl
 from airflow_provider_mstr import __version__
 from airflow_provider_mstr.connection import LibraryServer
 from airflow_provider_mstr.proxies import Proxy
-from airflow_provider_mstr.punctual import PunctualAdapter
+from airflow_provider_mstr.punctual import InvalidHTTPError, PunctualAdapter
+from airflow_provider_mstr.rest.body import ACCEPT_ENCODING, BodyReader
 from airflow_provider_mstr.rest.errors import (
     MstrError,
     NotUnderstood,
@@ -64,6 +66,12 @@ LONGEST_PAUSE = 15.0
 ODD_ANSWERS = 3
 
 _CHUNK = 65536
+
+# A header may go on in a line that begins with a space (RFC 9112, 5.2); aiohttp joins these itself.
+_FOLD = re.compile(r"\s*[\r\n]+\s*")
+
+# To parse a larger body takes long enough to be no work for the event loop.
+_MAX_BYTES_ON_LOOP = 2**18
 
 _NEVER_CONNECTED = (
     aiohttp.ClientConnectorError,
@@ -104,7 +112,12 @@ class _Driver:
     def _failure(self, request: Request[Any], error: Exception, *, nothing_done: bool) -> MstrError:
         wire = self._wire
         return network_error(
-            request.purpose, error, proxy=wire.proxy, trust=wire.trust, nothing_done=nothing_done
+            request.purpose,
+            error,
+            proxy=wire.proxy,
+            trust=wire.trust,
+            seconds=wire.seconds_for(request),
+            nothing_done=nothing_done,
         )
 
 
@@ -155,9 +168,12 @@ class SyncDriver(_Driver):
 
     def _ask(self, request: Request[T]) -> Answer[T]:
         try:
-            return self._read(request, self._exchange(request))
+            response = self._exchange(request)
+        except (InvalidHTTPError, NotUnderstood) as error:
+            raise _invalid(request, error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise self._failure(request, error, nothing_done=_never_connected(error)) from None
+        return self._read(request, response)
 
     def _exchange(self, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
@@ -173,12 +189,14 @@ class SyncDriver(_Driver):
             allow_redirects=False,
             stream=True,
         ) as response:
-            body = bytearray()
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
+            headers = ((name, _FOLD.sub(" ", value)) for name, value in response.raw.headers.iteritems())
+            head = Response(response.status_code, tuple(headers))
+            body = BodyReader(head.header("Content-Encoding"))
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                body.feed(chunk)
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout("the answer does not end")
-            return Response(response.status_code, tuple(response.raw.headers.iteritems()), bytes(body))
+            return replace(head, body=body.finish())
 
 
 class AsyncDriver(_Driver):
@@ -226,10 +244,18 @@ class AsyncDriver(_Driver):
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
         try:
-            return self._read(request, await self._exchange(client, request))
+            response = await self._exchange(client, request)
+        except NotUnderstood as error:
+            raise _invalid(request, error) from None
         except _NO_ANSWER as error:
+            # Where a proxy or a redirect is the reason, it is of a narrower kind.
+            if type(error) is aiohttp.ClientResponseError:
+                raise _invalid(request, error) from None
             never_connected = isinstance(error, _NEVER_CONNECTED)
             raise self._failure(request, error, nothing_done=never_connected) from None
+        if len(response.body) > _MAX_BYTES_ON_LOOP:
+            return await asyncio.to_thread(self._read, request, response)
+        return self._read(request, response)
 
     async def _exchange(self, client: aiohttp.ClientSession, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
@@ -244,7 +270,11 @@ class AsyncDriver(_Driver):
             proxy=self._wire.http_proxy,
             allow_redirects=False,
         ) as response:
-            return Response(response.status, tuple(response.headers.items()), await response.read())
+            head = Response(response.status, tuple(response.headers.items()))
+            body = BodyReader(head.header("Content-Encoding"))
+            async for chunk in response.content.iter_any():
+                body.feed(chunk)
+            return replace(head, body=body.finish())
 
 
 @dataclass(frozen=True)
@@ -310,6 +340,7 @@ class Wire:
         """Return all headers of the request."""
         headers = {
             "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
             "Content-Type": "application/json",
             "User-Agent": f"airflow-provider-mstr/{__version__}",
             **request.headers,
@@ -347,7 +378,7 @@ def _repetition(request: Request[Any], spent: float = 0.0) -> dict[str, Any]:
 def _may_pass(request: Request[Any], error: BaseException) -> bool:
     if isinstance(error, ServerUnavailable):
         return request.repeatable or error.nothing_done
-    return request.repeatable and isinstance(error, NotUnderstood)
+    return request.repeatable and isinstance(error, NotUnderstood) and not error.too_large
 
 
 class _StopAtOddAnswers(tenacity.stop.stop_base):
@@ -382,6 +413,13 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
 
 
+def _invalid(request: Request[Any], error: Exception) -> NotUnderstood:
+    """Return that an answer makes no sense; nothing of it is quoted, as a token may be anywhere in it."""
+    if isinstance(error, NotUnderstood):
+        return NotUnderstood(f"could not {request.purpose}: {error.what}", too_large=error.too_large)
+    return NotUnderstood(f"could not {request.purpose}: the answer is not valid HTTP")
+
+
 def _never_connected(error: Exception) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, urllib3.exceptions.ProxyError):
@@ -410,7 +448,10 @@ async def _shared_client(socks: Proxy | None) -> AsyncIterator[aiohttp.ClientSes
         connect = aiohttp.TCPConnector if socks is None else socks.connector
         connector = connect(limit=0, keepalive_timeout=75.0)
         client = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), max_field_size=_CHUNK
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_field_size=_CHUNK,
+            auto_decompress=False,
         )
         shared = clients[socks] = _Shared(client)
     shared.users += 1

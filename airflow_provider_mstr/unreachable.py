@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import socket
 import ssl
@@ -41,7 +42,17 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
         (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, aiohttp.ConnectionTimeoutError),
         "no connection comes about in time: a wrong host or port, or a firewall between",
     ),
-    ((requests.Timeout, TimeoutError), "no answer came in time"),
+    ((requests.Timeout, TimeoutError), "no answer within {seconds:g} s"),
+    (
+        (
+            aiohttp.ServerDisconnectedError,
+            aiohttp.ClientPayloadError,
+            http.client.RemoteDisconnected,
+            http.client.IncompleteRead,
+            urllib3.exceptions.IncompleteRead,
+        ),
+        "the connection ended before the whole answer came",
+    ),
     (
         (BadStatusLine, aiohttp.http_exceptions.BadStatusLine),
         "the answer is not HTTP: look at the port, and whether the URL has to begin with https",
@@ -85,7 +96,13 @@ _SOCKS_REFUSED = re.compile("not allowed|not supported", re.IGNORECASE)
 
 
 def network_error(
-    purpose: str, error: Exception, *, proxy: Proxy | None, trust: Trust, nothing_done: bool
+    purpose: str,
+    error: Exception,
+    *,
+    proxy: Proxy | None,
+    trust: Trust,
+    seconds: float,
+    nothing_done: bool,
 ) -> MstrError:
     """Return the error that says what went wrong on the way to the server.
 
@@ -93,6 +110,7 @@ def network_error(
     :param error: what requests or aiohttp raised
     :param proxy: the proxy on the way
     :param trust: what certificates are checked with
+    :param seconds: how long the answer was waited for at most
     :param nothing_done: whether it is certain that the request had no effect
     """
     chain = list(_chain(error))
@@ -109,7 +127,7 @@ def network_error(
             if problem:
                 return ProxyError(f"could not {purpose}: the proxy {proxy} {problem}")
     where = f"at the proxy {proxy}, " if at_proxy else ""
-    what = f"could not {purpose}: {where}{in_words(error)}{_proxy_hint(chain, proxy, at_proxy)}"
+    what = f"could not {purpose}: {where}{in_words(error, seconds)}{_proxy_hint(chain, proxy, at_proxy)}"
     if at_proxy and tls_error is not None:
         return ProxyError(what)
     return ServerUnavailable(what, nothing_done=nothing_done)
@@ -130,10 +148,11 @@ def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
     return ProxyError(f"{what} {_refused(proxy)} (HTTP {status})")
 
 
-def in_words(error: BaseException) -> str:
+def in_words(error: BaseException, seconds: float) -> str:
     """Return what went wrong on the network.
 
     :param error: what requests or aiohttp raised
+    :param seconds: how long the answer was waited for at most
     """
     chain = list(_chain(error))
     tls_error = _tls_error(chain)
@@ -144,7 +163,7 @@ def in_words(error: BaseException) -> str:
             return f"the server cannot be reached: {each}"
     for kinds, words in _WORDS:
         if any(isinstance(each, kinds) for each in chain):
-            return words
+            return words.format(seconds=seconds)
     said = [each.strerror for each in chain if isinstance(each, OSError) and each.strerror]
     return f"{type(error).__name__}{f': {said[-1]}' if said else ''}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,11 @@ JSON = st.recursive(
     max_leaves=6,
 )
 ODD = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=3), SCALARS, max_size=2)
+
+
+def is_harmful(text: str) -> bool:
+    """Whether a text has line breaks, controls, invisible characters or halves of surrogate pairs."""
+    return not {unicodedata.category(each) for each in text}.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def holding(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -8,7 +8,6 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-import aiohttp
 import airflow
 import pytest
 from airflow.plugins_manager import AirflowPlugin
@@ -61,10 +60,6 @@ ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells n
 PARALLEL = _feature(
     not _module("airflow.executors.sequential_executor"),
     "before 3.0, Airflow runs one task at a time on SQLite",
-)
-MEMBERS = _feature(
-    tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14),
-    "before 3.14, aiohttp reads the first part of a body that was zipped in parts",
 )
 RENDERED_IN_LISTS = _feature(
     _says("airflow.api_fastapi.common.db.task_instances", "rendered_task_instance_fields"),

@@ -158,7 +158,7 @@ def test_a_user_without_access_is_told_so_and_logged_out(mstr_sandbox: Sandbox) 
 def test_a_server_that_is_stuck_is_not_waited_for(call: str, mstr_sandbox: Sandbox) -> None:
     mstr_sandbox.add_fault(call, "slow_before", seconds=30)
     begun = time.monotonic()
-    assert "no answer came in time" in complaint(mstr_sandbox).what
+    assert "no answer within " in complaint(mstr_sandbox).what
     assert time.monotonic() - begun < 10
 
 

@@ -18,7 +18,7 @@ import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
 
-from airflow_provider_mstr import commands, console, hooks, transport
+from airflow_provider_mstr import commands, console, hooks
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
 

@@ -21,7 +21,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import needs
 import pytest
 import tenacity
 from certificates import Authority
@@ -386,7 +385,8 @@ def _silence(line: Line) -> None:
 
 def _part_then(end: Callable[[Line], None], *headers: tuple[str, str]) -> Callable[[Line], None]:
     def reply(line: Line) -> None:
-        line.send(answer(200, b'{"status": 1', *(headers or (("Content-Length", "400"),))))
+        part = b'c\r\n{"status": 1\r\n' if headers else b'{"status": 1'
+        line.send(answer(200, part, *(headers or (("Content-Length", "400"),))))
         time.sleep(0.05)
         end(line)
 
@@ -435,8 +435,6 @@ UNENDING: dict[str, Reply] = {
             _part_then(_close, ("Transfer-Encoding", "chunked")), id="body of chunks without its end"
         ),
         pytest.param(b"HTTP/1.1 2", id="not even a status"),
-        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="not HTTP"),
-        pytest.param(answer(200, b"not zipped", ("Content-Encoding", "gzip")), id="not zipped as it says"),
     ],
 )
 def test_an_answer_that_is_lost_may_have_done_its_work(drive: Drive, reply: Reply) -> None:
@@ -456,6 +454,7 @@ def test_an_answer_that_does_not_end_is_given_up_at_the_time_limit(drive: Drive,
         error = refusal(drive, at(server.url, timeout=LIMIT), once)
         assert time.monotonic() - begun < 2 * LIMIT + SLACK
     assert isinstance(error, ServerUnavailable)
+    assert error.what == "could not ask: no answer within 0.5 s"
     assert not error.nothing_done
     assert len(server.heard) == 1
 
@@ -936,7 +935,6 @@ def _in_pieces(data: bytes, size: int) -> Callable[[Line], None]:
                 ("Content-Encoding", "gzip"),
             ),
             id="zipped in two members",
-            marks=needs.MEMBERS,
         ),
         pytest.param(answer(200, _chunked(BODY, 100), ("Transfer-Encoding", "chunked")), id="in many chunks"),
         pytest.param(

@@ -41,7 +41,9 @@ class Version:
 
         :param told: what stands where the version should
         """
-        numbers = re.match(r"\s*(\d{1,9}(?:\.\d{1,9})*)", told, re.ASCII) if isinstance(told, str) else None
+        numbers = (
+            re.match(r"\s*(\d{1,9}(?:\.\d{1,9}){0,7})", told, re.ASCII) if isinstance(told, str) else None
+        )
         if numbers is None:
             return None
         return cls(numbers[1], tuple(int(number) for number in numbers[1].split(".")))

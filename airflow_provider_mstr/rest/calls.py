@@ -88,8 +88,8 @@ class Listing(Generic[Row]):
     def every_row(self, session: Session, project_id: str | None = None) -> Procedure[tuple[Row, ...]]:
         """Return every row, each once.
 
-        All are asked for at once; where that is refused, or fewer come than the server says there are, page
-        by page.
+        All are asked for at once; where that is refused, is more than an answer may hold, or fewer come than
+        the server says there are, page by page.
 
         :param session: the session to ask in
         :param project_id: the project the list is about; None for a list about no project
@@ -100,8 +100,9 @@ class Listing(Generic[Row]):
         for _ in range(MOST_PAGES):
             try:
                 total, rows = yield from self._part(session, project_id, offset, limit)
-            except InvalidRequest:
-                if limit > 0:
+            except (InvalidRequest, NotUnderstood) as error:
+                all_is_too_much = isinstance(error, InvalidRequest) or error.too_large
+                if limit > 0 or not all_is_too_much:
                     raise
                 limit = PAGE_SIZE
                 continue

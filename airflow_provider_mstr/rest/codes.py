@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.errors import MstrError
@@ -32,6 +33,18 @@ def signed(hexadecimal: int) -> int:
     :param hexadecimal: the code as it stands in hexadecimal tables
     """
     return hexadecimal - (1 << 32)
+
+
+def number_of(value: Any) -> int | None:
+    """Return the I-Server's number that a server sent; None where it is none, or has more than 32 bits.
+
+    :param value: a number, or a number as text, as one endpoint sends it (3.5)
+    """
+    try:
+        number = int(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+    return number if number is not None and abs(number) < 1 << 32 else None
 
 
 NO_SUCH_OBJECT = -2147216373

@@ -165,13 +165,22 @@ class ServerUnavailable(MstrError):
 
 
 class NotUnderstood(MstrError):
-    """An answer came, but not one of the API's."""
+    """An answer came, but not one of the API's.
+
+    :param what: what happened
+    :param reply: the server's own words, where it said anything
+    :param too_large: whether more came than is read of one answer; less may come where less is asked for
+    """
 
     advice = (
         "Check that the connection's host is the Library URL (it usually ends with /MicroStrategyLibrary) "
         "and that no proxy or login page stands before it."
     )
     mended_by_time = True
+
+    def __init__(self, what: str, reply: ServerReply | None = None, *, too_large: bool = False) -> None:
+        super().__init__(what, reply)
+        self.too_large = too_large
 
 
 class PublishFailed(MstrError):

@@ -12,6 +12,7 @@ from airflow_provider_mstr.rest.errors import InvalidInput, NotFound, NotUnderst
 from airflow_provider_mstr.rest.protocol import Procedure, Response, json_object
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import is_id
+from airflow_provider_mstr.rest.text import clean, object_id
 from airflow_provider_mstr.rest.words import called, first_of
 
 # What tells a Mosaic data model from other datasets, such as push data cubes (docs/strategy-rest-api.md 6).
@@ -171,11 +172,11 @@ def _hit(entry: Any) -> Hit:
     ancestors = said.get("ancestors")
     return Hit(
         id=said["id"],
-        name=str(said.get("name") or said["id"]),
-        kind=(str(said.get("subtype")), str(said.get("extType"))),
+        name=clean(str(said.get("name") or "")) or said["id"],
+        kind=(clean(str(said.get("subtype"))), clean(str(said.get("extType")))),
         serve_mode=_serve_mode(said.get("viewMedia")),
         folder=tuple(
-            str(each["name"])
+            clean(str(each["name"]))
             for each in (ancestors if isinstance(ancestors, list) else ())
             if isinstance(each, dict) and each.get("name")
         ),
@@ -203,7 +204,7 @@ def _user_connection(entry: Any) -> UserConnection:
 
 
 def _text(said: Any) -> str:
-    return "" if said is None else str(said)
+    return "" if said is None else clean(str(said))
 
 
 def _whole(said: Any) -> int | None:
@@ -213,6 +214,7 @@ def _whole(said: Any) -> int | None:
 def _entry(entry: Any, what: str) -> dict[str, Any]:
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
         raise NotUnderstood(f"{what} came in an unknown form")
+    object_id(entry["id"], what)
     return entry
 
 
@@ -225,4 +227,4 @@ def _nodes(response: Response) -> tuple[str, ...]:
     if not isinstance(listed, list) or not all(isinstance(node, dict) for node in listed):
         raise NotUnderstood("the nodes came in an unknown form")
     running = (node for node in listed if node.get("status", "running") == "running")
-    return tuple(str(node["name"]) for node in running if node.get("name"))
+    return tuple(object_id(str(node["name"]), "a node") for node in running if node.get("name"))

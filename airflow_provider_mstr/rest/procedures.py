@@ -35,6 +35,7 @@ from airflow_provider_mstr.rest.publication import PublishStatus
 from airflow_provider_mstr.rest.session import TOKEN_HEADER, Credentials, Session
 from airflow_provider_mstr.rest.sources import SourcePage
 from airflow_provider_mstr.rest.tables import Table, TableRefresh, is_id
+from airflow_provider_mstr.rest.text import clean, object_id
 from airflow_provider_mstr.rest.words import called
 
 T = TypeVar("T")
@@ -127,13 +128,13 @@ def logout(session: Session, patience: float | None = None) -> Procedure[None]:
         return
 
 
-def session_status(session: Session) -> Procedure[dict[str, Any]]:
+def session_status(session: Session) -> Procedure[dict[str, int]]:
     """Return the session's limits (``GET /api/sessions``); takes none of a project's places (1.6).
 
     :param session: the session to ask about
     :raises SessionLost: where it is over
     """
-    return (yield from within(session, "ask about the session", "GET", "/api/sessions", json_object))
+    return (yield from within(session, "ask about the session", "GET", "/api/sessions", _numbers))
 
 
 def list_projects(session: Session, patience: float | None = None) -> Procedure[tuple[Project, ...]]:
@@ -220,8 +221,7 @@ def create_instance(session: Session, project_id: str, data_model_id: str) -> Pr
     """
     path = f"/api/dataModels/{quote(data_model_id, safe='')}/instances"
     purpose = f"create an instance of data model {data_model_id}"
-    reads = required_header(INSTANCE_HEADER)
-    instance_id = yield from within(session, purpose, "POST", path, reads, project_id)
+    instance_id = yield from within(session, purpose, "POST", path, _instance_id, project_id)
     return DataModelInstance(session, project_id, data_model_id, instance_id)
 
 
@@ -367,6 +367,14 @@ def _of_instance(
         raise InstanceLost(error.what, error.reply) from None
 
 
+def _numbers(response: Response) -> dict[str, int]:
+    return {name: value for name, value in json_object(response).items() if type(value) is int}
+
+
+def _instance_id(response: Response) -> str:
+    return object_id(required_header(INSTANCE_HEADER)(response), "the data model instance")
+
+
 def _projects(response: Response) -> tuple[Project, ...]:
     said = response.json()
     if not isinstance(said, list):
@@ -374,7 +382,9 @@ def _projects(response: Response) -> tuple[Project, ...]:
     named = [entry for entry in said if isinstance(entry, dict) and entry.keys() >= {"id", "name"}]
     if said and not named:
         raise NotUnderstood("the projects came in an unknown form")
-    return tuple(Project(str(entry["id"]), str(entry["name"])) for entry in named)
+    return tuple(
+        Project(object_id(str(entry["id"]), "a project"), clean(str(entry["name"]))) for entry in named
+    )
 
 
 def _data_model(response: Response) -> DataModel:
@@ -383,7 +393,9 @@ def _data_model(response: Response) -> DataModel:
     if not isinstance(information, dict) or "objectId" not in information:
         raise NotUnderstood("the data model came in an unknown form")
     return DataModel(
-        str(information["objectId"]), str(information.get("name", "")), str(said.get("dataServeMode", ""))
+        object_id(str(information["objectId"]), "the data model"),
+        clean(str(information.get("name", ""))),
+        clean(str(said.get("dataServeMode", ""))),
     )
 
 
@@ -391,7 +403,8 @@ def _table(entry: Any) -> Table:
     information = entry.get("information") if isinstance(entry, dict) else None
     if not isinstance(information, dict) or not isinstance(information.get("objectId"), str):
         raise NotUnderstood("a table came in an unknown form")
-    return Table(information["objectId"], str(information.get("name") or information["objectId"]))
+    table_id = object_id(information["objectId"], "a table")
+    return Table(table_id, clean(str(information.get("name") or "")) or table_id)
 
 
 def _status(response: Response) -> PublishStatus:

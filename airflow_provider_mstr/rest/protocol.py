@@ -16,8 +16,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.codes import ISERVER_CODES, in_words, signed
+from airflow_provider_mstr.rest.codes import ISERVER_CODES, in_words, number_of, signed
 from airflow_provider_mstr.rest.errors import MstrError, ServerReply
+from airflow_provider_mstr.rest.text import MAX_MESSAGE, MAX_NAME, clean
 
 T = TypeVar("T")
 
@@ -232,6 +233,10 @@ def required_header(name: str) -> Callable[[Response], str]:
         value = response.header(name)
         if value is None:
             raise errors.NotUnderstood(f"the answer lacks the header {name}")
+        if not (value.isascii() and value.isprintable()):
+            raise errors.NotUnderstood(
+                f"the header {name} of the answer has characters that no request may send"
+            )
         return value
 
     return read
@@ -244,7 +249,7 @@ def shape(response: Response) -> str:
     """
     if not response.body.strip():
         return "an empty body"
-    kind = (response.header("Content-Type") or "no content type").partition(";")[0]
+    kind = clean((response.header("Content-Type") or "no content type").partition(";")[0])
     sort = "odd JSON" if response.json() is not None else "something other than whole JSON"
     return f"{sort} ({kind}, {len(response.body)} bytes)"
 
@@ -272,7 +277,7 @@ def _elsewhere(response: Response) -> str:
     except ValueError:
         return "nowhere that can be read"
     secrets = _longest_first(response.secrets)
-    return str(_masked(f"{target.hostname}{port}", secrets)) if target.hostname else "another path"
+    return clean(_masked(f"{target.hostname}{port}", secrets)) if target.hostname else "another path"
 
 
 def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> type[MstrError]:
@@ -306,13 +311,12 @@ def _is_a_page(response: Response) -> bool:
 def _reply(response: Response) -> ServerReply:
     said = _error_body(response.json())
     code = _text(said.get("code"))
-    iserver_code = _integer(said.get("iServerCode"))
-    message = _text(said.get("message"))
+    iserver_code = number_of(said.get("iServerCode"))
     return ServerReply(
         status=response.status,
         code=_code(code),
         iserver_code=_hresult(code) if iserver_code is None else iserver_code,
-        message=message[:2000] if message else None,
+        message=_text(said.get("message"), MAX_MESSAGE),
         ticket=_text(said.get("ticketId")),
         retry_after=_retry_after(response),
     )
@@ -326,15 +330,8 @@ def _error_body(said: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _text(value: Any) -> str | None:
-    return str(value) if isinstance(value, (str, int)) and str(value) else None
-
-
-def _integer(value: Any) -> int | None:
-    try:
-        return int(value) if isinstance(value, (str, int)) else None
-    except ValueError:
-        return None
+def _text(value: Any, limit: int = MAX_NAME) -> str | None:
+    return clean(str(value), limit) or None if isinstance(value, (str, int)) else None
 
 
 def _retry_after(response: Response) -> float | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_mstr.rest.codes import number_of
 from airflow_provider_mstr.rest.errors import NotUnderstood
+from airflow_provider_mstr.rest.text import MAX_MESSAGE, clean, object_id
 
 
 class State(StrEnum):
@@ -73,7 +75,7 @@ class PublishStatus:
         return cls(
             status=_number(said.get("status")),
             tables=tuple(_table(entry) for entry in listed or ()),
-            message=_first_text(said, "message", "errorMessage"),
+            message=clean(_first_text(said, "message", "errorMessage"), MAX_MESSAGE),
         )
 
 
@@ -149,21 +151,19 @@ def _table(entry: Any) -> TableStatus:
         raise NotUnderstood("publishStatus lists a table in an unknown form")
     code = _first_text(entry, "errorCode")
     text = _first_text(entry, "errorMessage", "message")
+    table_id = _first_text(entry, "id", "tableId", "objectId")
     return TableStatus(
-        id=_first_text(entry, "id", "tableId", "objectId"),
-        word=_first_text(entry, "status", "state"),
-        error=": ".join(part for part in (code, text) if part),
+        id=object_id(table_id, "a table of publishStatus") if table_id else "",
+        word=clean(_first_text(entry, "status", "state")),
+        error=clean(": ".join(part for part in (code, text) if part), MAX_MESSAGE),
     )
 
 
 def _number(value: Any) -> int:
-    # One sibling endpoint sends the number as a string (3.5).
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        try:
-            return int(value)
-        except ValueError:
-            pass
-    raise NotUnderstood("publishStatus has no number for its status")
+    number = number_of(value)
+    if number is None:
+        raise NotUnderstood("publishStatus has no number for its status")
+    return number
 
 
 def _first_text(entry: dict[str, Any], *keys: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mstr.rest.protocol import Response, json_object
+from airflow_provider_mstr.rest.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _parts(pipeline: Any) -> Iterator[Mapping[str, Any]]:
 
 def _source(origin: Any) -> Source | None:
     said = [_object(origin).get(key) for key in ("dataSourceId", "namespace", "tableName")]
-    data_source_id, namespace, table = (value.strip() if isinstance(value, str) else "" for value in said)
+    data_source_id, namespace, table = (clean(value) if isinstance(value, str) else "" for value in said)
     return Source(data_source_id, namespace, table) if data_source_id and table else None
 
 
@@ -84,7 +85,7 @@ def _parsed(pipeline: Any) -> Any:
 
 
 def _id(table: Mapping[str, Any]) -> str:
-    return str(_object(table.get("information")).get("objectId", "")).upper()
+    return clean(str(_object(table.get("information")).get("objectId", ""))).upper()
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
 from airflow_provider_mstr.rest.literals import Blank, advice_for, text_of, value_of
+from airflow_provider_mstr.rest.text import clean
 from airflow_provider_mstr.rest.words import called
 
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -162,6 +163,7 @@ def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPoli
 
 
 def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
+    name = clean(name)
     found = [table for table in model if table.id.upper() == name.upper() or table.name == name]
     found = found or called(name, model, lambda table: table.name)
     if not found:

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from airflow_provider_mstr.rest.text import clean
+
 T = TypeVar("T")
 
 
@@ -29,7 +31,7 @@ def called(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[
     """
     things = list(things)
     for form in (str, composed, caseless):
-        wanted = form(name)
+        wanted = form(clean(name))
         if found := [thing for thing in things if form(name_of(thing)) == wanted]:
             return found
     return []

@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
 import pytest
-from examples import JSON, ODD, holding, thorough
+from examples import JSON, ODD, holding, is_harmful, thorough
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted import MODEL, PROJECT, PUBLISHED, TOKEN, a_session, an_instance
 
-from airflow_provider_mstr.rest import errors, finding, procedures
+from airflow_provider_mstr.rest import about, errors, finding, procedures
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, Run, decipher
 from airflow_provider_mstr.rest.publication import PublishStatus, Verdict, verdict
 from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import Table
+from airflow_provider_mstr.rest.text import clean
 
 COOKIE = "cookie-value-nobody-may-see"
 
@@ -46,6 +49,8 @@ def procedures_by_name() -> dict[str, Procedure[Any]]:
         "user_connections": finding.user_connections(session),
         "create_instance": procedures.create_instance(session, PROJECT, MODEL),
         "list_tables": procedures.list_tables(instance),
+        "table_sources": procedures.table_sources(instance, 0, 50, 1.0),
+        "version": about.server_version(session),
         "publish": procedures.publish(instance, PUBLISHED),
         "publish_status": procedures.publish_status(instance),
         "cube": procedures.cube(session, PROJECT, MODEL),
@@ -128,6 +133,80 @@ def test_any_response_is_a_value_or_an_mstr_error(name: str, response: Response)
     else:
         assert 200 <= response.status < 300
         assert isinstance(made, Answer)
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text of a value, however deep inside."""
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        yield from texts_of([getattr(value, field.name) for field in fields(value)])
+    elif isinstance(value, Mapping):
+        yield from texts_of([*value.keys(), *value.values()])
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from texts_of(part)
+
+
+# What takes nothing of the answer but a number, or only that there was one.
+WITHOUT_TEXTS = {"enter_project", "sessions"}
+
+HARMFUL = st.sampled_from(
+    ["a\nb", "\x1b[2J", "a\u202eb", "a\u200bb", "\ud800", "\x9b", "a\u2028b", "x" * 10**5, "ordinary", "1.2"]
+)
+HARMFUL_ENTRY = holding(
+    id=HARMFUL,
+    name=HARMFUL,
+    status=HARMFUL,
+    errorMessage=HARMFUL,
+    information=holding(objectId=HARMFUL | st.just(MODEL), name=HARMFUL),
+    ancestors=st.lists(holding(name=HARMFUL), max_size=2),
+    username=HARMFUL,
+    projectName=HARMFUL,
+    physicalTable=st.builds(
+        lambda source: {"pipeline": json.dumps({"rootTable": {"importSource": source}})},
+        holding(dataSourceId=HARMFUL, namespace=HARMFUL, tableName=HARMFUL),
+    ),
+) | holding(id=st.just(MODEL), name=HARMFUL, status=HARMFUL, errorMessage=HARMFUL)
+HARMFUL_ENTRIES = st.lists(HARMFUL_ENTRY, max_size=2)
+HARMFUL_JSON = HARMFUL_ENTRIES | holding(
+    code=HARMFUL,
+    message=HARMFUL,
+    ticketId=HARMFUL,
+    status=st.just(1),
+    tables=HARMFUL_ENTRIES,
+    result=HARMFUL_ENTRIES,
+    nodes=HARMFUL_ENTRIES,
+    userConnections=HARMFUL_ENTRIES,
+    information=holding(objectId=HARMFUL | st.just(MODEL), name=HARMFUL),
+    dataServeMode=HARMFUL,
+    fullName=HARMFUL,
+    iServerVersion=HARMFUL,
+)
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS.keys() - WITHOUT_TEXTS))
+@given(
+    said=HARMFUL_JSON,
+    status=st.sampled_from([200, 400, 500]),
+    header=HARMFUL,
+    kind=HARMFUL,
+)
+def test_no_text_of_the_server_can_harm_who_shows_it(
+    name: str, said: Any, status: int, header: str, kind: str
+) -> None:
+    headers = (
+        ("X-MSTR-AuthToken", header),
+        ("X-MSTR-DataModelInstanceId", header),
+        ("Content-Type", kind),
+        ("Location", f"https://{header}/"),
+    )
+    made = outcome(name, Response(status, headers, json.dumps(said).encode()))
+    texts = [str(made), *texts_of(made.reply)] if isinstance(made, MstrError) else texts_of(made.value)
+    for text in texts:
+        assert not is_harmful(text)
+        # A token is only ever sent, and a header is not long.
+        assert len(text) < 5000 or name == "login"
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -261,4 +340,4 @@ def test_any_error_code_is_read_and_told_again(code: str) -> None:
     response = Response(500, (), json.dumps({"code": code}).encode())
     with pytest.raises(MstrError) as caught:
         decipher(REQUESTS["publish"], response)
-    assert (caught.value.reply.code is None) is (code == "")
+    assert (caught.value.reply.code is None) is (clean(code) == "")

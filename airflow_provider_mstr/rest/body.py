@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The body of a response: put together from what arrives, unzipped, and of a limited size."""
+
+from __future__ import annotations
+
+import zlib
+
+from airflow_provider_mstr.rest.errors import NotUnderstood
+
+# The list of 80,000 tables fits, and a longer one is read page by page. While JSON is parsed, the event loop
+# stands still: for a third of a second at this size.
+MAX_BODY_BYTES = 32 * 2**20
+
+ACCEPT_ENCODING = "gzip"
+
+_ZIPPED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity"})
+
+# zlib finds out by itself which of gzip and zlib ("deflate") it reads.
+_ANY_WINDOW = zlib.MAX_WBITS | 32
+
+
+class BodyReader:
+    """Puts a body together; never unzips more than the limit, however little of it arrives.
+
+    :param encoding: the value of Content-Encoding, None where there is none
+    :raises NotUnderstood: where the encoding is unknown
+    """
+
+    def __init__(self, encoding: str | None) -> None:
+        name = (encoding or "").strip().lower()
+        if name not in _ZIPPED | _PLAIN:
+            raise NotUnderstood("the answer has a Content-Encoding other than gzip")
+        self._body = bytearray()
+        self._received = 0
+        self._is_zipped = name in _ZIPPED
+        self._unzip = zlib.decompressobj(_ANY_WINDOW)
+
+    def feed(self, data: bytes) -> None:
+        """Add what has arrived.
+
+        :param data: the next bytes of the body, as they are on the wire
+        :raises NotUnderstood: where the body exceeds the limit, or is not zipped as it claims
+        """
+        self._received += len(data)
+        if self._is_zipped:
+            self._feed_zipped(data)
+        else:
+            self._body += data
+        if max(len(self._body), self._received) > MAX_BODY_BYTES:
+            raise NotUnderstood(f"the answer is larger than {MAX_BODY_BYTES // 2**20} MiB", too_large=True)
+
+    def finish(self) -> bytes:
+        """Return the whole body.
+
+        :raises NotUnderstood: where its zipped data does not end
+        """
+        if self._is_zipped and self._received and not self._unzip.eof:
+            raise NotUnderstood("the answer ends inside its gzip data")
+        return bytes(self._body)
+
+    def _feed_zipped(self, data: bytes) -> None:
+        while data and len(self._body) <= MAX_BODY_BYTES:
+            if self._unzip.eof:
+                # A zipped body may consist of several parts.
+                self._unzip = zlib.decompressobj(_ANY_WINDOW)
+            try:
+                self._body += self._unzip.decompress(data, MAX_BODY_BYTES + 1 - len(self._body))
+            except zlib.error:
+                raise NotUnderstood("the answer is not the gzip data that its headers announce") from None
+            data = self._unzip.unused_data
