@@ -67,7 +67,7 @@ def test_a_connection_that_is_refused(fail: Fail) -> None:
 
 
 def test_an_answer_that_does_not_come(fail: Fail, silent: MisbehavingServer) -> None:
-    assert fail(silent.url, timeout=0.3).what.endswith("no answer came in time")
+    assert fail(silent.url, timeout=1.0).what.endswith("no answer came in time")
 
 
 def test_a_proxy_that_is_not_there(fail: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
