@@ -8,7 +8,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -45,7 +45,7 @@ class Line:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
-    def drip(self, data: bytes, seconds: float) -> None:
+    def drip(self, data: Iterable[int], seconds: float) -> None:
         """Send byte by byte with a pause after each, until all is sent, or the client or the test ends."""
         for byte in data:
             if self._stopped.wait(seconds):
@@ -105,11 +105,14 @@ class MisbehavingServer:
     :param replies: bytes to send as they are, or what to do with the connection
     :param tls: to speak TLS; handshakes that fail are counted as connections without a request
     :param port: where to listen; a free port if 0
+
+    ``hung_up`` is released each time that the server has closed a connection.
     """
 
     def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.heard: list[Heard] = []
         self.connections = 0
+        self.hung_up = threading.Semaphore(0)
         self._replies = replies or (answer(),)
         self._tls = tls
         self._stopped = threading.Event()
@@ -157,6 +160,12 @@ class MisbehavingServer:
             self._start(self._serve, raw, self.connections)
 
     def _serve(self, raw: socket.socket, connection: int) -> None:
+        try:
+            self._converse(raw, connection)
+        finally:
+            self.hung_up.release()
+
+    def _converse(self, raw: socket.socket, connection: int) -> None:
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as open_:
             if self._tls:
                 raw = self._tls.wrap_socket(raw, server_side=True)

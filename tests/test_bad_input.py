@@ -306,8 +306,8 @@ def test_a_policy_that_does_not_exist_is_refused(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"host": ""}, "no usable host"),
-        ({"host": "  "}, "no usable host"),
+        ({"host": ""}, "no host"),
+        ({"host": "  "}, "no host"),
         ({"host": "not a url"}, "host"),
         ({"host": "https://"}, "host"),
         ({"host": "https:///MicroStrategyLibrary"}, "host"),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,8 +30,10 @@ ADMINISTRATOR, ANALYST = (
 )
 
 
-def checked(sandbox: Sandbox, who: Credentials = ADMINISTRATOR, project: str | None = "Tutorial") -> str:
-    server = LibraryServer(sandbox.url, who, project)
+def checked(
+    sandbox: Sandbox, who: Credentials = ADMINISTRATOR, project: str | None = "Tutorial", **more: Any
+) -> str:
+    server = LibraryServer(sandbox.url, who, project, **more)
     return SyncDriver(server).run(hurried(check(server), 0.0))
 
 
@@ -156,10 +157,9 @@ def test_a_user_without_access_is_told_so_and_logged_out(mstr_sandbox: Sandbox) 
 
 @pytest.mark.parametrize("call", ["login", "projects", "object", "logout"])
 def test_a_server_that_is_stuck_is_not_waited_for(call: str, mstr_sandbox: Sandbox) -> None:
-    mstr_sandbox.add_fault(call, "slow_before", seconds=30)
-    begun = time.monotonic()
-    assert "no answer within " in complaint(mstr_sandbox).what
-    assert time.monotonic() - begun < 10
+    mstr_sandbox.add_fault(call, "slow_before", seconds=3600)
+    # The time limit of the connection would let it wait for an hour.
+    assert "no answer within " in complaint(mstr_sandbox, timeout=3600.0).what
 
 
 @pytest.mark.parametrize("who", [ADMINISTRATOR, replace(ADMINISTRATOR, password="another-secret")])

@@ -482,7 +482,7 @@ def test_an_interruption_stops_the_load_and_closes_the_session(
         (["refresh", "Retail", "--tables", "a", "a=add"], "--tables names the table a twice"),
         (["projects", "--conn-id", "nowhere"], "there is no Airflow connection 'nowhere'"),
         (["models", "--conn-id", "bare"], "no project"),
-        (["projects", "--conn-id", "hostless"], "no usable host"),
+        (["projects", "--conn-id", "hostless"], "no host"),
     ],
     ids=lambda typed: ascii(" ".join(typed)) if isinstance(typed, list) else "",
 )

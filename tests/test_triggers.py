@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import XCom
 from airflow.triggers.base import TriggerEvent
+from event_loops import HANG_SECONDS, answer_while_the_loop_runs, sleepers, threads_of
 from workers import rebuild
 
 from airflow_provider_mstr import triggers
@@ -26,6 +27,7 @@ from airflow_provider_mstr.rest.errors import (
     PublishTimedOut,
 )
 from airflow_provider_mstr.rest.publication import State
+from airflow_provider_mstr.rest.session import Seal
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.sandbox import PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import RETAIL
@@ -85,7 +87,7 @@ async def test_a_finished_publish_fires_one_event_with_its_outcome(mstr_sandbox:
         ("ytd_day", State.FINISHED),
         ("lu_store", State.FINISHED),
     ]
-    assert 0.9 < ending.outcome.seconds < 4
+    assert ending.outcome.seconds > 0.9
     report = mstr_sandbox.report()
     assert (report.publishes[0].state, report.open_sessions) == ("completed", 1)
 
@@ -100,25 +102,21 @@ async def test_a_failed_publish_fires_one_event_that_says_why() -> None:
     assert ending.outcome.state is State.FAILED
 
 
-@pytest.mark.mstr_sandbox(publish_seconds=60)
+@pytest.mark.mstr_sandbox(publish_seconds=3600)
 async def test_a_publish_that_takes_too_long_fires_one_event_in_time(mstr_sandbox: Sandbox) -> None:
-    trigger = await opened(timeout=1.0)
-    begun = time.monotonic()
-    ending = await ending_of(trigger)
-    assert time.monotonic() - begun < 4
+    ending = await ending_of(await opened(timeout=1.0))
     assert isinstance(ending.error, PublishTimedOut)
     assert ending.outcome.state is State.RUNNING
     # Whoever gets the event decides what becomes of the publish.
     assert mstr_sandbox.report().publishes[0].state == "running"
 
 
-@pytest.mark.mstr_sandbox(publish_seconds=60)
+@pytest.mark.mstr_sandbox(publish_seconds=7200)
 async def test_a_timeout_counts_from_the_publish_whatever_process_waits() -> None:
-    trigger = await opened(timeout=30.0)
-    trigger.handle["published_at"] -= 60
-    begun = time.monotonic()
+    trigger = await opened(timeout=3600.0)
+    trigger.handle["published_at"] -= 3700
+    # Counted from now, this would take an hour.
     assert isinstance((await ending_of(trigger)).error, PublishTimedOut)
-    assert time.monotonic() - begun < 3
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=60)
@@ -128,7 +126,7 @@ async def test_a_lost_session_fires_one_event_once_the_cube_shows_no_load(
     monkeypatch.setattr("airflow_provider_mstr.watch.LONGEST_IDLE", 0.5)
     trigger = await opened()
     mstr_sandbox.add_fault("publish_status", "session_lost", after=1)
-    ending = await asyncio.wait_for(ending_of(trigger), 10)
+    ending = await ending_of(trigger)
     assert isinstance(ending.error, OutcomeUnknown)
 
 
@@ -136,7 +134,7 @@ async def test_a_lost_session_fires_one_event_once_the_cube_shows_no_load(
 async def test_a_server_that_stays_away_fires_one_event_that_says_so(mstr_sandbox: Sandbox) -> None:
     trigger = await opened(timeout=2.0)
     mstr_sandbox.add_fault("publish_status", "status", status=503, times=None)
-    ending = await asyncio.wait_for(ending_of(trigger), 6)
+    ending = await ending_of(trigger)
     assert isinstance(ending.error, OutcomeUnknown)
     assert "so it is unknown how the load" in str(ending.error)
     assert ending.error.reply.status == 503
@@ -197,16 +195,15 @@ async def test_a_cancelled_trigger_stops_and_leaves_the_publish_to_others(mstr_s
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    asked = mstr_sandbox.report().requests["publish_status"]
-    await asyncio.sleep(0.7)
+    # Nothing is left that could ask.
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     report = mstr_sandbox.report()
-    assert report.requests["publish_status"] == asked
     assert (report.publishes[0].state, report.open_sessions) == ("running", 1)
 
 
 async def killed(trigger: MstrPublishStatusTrigger) -> None:
     """Do to a trigger what Airflow does where a user ends its task."""
-    await asyncio.wait_for(trigger.on_kill(), 20)
+    await asyncio.wait_for(trigger.on_kill(), HANG_SECONDS)
 
 
 def still_deferred(
@@ -309,9 +306,9 @@ async def test_a_kill_that_is_itself_cancelled_still_closes_the_session(
     trigger = await opened()
     still_deferred(trigger, monkeypatch, to="nothing any more")
     asked, answered = threading.Event(), threading.Event()
-    monkeypatch.setattr(XCom, "get_one", lambda **_: asked.set() or answered.wait(10))
+    monkeypatch.setattr(XCom, "get_one", lambda **_: asked.set() or answered.wait(HANG_SECONDS))
     kill = asyncio.create_task(trigger.on_kill())
-    await asyncio.to_thread(asked.wait, 10)
+    assert await asyncio.to_thread(asked.wait, HANG_SECONDS)
 
     kill.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -392,16 +389,19 @@ async def test_no_event_comes_before_the_scheduler_has_noted_the_deferral(
 
 @pytest.mark.mstr_sandbox(publish_seconds=1.0)
 def test_many_triggers_share_a_loop_without_blocking_it(
-    mstr_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eight = [published()] * 8
+    of_the_loop = threading.current_thread()
+    opening, sleeping = threads_of(Seal, "open", monkeypatch), sleepers(monkeypatch)
 
     async def all_of_them() -> list[Ending]:
-        asyncio.get_running_loop().slow_callback_duration = 0.25
+        answer_while_the_loop_runs(mstr_sandbox, monkeypatch)
         return await asyncio.gather(*(ending_of(trigger) for trigger in eight))
 
-    with caplog.at_level(logging.WARNING, logger="asyncio"):
-        endings = asyncio.run(all_of_them(), debug=True)
+    endings = asyncio.run(all_of_them())
     assert [ending.error for ending in endings] == [None] * 8
     assert mstr_sandbox.report().requests["publish_status"] >= 8
-    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    # To derive the key of a seal takes the processor for long.
+    assert len(opening) == 8
+    assert of_the_loop not in {*opening, *sleeping}

@@ -64,7 +64,7 @@ class Service:
         known = {secret for user in self.world.users for secret in (user.password, user.api_token) if secret}
         return frozenset(issued | known)
 
-    def wait_for(self, predicate: Callable[[Report], bool], timeout: float = 10.0) -> Report:
+    def wait_for(self, predicate: Callable[[Report], bool], timeout: float = 60.0) -> Report:
         """Wait until the report is as wanted, and return it.
 
         :param predicate: what is wanted of the report.

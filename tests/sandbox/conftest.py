@@ -26,7 +26,7 @@ class Client:
         self.http.headers["X-MSTR-ProjectID"] = TUTORIAL.id
 
     def call(self, method: str, path: str, **how: Any) -> requests.Response:
-        how = {"timeout": 10, "allow_redirects": False} | how
+        how = {"timeout": 60, "allow_redirects": False} | how
         return self.http.request(method, f"{self.sandbox.url}/api{path}", **how)
 
     def log_in(self, user: User = ADMINISTRATOR) -> Client:

@@ -15,7 +15,7 @@ from airflow_provider_mstr.sandbox import Sandbox, Settings
 
 
 def order(sandbox: Sandbox, method: str, path: str, body: Any = None) -> requests.Response:
-    return requests.request(method, f"{sandbox.origin}/sandbox/{path}", json=body, timeout=10)
+    return requests.request(method, f"{sandbox.origin}/sandbox/{path}", json=body, timeout=60)
 
 
 def test_the_report_over_http_is_the_report(sandbox: Sandbox, client: Any) -> None:
@@ -94,7 +94,7 @@ def test_a_web_page_of_another_server_has_no_access(
     headers = {name: value.format(host=host, port=sandbox.port) for name, value in headers.items()}
     before = sandbox.report()
     answer = requests.request(
-        method, f"{sandbox.origin}/sandbox/{path}", headers=headers, json={}, timeout=10
+        method, f"{sandbox.origin}/sandbox/{path}", headers=headers, json={}, timeout=60
     )
     assert (answer.status_code, sandbox.report()) == (403, before)
 
@@ -117,13 +117,13 @@ def test_who_names_the_sandbox_itself_has_access(listens_on: str, host: str, ori
         host = host.format(port=sandbox.port)
         headers = {"Host": host} | ({"Origin": origin.format(host=host)} if origin else {})
         url = f"http://127.0.0.1:{sandbox.port}/sandbox/finish"
-        assert requests.post(url, headers=headers, timeout=10).status_code == 204
+        assert requests.post(url, headers=headers, timeout=60).status_code == 204
 
 
 def test_a_server_that_listens_everywhere_still_refuses_names_of_others() -> None:
     with Sandbox(host="0.0.0.0") as sandbox:
         url = f"http://127.0.0.1:{sandbox.port}/sandbox/finish"
-        assert requests.post(url, headers={"Host": "evil.example"}, timeout=10).status_code == 403
+        assert requests.post(url, headers={"Host": "evil.example"}, timeout=60).status_code == 403
 
 
 def test_publishes_can_be_finished_over_http(sandbox: Sandbox, client: Any) -> None:
@@ -184,7 +184,7 @@ def test_waiting_ends_with_the_request_that_was_waited_for(sandbox: Sandbox, cli
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(sandbox.wait_for, lambda report: report.logouts == 1)
         client.log_out()
-        assert waiting.result(10).open_sessions == 0
+        assert waiting.result(60).open_sessions == 0
 
 
 def test_waiting_ends_when_the_clock_is_pushed(sandbox: Sandbox, client: Any) -> None:
@@ -192,14 +192,14 @@ def test_waiting_ends_when_the_clock_is_pushed(sandbox: Sandbox, client: Any) ->
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(sandbox.wait_for, lambda report: report.publishes[0].state == "completed")
         sandbox.advance(100)
-        assert waiting.result(10).tables_loaded == {"Retail": {"ytd_day": 1}}
+        assert waiting.result(60).tables_loaded == {"Retail": {"ytd_day": 1}}
 
 
 def test_waiting_ends_with_a_publish_nobody_asks_about(connect: Callable[[Sandbox], Any]) -> None:
     with Sandbox(Settings(publish_seconds=0.05)) as sandbox:
         client = connect(sandbox).log_in()
         client.publish(client.create_instance())
-        report = sandbox.wait_for(lambda report: report.publishes[0].state == "completed", timeout=10)
+        report = sandbox.wait_for(lambda report: report.publishes[0].state == "completed", timeout=60)
     assert report.tables_loaded == {"Retail": {"ytd_day": 1}}
 
 

@@ -88,7 +88,7 @@ def test_a_login_body_that_makes_no_sense_is_invalid_input(
 
 
 def test_each_cookie_has_a_header_of_its_own(sandbox: Sandbox) -> None:
-    connection = http.client.HTTPConnection(sandbox.host, sandbox.port, timeout=10)
+    connection = http.client.HTTPConnection(sandbox.host, sandbox.port, timeout=60)
     connection.request(
         "POST",
         "/MicroStrategyLibrary/api/auth/login",
@@ -163,7 +163,7 @@ def test_a_call_without_a_token_is_refused(sandbox: Sandbox, client: Any, method
 
 
 def test_status_needs_no_token(sandbox: Sandbox) -> None:
-    body = requests.get(f"{sandbox.url}/api/status", timeout=10).json()
+    body = requests.get(f"{sandbox.url}/api/status", timeout=60).json()
     assert body["iServerVersion"] == body["webVersion"] == "11.5.0800.0250"
 
 

@@ -29,15 +29,15 @@ def threads() -> list[threading.Thread]:
 def test_it_answers_inside_the_block_and_is_gone_after_it() -> None:
     with Sandbox() as sandbox:
         assert sandbox.port
-        assert requests.get(f"{sandbox.url}/api/status", timeout=10).status_code == 200
+        assert requests.get(f"{sandbox.url}/api/status", timeout=60).status_code == 200
     assert threads() == []
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{sandbox.url}/api/status", timeout=10)
+        requests.get(f"{sandbox.url}/api/status", timeout=60)
 
 
 def test_a_connection_that_is_kept_alive_does_not_delay_the_end() -> None:
     with requests.Session() as http, Sandbox() as sandbox:
-        http.get(f"{sandbox.url}/api/status", timeout=10)
+        http.get(f"{sandbox.url}/api/status", timeout=60)
         sandbox.stop()
         assert threads() == []
 
@@ -54,7 +54,7 @@ def test_stopping_twice_does_no_harm_and_it_can_be_started_again() -> None:
     sandbox = Sandbox()
     for _ in range(2):
         sandbox.start()
-        assert requests.get(f"{sandbox.url}/api/status", timeout=10).status_code == 200
+        assert requests.get(f"{sandbox.url}/api/status", timeout=60).status_code == 200
         sandbox.stop()
         sandbox.stop()
     assert threads() == []
@@ -69,8 +69,8 @@ def test_a_port_that_is_taken_is_an_error_at_the_start() -> None:
 def test_the_base_path_is_a_setting() -> None:
     with Sandbox(Settings(base_path="/Library")) as sandbox:
         assert sandbox.url.endswith("/Library")
-        assert requests.get(f"{sandbox.url}/api/status", timeout=10).status_code == 200
-        elsewhere = requests.get(f"{sandbox.origin}/MicroStrategyLibrary/api/status", timeout=10)
+        assert requests.get(f"{sandbox.url}/api/status", timeout=60).status_code == 200
+        elsewhere = requests.get(f"{sandbox.origin}/MicroStrategyLibrary/api/status", timeout=60)
     assert (elsewhere.status_code, "Tomcat" in elsewhere.text) == (404, True)
 
 
@@ -84,13 +84,13 @@ def test_from_a_shell_it_tells_its_address_and_ends_when_interrupted(
     command += ["--login", login, "--password", password, "--session-cap", "2", "--fail", "error"]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         url, connection, export = (process.stdout.readline().strip() for _ in range(3))
-        assert requests.get(f"{url}/api/status", timeout=10).status_code == 200
+        assert requests.get(f"{url}/api/status", timeout=60).status_code == 200
         assert json.loads(connection) | {"login": login, "password": password} == json.loads(connection)
         assert export.startswith("export AIRFLOW_CONN_MSTR_DEFAULT=")
         shell = ["sh", "-c", f'{export}; printf %s "$AIRFLOW_CONN_MSTR_DEFAULT"']
         assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == connection
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert url_file.read_text().strip() == url
 
 
@@ -129,7 +129,7 @@ def test_light():
 
 def test_default(mstr_sandbox):
     import requests
-    assert requests.get(mstr_sandbox.url + "/api/status", timeout=10).status_code == 200
+    assert requests.get(mstr_sandbox.url + "/api/status", timeout=60).status_code == 200
     assert mstr_sandbox.settings.reading == "result"
 
 @pytest.mark.mstr_sandbox(reading="loaded", publish_seconds=3)
