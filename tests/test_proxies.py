@@ -231,12 +231,12 @@ def test_a_proxy_may_speak_tls(
 def test_the_time_limit_holds_within_the_tls_of_a_proxy(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, authority: Authority
 ) -> None:
-    head = b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 20
+    head = b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 600
     server = MisbehavingServer(lambda line: line.drip(head, 0.1), tls=authority.server())
     proxy = MisbehavingServer(lambda line: line.tunnel(server.port), tls=authority.server())
     with server, proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        secure = at(server.url, verify=str(authority.file), timeout=0.5)
+        secure = at(server.url, verify=str(authority.file), timeout=3.0)
         error = refusal(drive, secure, method="POST", repeatable=False)
     assert str(error).startswith("could not ask: no answer within")
 
