@@ -68,6 +68,11 @@ class LibraryServer:
         )
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """What of the connection must never be shown."""
+        return self.credentials.secrets
+
+    @property
     def seal(self) -> Seal:
         """The seal under which this connection's sessions travel."""
         who = self.credentials

@@ -10,9 +10,9 @@ import math
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
@@ -63,6 +63,9 @@ LONGEST_PAUSE = 15.0
 # How often one request is sent whose answers make no sense.
 ODD_ANSWERS = 3
 
+# How many secrets a driver registers: some servers renew a cookie in each answer.
+MAX_SECRETS = 50
+
 _CHUNK = 65536
 
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, UnicodeError)
@@ -76,7 +79,24 @@ class _Driver:
 
     def __init__(self, server: LibraryServer) -> None:
         self._wire = Wire.to(server)
+        self._secrets = server.secrets
+        self._registered: set[str] = set()
         self.retries = 0
+
+    def _new_secrets(self, secrets: frozenset[str]) -> list[str]:
+        """Return which secrets are to be registered, as they were not before."""
+        new = sorted(secrets - self._registered)[: MAX_SECRETS - len(self._registered)]
+        self._registered.update(new)
+        return new
+
+    def _sent_secrets(self, request: Request[Any]) -> list[str]:
+        return self._new_secrets(self._secrets | request.secrets | request.cookies.secrets)
+
+    def _read(self, request: Request[T], response: Response) -> Answer[T]:
+        """Store the cookies that an answer sets, whatever else it is, and return what it means."""
+        date = response.header("Date")
+        request.cookies.store(self._wire.base, response.set_cookies, time.time(), date)
+        return decipher(request, replace(response, secrets=self._secrets))
 
     def _ask_again(self, state: tenacity.RetryCallState) -> None:
         self.retries += 1
@@ -87,10 +107,14 @@ class SyncDriver(_Driver):
     """Runs procedures with requests, over one kept connection.
 
     :param server: the server to talk to
+    :param register: takes each secret that must not be logged, as soon as it is known
     """
 
-    def __init__(self, server: LibraryServer) -> None:
+    def __init__(
+        self, server: LibraryServer, register: Callable[[list[str]], object] = lambda secrets: None
+    ) -> None:
         super().__init__(server)
+        self._register = register
         self._client = requests.Session()
         self._client.trust_env = False
         for scheme in ("http://", "https://"):
@@ -128,8 +152,13 @@ class SyncDriver(_Driver):
         return tenacity.Retrying(**_repetition(step), before_sleep=self._ask_again)(self._ask, step)
 
     def _ask(self, request: Request[T]) -> Answer[T]:
+        if new := self._sent_secrets(request):
+            self._register(new)
         try:
-            return decipher(request, self._exchange(request))
+            response = self._exchange(request)
+            if new := self._new_secrets(response.own_secrets):
+                self._register(new)
+            return self._read(request, response)
         except requests.exceptions.SSLError as error:
             raise _untrusted(request, error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
@@ -141,7 +170,7 @@ class SyncDriver(_Driver):
         with self._client.request(
             request.method,
             self._wire.url(request),
-            headers=self._wire.headers(request),
+            headers={name: _encoded(value) for name, value in self._wire.headers(request).items()},
             data=self._wire.body(request),
             timeout=(min(CONNECT_TIMEOUT, limit), limit),
             verify=self._wire.trusted,
@@ -154,14 +183,22 @@ class SyncDriver(_Driver):
                 body += chunk
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout("the answer does not end")
-            return Response(response.status_code, tuple(response.raw.headers.iteritems()), bytes(body))
+            headers = tuple((name, _recoded(value)) for name, value in response.raw.headers.iteritems())
+            return Response(response.status_code, headers, bytes(body))
 
 
 class AsyncDriver(_Driver):
     """Runs procedures with aiohttp, over the one client that serves the whole event loop.
 
     :param server: the server to talk to
+    :param register: takes each secret that must not be logged, as soon as it is known; None for nothing
     """
+
+    def __init__(
+        self, server: LibraryServer, register: Callable[[list[str]], Awaitable[object]] | None = None
+    ) -> None:
+        super().__init__(server)
+        self._register = register
 
     async def run(self, procedure: Procedure[T]) -> T:
         """Run a procedure to its end and return its result.
@@ -201,8 +238,13 @@ class AsyncDriver(_Driver):
         return await tenacity.AsyncRetrying(**repetition, before_sleep=self._ask_again)(ask)
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
+        if self._register and (new := self._sent_secrets(request)):
+            await self._register(new)
         try:
-            return decipher(request, await self._exchange(client, request))
+            response = await self._exchange(client, request)
+            if self._register and (new := self._new_secrets(response.own_secrets)):
+                await self._register(new)
+            return self._read(request, response)
         except aiohttp.ClientSSLError as error:
             raise _untrusted(request, error) from None
         except (TimeoutError, aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -265,10 +307,12 @@ class Wire:
 
     def headers(self, request: Request[Any]) -> dict[str, str]:
         """Return all headers of the request."""
+        cookies = request.cookies.header(self.base, request.path, time.time())
         return {
             "Accept": "application/json",
             "Content-Type": "application/json",
             "User-Agent": f"airflow-provider-mstr/{__version__}",
+            **({"Cookie": cookies} if cookies else {}),
             **request.headers,
         }
 
@@ -279,6 +323,15 @@ class Wire:
     def seconds_for(self, request: Request[Any]) -> float:
         """Return the seconds that one sending of the request may take."""
         return self.seconds if request.patience is None else min(self.seconds, max(1.0, request.patience))
+
+
+def _recoded(value: str) -> str:
+    """Return a header's value that requests has read, as aiohttp reads it."""
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _encoded(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")
 
 
 def _repetition(request: Request[Any], spent: float = 0.0) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.seen = dict(seen or {})
         self.closes = closes
         self._settled = False
+        self._refresh: Refresh | None = None
         self._closing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -72,7 +73,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         hook = MstrHook(self.mstr_conn_id)
         try:
             server = await hook.aserver()
-            refresh = await self._refresh(server)
+            refresh = self._refresh = await self._opened(server)
         except Exception:
             # An error must not come too early either.
             await asyncio.sleep(FIRST_PAUSE)
@@ -83,11 +84,12 @@ class MstrPublishStatusTrigger(BaseTrigger):
         )
         ending = await hook.arun(watcher.end(FIRST_PAUSE))
         closed = self.closes and await self._closed(hook, refresh)
+        handle = None if closed else await self._sealed(server, refresh)
         # A trigger may be cancelled as soon as it has fired, and must have nothing left to do then.
         self._settled = True
         yield TriggerEvent(  # type: ignore[no-untyped-call]
             {
-                "handle": None if closed else self.handle,
+                "handle": handle,
                 "polls": watcher.looks,
                 "retries": hook.retries,
                 **ending.to_json(),
@@ -112,7 +114,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
             return
         self._settled = True
         hook = MstrHook(self.mstr_conn_id)
-        refresh = await self._refresh(await hook.aserver())
+        refresh = self._refresh or await self._opened(await hook.aserver())
         await hook.arun(workflow.close(refresh.instance))
 
     async def _closed(self, hook: MstrHook, refresh: Refresh) -> bool:
@@ -124,9 +126,13 @@ class MstrPublishStatusTrigger(BaseTrigger):
             return False
         return True
 
-    async def _refresh(self, server: LibraryServer) -> Refresh:
+    async def _opened(self, server: LibraryServer) -> Refresh:
         # Deriving the seal's key takes longer than an event loop may be kept waiting.
         return await asyncio.to_thread(RefreshHandle.from_json(self.handle).open, server.seal)
+
+    async def _sealed(self, server: LibraryServer, refresh: Refresh) -> dict[str, Any]:
+        """Return the handle, with the session's cookies as the server has renewed them."""
+        return (await asyncio.to_thread(RefreshHandle.of, refresh, server.seal)).to_json()
 
     async def _still_waited_for(self) -> bool:
         """Whether the task is deferred to this very wait, so that only its triggerer has changed.
