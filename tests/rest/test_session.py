@@ -192,7 +192,10 @@ def test_a_session_sealed_more_than_a_week_ago_names_its_age_and_the_clocks() ->
     )
 
 
-@pytest.mark.parametrize("sealed", ["no seal", Fernet(Fernet.generate_key()).encrypt(b"{}").decode()])
+FOREIGN = Fernet(Fernet.generate_key()).encrypt(b"{}").decode()
+
+
+@pytest.mark.parametrize("sealed", ["no seal", FOREIGN], ids=["no seal", "foreign"])
 def test_a_session_of_another_connection_says_so_and_nothing_of_clocks(sealed: str) -> None:
     with pytest.raises(HandleRefused) as caught:
         SEAL.open(sealed)
