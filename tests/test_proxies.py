@@ -237,7 +237,7 @@ def test_the_time_limit_holds_within_the_tls_of_a_proxy(
     with server, proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         secure = at(server.url, verify=str(authority.file), timeout=3.0)
-        error = refusal(drive, secure, method="POST", repeatable=False)
+        error = refusal(drive, secure, method="POST", repeatable=False, patience=10.0)
     assert str(error).startswith("could not ask: no answer within")
 
 
