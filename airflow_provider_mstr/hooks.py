@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +41,12 @@ SESSION_PATIENCE = 20.0
 
 # Characters of a sealed session, which a trigger's arguments have to hold; HTTP servers refuse fewer cookies.
 MAX_SEALED_SESSION = 24_000
+
+# Airflow's masker forgets nothing, and takes longer to learn a secret the more it knows: with 1,000 about
+# 0.05 s. A triggerer that runs for weeks must stop at some number.
+MAX_REGISTERED_SECRETS = 1000
+
+_registered: set[str] = set()
 
 
 class MstrHook(BaseHook):
@@ -122,7 +129,7 @@ class MstrHook(BaseHook):
     def _driver(self) -> SyncDriver:
         from airflow_provider_mstr.transport import SyncDriver
 
-        return SyncDriver(self.server)
+        return SyncDriver(self.server, register_secrets)
 
     def project(self, project_id: str | None) -> str:
         """Return the project's id or name: the one given, else the connection's.
@@ -174,16 +181,15 @@ class MstrHook(BaseHook):
         :param found: takes the data model's id as soon as it is known
         """
         data_model, project = self.data_model_name(data_model), self.project(project_id)
-        known_id = data_model if is_id(data_model) else ""
+        known_id, known_project = (each if is_id(each) else "" for each in (data_model, project))
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
         self._warn_of_ineffective_fields()
 
         def logged_in(session: Session) -> None:
-            self._mask(session)
             if len(self.server.seal.close(session)) > MAX_SEALED_SESSION:
                 raise InvalidInput("the session's cookies are too large to be stored by Airflow")
-            note(Refresh(DataModelInstance(session, project, known_id)))
+            note(Refresh(DataModelInstance(session, known_project, known_id)))
 
         def looked_up(data_model_id: str) -> None:
             if not known_id:
@@ -226,7 +232,7 @@ class MstrHook(BaseHook):
 
     def _reopen(self, instance: DataModelInstance) -> Procedure[DataModelInstance]:
         who = self.server.credentials
-        return workflow.open_instance(who, instance.project_id, instance.data_model_id, self._mask)
+        return workflow.open_instance(who, instance.project_id, instance.data_model_id)
 
     def close(self, refresh: Refresh) -> None:
         """Delete the instance and log out, tolerating what is gone already.
@@ -250,9 +256,7 @@ class MstrHook(BaseHook):
         :param handle: a handle, its JSON, or the text that a template made of it
         :raises HandleRefused: where it is none, or was sealed under another connection
         """
-        refresh = RefreshHandle.from_json(handle).open(self.server.seal)
-        self._mask(refresh.instance.session)
-        return refresh
+        return RefreshHandle.from_json(handle).open(self.server.seal)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -278,12 +282,23 @@ class MstrHook(BaseHook):
         except MstrError as error:
             return False, str(error)
 
-    @staticmethod
-    def _mask(session: Session) -> None:
-        from airflow.providers.common.compat.sdk import mask_secret
 
-        for secret in session.secrets:
-            mask_secret(secret)
+def register_secrets(secrets: Iterable[str]) -> None:
+    """Register secrets with Airflow's masker, each once in a process, and no more than it can bear.
+
+    :param secrets: what must not be logged
+    """
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    new: list[Any] = [secret for secret in secrets if secret not in _registered]
+    new = new[: MAX_REGISTERED_SECRETS - len(_registered)]
+    _registered.update(new)
+    if new:
+        mask_secret(new)
+        # The log of a command or of the API server passes through another masker than that of a task.
+        core = sys.modules.get("airflow._shared.secrets_masker")
+        if core is not None:
+            core.mask_secret(new)
 
 
 def _text(name: str, value: Any, problem: str) -> str:
@@ -295,6 +310,9 @@ def _text(name: str, value: Any, problem: str) -> str:
 
 
 def _async_driver(server: LibraryServer) -> AsyncDriver:
+    from asgiref.sync import sync_to_async
+
     from airflow_provider_mstr.transport import AsyncDriver
 
-    return AsyncDriver(server)
+    # Airflow's masker compiles all of its patterns anew, for which an event loop must not wait.
+    return AsyncDriver(server, sync_to_async(register_secrets))

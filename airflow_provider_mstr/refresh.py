@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ ADDED_ROWS_ADVICE = (
     "Rows may have been added to tables with the policy add, and a retry could add them again, so no retry "
     "follows. Check the rows in Strategy, then clear the task."
 )
+
+# What an id of any server looks like; empty where it was not known yet. No slash, no escape, no dots alone.
+_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,8 @@ class RefreshHandle:
         refusal = f"instance is {reprlib.repr(said)}, not a whole handle of a data model instance"
         with _refused_unless_whole(refusal):
             return cls(
-                **{
-                    key: _text(data[key]) for key in ("project_id", "data_model_id", "instance_id", "session")
-                },
+                **{key: _id(key, data[key]) for key in ("project_id", "data_model_id", "instance_id")},
+                session=_text(data["session"]),
                 tables=tuple(_table(entry) for entry in data["tables"]),
                 published_at=None if data["published_at"] is None else _seconds(data["published_at"]),
                 baseline=None if data["baseline"] is None else Baseline.from_json(data["baseline"]),
@@ -285,6 +288,13 @@ def _table_outcome(entry: Any) -> TableOutcome:
     table = _table(entry)
     took = None if entry["seconds"] is None else _seconds(entry["seconds"])
     return TableOutcome(table.id, table.name, table.policy, State(entry["state"]), took)
+
+
+def _id(key: str, value: Any) -> str:
+    """Return an id of a handle; what is none could lead a request to another path, or add a header."""
+    if not _ID.fullmatch(_text(value)):
+        raise HandleRefused(f"the handle's {key} is {reprlib.repr(value)}, which is not an id")
+    return str(value)
 
 
 def _text(value: Any) -> str:

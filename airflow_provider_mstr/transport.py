@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -65,6 +65,9 @@ LONGEST_PAUSE = 15.0
 # How often one request is sent whose answers make no sense.
 ODD_ANSWERS = 3
 
+# How many secrets a driver registers: some servers renew a cookie in each answer.
+MAX_SECRETS = 50
+
 _CHUNK = 65536
 
 # A header may go on in a line that begins with a space (RFC 9112, 5.2); aiohttp joins these itself.
@@ -98,16 +101,29 @@ class _Driver:
     def __init__(self, server: LibraryServer) -> None:
         self._wire = Wire.to(server)
         self._secrets = server.secrets | self._wire.secrets
+        self._registered: set[str] = set()
         self.retries = 0
+
+    def _new_secrets(self, secrets: frozenset[str]) -> list[str]:
+        """Return which secrets are to be registered, as they were not before."""
+        new = sorted(secrets - self._registered)[: MAX_SECRETS - len(self._registered)]
+        self._registered.update(new)
+        return new
+
+    def _sent_secrets(self, request: Request[Any]) -> list[str]:
+        return self._new_secrets(self._secrets | request.secrets | request.cookies.secrets)
+
+    def _read(self, request: Request[T], response: Response) -> Answer[T]:
+        """Store the cookies that an answer sets, whatever else it is, and return what it means."""
+        date = response.header("Date")
+        request.cookies.store(self._wire.base, response.set_cookies, time.time(), date)
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._wire.proxy is not None:
+            raise proxy_refusal(request.purpose, self._wire.proxy, response.status)
+        return decipher(request, replace(response, secrets=self._secrets))
 
     def _ask_again(self, state: tenacity.RetryCallState) -> None:
         self.retries += 1
         _tell(state)
-
-    def _read(self, request: Request[T], response: Response) -> Answer[T]:
-        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._wire.proxy is not None:
-            raise proxy_refusal(request.purpose, self._wire.proxy, response.status)
-        return decipher(replace(request, secrets=request.secrets | self._secrets), response)
 
     def _failure(self, request: Request[Any], error: Exception, *, nothing_done: bool) -> MstrError:
         wire = self._wire
@@ -125,10 +141,14 @@ class SyncDriver(_Driver):
     """Runs procedures with requests, over one kept connection.
 
     :param server: the server to talk to
+    :param register: takes each secret that must not be logged, as soon as it is known
     """
 
-    def __init__(self, server: LibraryServer) -> None:
+    def __init__(
+        self, server: LibraryServer, register: Callable[[list[str]], object] = lambda secrets: None
+    ) -> None:
         super().__init__(server)
+        self._register = register
         self._client = requests.Session()
         self._client.trust_env = False
         connect = self._wire.socks.connect if self._wire.socks is not None else None
@@ -167,8 +187,12 @@ class SyncDriver(_Driver):
         return tenacity.Retrying(**_repetition(step), before_sleep=self._ask_again)(self._ask, step)
 
     def _ask(self, request: Request[T]) -> Answer[T]:
+        if new := self._sent_secrets(request):
+            self._register(new)
         try:
             response = self._exchange(request)
+            if new := self._new_secrets(response.own_secrets):
+                self._register(new)
         except (InvalidHTTPError, NotUnderstood) as error:
             raise _invalid(request, error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
@@ -181,7 +205,7 @@ class SyncDriver(_Driver):
         with self._client.request(
             request.method,
             self._wire.url(request),
-            headers=self._wire.headers(request),
+            headers={name: _encoded(value) for name, value in self._wire.headers(request).items()},
             data=self._wire.body(request),
             timeout=(min(CONNECT_TIMEOUT, limit), limit),
             verify=self._wire.trust.path is not None,
@@ -189,7 +213,9 @@ class SyncDriver(_Driver):
             allow_redirects=False,
             stream=True,
         ) as response:
-            headers = ((name, _FOLD.sub(" ", value)) for name, value in response.raw.headers.iteritems())
+            headers = (
+                (name, _FOLD.sub(" ", _recoded(value))) for name, value in response.raw.headers.iteritems()
+            )
             head = Response(response.status_code, tuple(headers))
             body = BodyReader(head.header("Content-Encoding"))
             while chunk := response.raw.read1(_CHUNK, decode_content=False):
@@ -203,7 +229,14 @@ class AsyncDriver(_Driver):
     """Runs procedures with aiohttp, over the one client that serves the whole event loop.
 
     :param server: the server to talk to
+    :param register: takes each secret that must not be logged, as soon as it is known; None for nothing
     """
+
+    def __init__(
+        self, server: LibraryServer, register: Callable[[list[str]], Awaitable[object]] | None = None
+    ) -> None:
+        super().__init__(server)
+        self._register = register
 
     async def run(self, procedure: Procedure[T]) -> T:
         """Run a procedure to its end and return its result.
@@ -243,8 +276,12 @@ class AsyncDriver(_Driver):
         return await tenacity.AsyncRetrying(**repetition, before_sleep=self._ask_again)(ask)
 
     async def _ask(self, client: aiohttp.ClientSession, request: Request[T]) -> Answer[T]:
+        if self._register and (new := self._sent_secrets(request)):
+            await self._register(new)
         try:
             response = await self._exchange(client, request)
+            if self._register and (new := self._new_secrets(response.own_secrets)):
+                await self._register(new)
         except NotUnderstood as error:
             raise _invalid(request, error) from None
         except _NO_ANSWER as error:
@@ -338,11 +375,13 @@ class Wire:
 
     def headers(self, request: Request[Any]) -> dict[str, str]:
         """Return all headers of the request."""
+        cookies = request.cookies.header(self.base, request.path, time.time())
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
             "Content-Type": "application/json",
             "User-Agent": f"airflow-provider-mstr/{__version__}",
+            **({"Cookie": cookies} if cookies else {}),
             **request.headers,
         }
         # The connection may name one differently cased, and two of a name are not to be sent.
@@ -358,6 +397,15 @@ class Wire:
     def seconds_for(self, request: Request[Any]) -> float:
         """Return the seconds that one sending of the request may take."""
         return self.seconds if request.patience is None else min(self.seconds, max(1.0, request.patience))
+
+
+def _recoded(value: str) -> str:
+    """Return a header's value that requests has read, as aiohttp reads it."""
+    return value.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _encoded(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")
 
 
 def _repetition(request: Request[Any], spent: float = 0.0) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.closes = closes
         self.tables_in = dict(tables_in) if tables_in else None
         self._settled = False
+        self._refresh: Refresh | None = None
         self._closing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -77,7 +78,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         try:
             server = await hook.aserver()
             stored = await self._stored()
-            refresh = await self._refresh(server, self.handle | {"tables": stored["tables"]})
+            refresh = self._refresh = await self._opened(server, self.handle | {"tables": stored["tables"]})
         except Exception:
             # An error must not come too early either.
             await asyncio.sleep(FIRST_PAUSE)
@@ -88,11 +89,12 @@ class MstrPublishStatusTrigger(BaseTrigger):
         )
         ending = await hook.arun(watcher.end(FIRST_PAUSE))
         closed = self.closes and await self._closed(hook, refresh)
+        handle = None if closed else await self._sealed(server, refresh)
         # A trigger may be cancelled as soon as it has fired, and must have nothing left to do then.
         self._settled = True
         yield TriggerEvent(  # type: ignore[no-untyped-call]
             {
-                "handle": None if closed else self.handle,
+                "handle": handle,
                 "polls": watcher.looks,
                 "retries": hook.retries,
                 **ending.to_json(),
@@ -117,7 +119,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
             return
         self._settled = True
         hook = MstrHook(self.mstr_conn_id)
-        refresh = await self._refresh(await hook.aserver(), self.handle)
+        refresh = self._refresh or await self._opened(await hook.aserver(), self.handle)
         await hook.arun(workflow.close(refresh.instance))
 
     async def _closed(self, hook: MstrHook, refresh: Refresh) -> bool:
@@ -135,9 +137,13 @@ class MstrPublishStatusTrigger(BaseTrigger):
             return {"tables": self.handle["tables"], "seen": self.seen}
         return await sync_to_async(load_tables)(self.tables_in)
 
-    async def _refresh(self, server: LibraryServer, handle: Mapping[str, Any]) -> Refresh:
+    async def _opened(self, server: LibraryServer, handle: Mapping[str, Any]) -> Refresh:
         # Deriving the seal's key takes longer than an event loop may be kept waiting.
         return await asyncio.to_thread(RefreshHandle.from_json(handle).open, server.seal)
+
+    async def _sealed(self, server: LibraryServer, refresh: Refresh) -> dict[str, Any]:
+        """Return the handle, with the session's cookies as the server has renewed them."""
+        return (await asyncio.to_thread(RefreshHandle.of, refresh, server.seal)).to_json()
 
     async def _still_waited_for(self) -> bool:
         """Whether the task is deferred to this very wait, so that only its triggerer has changed.

@@ -59,7 +59,7 @@ class Publish:
 
     def watcher(self) -> Watcher:
         """Return the watcher of this publish."""
-        instance = DataModelInstance(Session("token", {}), "B" * 32, "C" * 32, "D" * 32)
+        instance = DataModelInstance(Session("token"), "B" * 32, "C" * 32, "D" * 32)
         # Zero would pass for "was not sent".
         refresh = Refresh(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
         return Watcher(
@@ -77,7 +77,7 @@ class Publish:
                 self.now += run.step.seconds
                 run.feed(None)
             else:
-                run.feed(Answer(self._status(), {}))
+                run.feed(Answer(self._status()))
         return run.result
 
     def _status(self) -> PublishStatus:

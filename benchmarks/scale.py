@@ -21,6 +21,7 @@ from airflow_provider_mstr import summary
 from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.refresh import Ending, Refresh, RefreshHandle
 from airflow_provider_mstr.rest import workflow
+from airflow_provider_mstr.rest.cookies import Cookie, Cookies
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, Response, Run, decipher
 from airflow_provider_mstr.rest.session import Credentials, Seal, Session
@@ -105,7 +106,8 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
     :param measured: runs a step, and returns its result and what it costs
     """
     server, log = Server(tables), Log()
-    instance = DataModelInstance(Session("token", {"JSESSIONID": "cookie"}), "B" * 32, "C" * 32, "D" * 32)
+    session = Session("token", Cookies([Cookie("JSESSIONID", "cookie", "localhost", "/")]))
+    instance = DataModelInstance(session, "B" * 32, "C" * 32, "D" * 32)
     choice = TableChoice.of(None, "replace")
     chosen, cost = measured(lambda: server.run(workflow.resolve_tables(instance, choice)))
     yield "list and choose the tables", cost, "-"

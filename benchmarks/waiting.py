@@ -97,6 +97,7 @@ async def mstr(url: str) -> Waiter:
 
     from airflow_provider_mstr.hooks import MstrHook
     from airflow_provider_mstr.refresh import Refresh
+    from airflow_provider_mstr.rest.cookies import Cookie, Cookies
     from airflow_provider_mstr.rest.procedures import DataModelInstance
     from airflow_provider_mstr.rest.session import Session
     from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
@@ -107,7 +108,8 @@ async def mstr(url: str) -> Waiter:
     sent = time.time() - 600
 
     def wait(number: int) -> AsyncIterator[Any]:
-        session = Session(f"token-{number:032}", {"JSESSIONID": f"{number:032X}"})
+        cookie = Cookie("JSESSIONID", f"{number:032X}", "127.0.0.1", "/")
+        session = Session(f"token-{number:032}", Cookies([cookie]))
         instance = DataModelInstance(session, "B" * 32, "A" * 32, f"{number:032X}")
         handle = MstrHook().handle(Refresh(instance, tables, sent)).to_json()
         return MstrPublishStatusTrigger(handle, "mstr_default", 86400.0, POLL_INTERVAL).run()

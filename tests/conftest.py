@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,10 +28,25 @@ os.environ.update(
 )
 
 
+Forget = Callable[[], None]
+
+
+@pytest.fixture
+def forget_secrets() -> Forget:
+    """Lets Airflow and the hook forget every secret that they know."""
+    return _forget_secrets
+
+
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
     """Let Airflow forget each test's secrets, or it looks for thousands of them in every line of the last."""
     yield
+    _forget_secrets()
+
+
+def _forget_secrets() -> None:
+    if "airflow_provider_mstr.hooks" in sys.modules:
+        sys.modules["airflow_provider_mstr.hooks"]._registered.clear()
     for name, module in list(sys.modules.items()):
         if name.endswith("secrets_masker") and hasattr(module, "_secrets_masker"):
             # Airflow 2 has none where nothing has configured its logging.

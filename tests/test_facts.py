@@ -42,7 +42,7 @@ def told() -> list[tuple[str, dict[str, Any]]]:
     """Each line that a watch tells of twenty tables, and what stands beside it."""
     lines: list[tuple[str, dict[str, Any]]] = []
     clock = itertools.count(PUBLISHED_AT).__next__
-    refresh = Refresh(DataModelInstance(Session("token", {}), "P1", "M1", "I1"), TABLES, PUBLISHED_AT)
+    refresh = Refresh(DataModelInstance(Session("token"), "P1", "M1", "I1"), TABLES, PUBLISHED_AT)
     watcher = Watcher(refresh, 600.0, 10.0, Credentials(), clock, lambda line: lines.append((line, facts())))
     run = Run(watcher.end())
     answers = _answers()
@@ -99,7 +99,7 @@ def test_the_tables_of_a_publish_stand_beside_the_line_that_announces_it() -> No
         clock=lambda: PUBLISHED_AT,
         tell=lambda line: lines.append((line, facts())),
     )
-    instance = DataModelInstance(Session("token", {}), "P1", "M1", "I1")
+    instance = DataModelInstance(Session("token"), "P1", "M1", "I1")
 
     Run(publisher.publish(Refresh(instance)))
 

@@ -4,21 +4,29 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
+import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import pytest
+from airflow.providers.common.compat.sdk import redact
 from misbehaving_server import MisbehavingServer, answer
 
+from airflow_provider_mstr import hooks
+from airflow_provider_mstr.connection import LibraryServer
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.rest import procedures, workflow
 from airflow_provider_mstr.rest.errors import (
     AuthenticationRefused,
     HandleRefused,
     InvalidInput,
+    MstrError,
     NotFound,
     NotPublishable,
     ServerUnavailable,
@@ -54,6 +62,10 @@ def quickly_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(transport, "PATIENCE", 0.0)
     monkeypatch.setattr(hooks, "TEST_PATIENCE", 0.0)
+
+
+def encoded(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def without_secrets(sandbox: Sandbox, *texts: object) -> bool:
@@ -390,6 +402,84 @@ def test_a_server_that_repeats_token_and_cookies_does_not_get_them_shown(
     assert "*** with *** may not" in said
     assert "0123456789" not in said + caplog.text
     assert server.heard[-1].target == "/api/auth/logout"
+
+
+@pytest.mark.parametrize("form", [quote_plus, html.escape, lambda text: json.dumps(text)[1:-1], encoded])
+def test_the_password_is_masked_after_the_login_too_however_the_server_encodes_it(
+    connect: Connect, form: Callable[[str], str]
+) -> None:
+    password = "pässw<rd/of&nobody"
+    login = answer(204, b"", ("X-MSTR-AuthToken", "token-0123456789"))
+    echo = json.dumps({"code": "ERR014", "message": f"login {form(password)} may not"}).encode()
+    with MisbehavingServer(login, answer(403, echo), answer(204, b"")) as server:
+        works, said = connect(host=server.url, password=password).test_connection()
+    assert not works
+    assert "login *** may not" in said
+
+
+# Airflow's secrets masker
+
+
+RENEWING = (
+    answer(204, b"", ("X-MSTR-AuthToken", "token-0123456789"), ("Set-Cookie", "J=cookie-0123456789")),
+    answer(503, b"{}", ("Set-Cookie", "J=renewed-0123456789")),
+    answer(),
+)
+SECRETS = ["token-0123456789", "cookie-0123456789", "renewed-0123456789", "password-of-nobody"]
+
+
+def in_a_command(hook: MstrHook) -> None:
+    with hook.session() as session, suppress(MstrError):
+        hook.run(procedures.session_status(session))
+
+
+def in_the_test_of_a_connection(hook: MstrHook) -> None:
+    hook.test_connection()
+
+
+def on_the_event_loop(hook: MstrHook) -> None:
+    def calls() -> Procedure[None]:
+        session = yield from procedures.login(hook.server.credentials)
+        yield from workflow.attempt(procedures.logout(session, 0.0))
+
+    asyncio.run(hook.arun(calls()))
+
+
+@pytest.mark.parametrize("use", [in_a_command, in_the_test_of_a_connection, on_the_event_loop])
+def test_every_secret_is_registered_with_airflows_masker(
+    connect: Connect, use: Callable[[MstrHook], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Airflow registers a password itself where it reads the connection.
+    monkeypatch.setattr(LibraryServer, "secrets", frozenset({"password-of-nobody"}))
+    assert redact(SECRETS) == SECRETS
+    with MisbehavingServer(*RENEWING) as server:
+        use(connect(host=server.url))
+    assert redact(SECRETS) == ["***"] * 4
+
+
+def test_a_secret_is_registered_with_the_masker_of_commands_and_of_the_api_server() -> None:
+    core = pytest.importorskip("airflow._shared.secrets_masker")
+    hooks.register_secrets(["secret-0123456789"])
+    assert core.redact("secret-0123456789") == "***"
+
+
+def test_secrets_are_registered_away_from_the_event_loop(
+    mstr_sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    monkeypatch.setattr(hooks, "register_secrets", lambda secrets: threads.append(threading.get_ident()))
+    on_the_event_loop(connect())
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_a_process_registers_each_secret_once_and_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[str] = []
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", registered.extend)
+    monkeypatch.setattr(hooks, "MAX_REGISTERED_SECRETS", 3)
+    for secrets in (["one", "two"], ["two", "three", "four"], ["five"]):
+        hooks.register_secrets(secrets)
+    assert registered == ["one", "two", "three"]
 
 
 # A refresh in parts

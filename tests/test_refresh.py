@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_mstr.refresh import Ending, Refresh, RefreshHandle, RefreshOutcome, TableOutcome
 from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.cookies import Cookie, Cookies
 from airflow_provider_mstr.rest.errors import HandleRefused, ServerReply
 from airflow_provider_mstr.rest.evidence import Baseline, Cube
 from airflow_provider_mstr.rest.procedures import DataModelInstance
@@ -32,7 +33,8 @@ TABLES = (
 
 
 def a_refresh(tables: tuple[TableRefresh, ...] = TABLES, published_at: float | None = 1.7e9) -> Refresh:
-    session = Session(TOKEN, {"JSESSIONID": COOKIE})
+    cookie = Cookie("JSESSIONID", COOKIE, "library.example.com", "/MicroStrategyLibrary", 1.8e9)
+    session = Session(TOKEN, Cookies([cookie]))
     return Refresh(DataModelInstance(session, "P1", "M1", "I1"), tables, published_at)
 
 
@@ -130,6 +132,59 @@ def test_a_handle_with_a_part_of_another_form_is_refused(changed: dict[str, Any]
         RefreshHandle.from_json(a_handle(**changed))
 
 
+@pytest.mark.parametrize("key", ["project_id", "data_model_id", "instance_id"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        ".",
+        "..",
+        "...",
+        "%2e%2e",
+        "..%2F",
+        "../..",
+        "a/../b",
+        "a/b",
+        "/",
+        "a\\b",
+        "a%2fb",
+        "a?b",
+        "a#b",
+        "a b",
+        " ",
+        "a\n",
+        "\n",
+        "a\r\nX-MSTR-AuthToken: b",
+        "a\tb",
+        "a\0",
+        "a\x7f",
+        "a\x85b",
+        "a\u2028b",
+        "\u202ea",
+        "\ud800",
+        "a" * 256,
+    ],
+)
+def test_a_handle_whose_id_could_lead_elsewhere_is_refused(key: str, value: str) -> None:
+    with pytest.raises(HandleRefused, match=f"handle's {key} is .*, which is not an id"):
+        RefreshHandle.from_json(a_handle(**{key: value}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "CBE2C87449CEFFF7C089AEA0EE6BBA9C",
+        "cbe2c874-49ce-fff7-c089-aea0ee6bba9c",
+        "CBE2C874:2.node-1",
+        "a..b",
+        "Y2Fs+bA==",
+        "",
+    ],
+)
+def test_an_id_of_any_server_passes(value: str) -> None:
+    handle = RefreshHandle.from_json(a_handle(instance_id=value, data_model_id=value, project_id=value))
+    assert (handle.instance_id, handle.data_model_id, handle.project_id) == (value,) * 3
+
+
 def test_a_handle_published_at_no_moment_in_time_is_refused() -> None:
     with pytest.raises(HandleRefused):
         RefreshHandle.from_json(a_handle(published_at=10**400))
@@ -216,6 +271,7 @@ OUTCOMES = st.builds(
     TENTHS,
     st.lists(TABLE_OUTCOMES, max_size=3).map(tuple),
 )
+IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,40}|", fullmatch=True)
 TABLE_REFRESHES = st.builds(TableRefresh, st.text(), st.text(), st.sampled_from(RefreshPolicy))
 
 
@@ -225,7 +281,7 @@ def test_every_outcome_survives_json(outcome: RefreshOutcome) -> None:
 
 
 @given(
-    ids=st.tuples(st.text(), st.text(), st.text()),
+    ids=st.tuples(IDS, IDS, IDS),
     tables=st.lists(TABLE_REFRESHES, max_size=3).map(tuple),
     at=st.none() | st.floats(allow_nan=False, allow_infinity=False),
 )

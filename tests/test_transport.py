@@ -230,34 +230,77 @@ def test_what_a_gateway_repeats_of_its_header_is_masked(drive: Drive) -> None:
     assert "a-gateway-key" not in f"{error}{error!r}"
 
 
-def test_renewed_cookies_are_used_from_then_on_whatever_their_path_and_domain(drive: Drive) -> None:
-    cookies = [
-        ("Set-Cookie", "JSESSIONID=one; Path=/elsewhere; HttpOnly; Secure"),
-        ("Set-Cookie", "library-ingress=a=b; Domain=other.example.com"),
-        ("Set-Cookie", "doomed=soon; Path=/"),
-    ]
+def logged_in_calls(calls: int = 1) -> Procedure[Session]:
+    """Log in, and make so many calls in the session."""
+    session = yield from procedures.login(CREDENTIALS)
+    for _ in range(calls):
+        yield from workflow.attempt(procedures.session_status(session))
+    return session
+
+
+def cookies_sent(server: MisbehavingServer) -> list[str | None]:
+    return [heard.header("Cookie") for heard in server.heard]
+
+
+def test_cookies_of_one_name_are_told_apart_by_their_paths(drive: Drive) -> None:
+    proxy, library = "JSESSIONID=a; Path=/", "JSESSIONID=b; Path=/MicroStrategyLibrary; HttpOnly; Secure"
+    replies = answer(204, b"", TOKEN, ("Set-Cookie", proxy), ("Set-Cookie", library)), answer()
+    with MisbehavingServer(*replies) as server:
+        drive(at(f"{server.url}/MicroStrategyLibrary"), logged_in_calls())
+    assert cookies_sent(server) == [None, "JSESSIONID=b; JSESSIONID=a"]
+
+
+def test_each_answer_renews_adds_and_deletes_cookies(drive: Drive) -> None:
     replies = (
-        answer(204, b"", TOKEN, *cookies),
-        answer(200, b"{}", ("Set-Cookie", "library-ingress=second"), ("set-cookie", "new=1")),
-        answer(200, b"{}", ("Set-Cookie", "doomed=; Max-Age=0")),
+        answer(204, b"", TOKEN, ("Set-Cookie", "one=1"), ("Set-Cookie", "two=2; Domain=other.example.com")),
+        answer(200, b"{}", ("Set-Cookie", "one=a=b"), ("set-cookie", "three=3; Path=/portal")),
+        answer(404, b'{"code": "ERR004"}', ("Set-Cookie", "one=c; Path=/")),
+        answer(200, b"{}", ("Set-Cookie", "three=; Path=/portal; Max-Age=0")),
         answer(200, b"{}"),
     )
-
-    def calls() -> Procedure[Session]:
-        session = yield from procedures.login(CREDENTIALS)
-        for _ in range(3):
-            yield from procedures.session_status(session)
-        return session
-
     with MisbehavingServer(*replies) as server:
-        session = drive(at(server.url), calls())
-    assert [heard.header("Cookie") for heard in server.heard] == [
-        None,
-        "JSESSIONID=one; library-ingress=a=b; doomed=soon",
-        "JSESSIONID=one; library-ingress=second; doomed=soon; new=1",
-        "JSESSIONID=one; library-ingress=second; new=1",
-    ]
-    assert session.cookies == {"JSESSIONID": "one", "library-ingress": "second", "new": "1"}
+        session = drive(at(server.url), logged_in_calls(4))
+    assert cookies_sent(server) == [None, "one=1", "three=3; one=a=b", "three=3; one=c", "one=c"]
+    assert [cookie.value for cookie in session.cookies] == ["c"]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_request_that_is_sent_again_brings_the_cookie_that_its_first_answer_set(drive: Drive) -> None:
+    replies = (
+        answer(204, b"", TOKEN, ("Set-Cookie", "node=1")),
+        answer(503, b"", ("Set-Cookie", "node=2")),
+        answer(),
+    )
+    with MisbehavingServer(*replies) as server:
+        drive(at(server.url), logged_in_calls())
+    assert cookies_sent(server) == [None, "node=1", "node=2"]
+
+
+def test_the_library_behind_a_gateway_that_adds_a_prefix_gets_its_cookie(drive: Drive) -> None:
+    cookie = ("Set-Cookie", "JSESSIONID=b; Path=/MicroStrategyLibrary")
+    with MisbehavingServer(answer(204, b"", TOKEN, cookie), answer()) as server:
+        drive(at(f"{server.url}/api/bi/MicroStrategyLibrary"), logged_in_calls())
+    assert cookies_sent(server) == [None, "JSESSIONID=b"]
+
+
+@pytest.mark.parametrize("driver", ["requests", "aiohttp"])
+def test_a_driver_registers_each_secret_before_it_can_be_logged_and_not_without_end(driver: str) -> None:
+    """The server renews a cookie in each answer."""
+    registered: list[str] = []
+
+    async def aregister(secrets: list[str]) -> None:
+        registered.extend(secrets)
+
+    replies = [answer(204, b"", TOKEN)]
+    replies += [answer(200, b"{}", ("Set-Cookie", f"node=cookie-{number:04}")) for number in range(60)]
+    with MisbehavingServer(*replies) as server:
+        if driver == "requests":
+            with SyncDriver(at(server.url), registered.extend) as running:
+                running.run(logged_in_calls(60))
+        else:
+            asyncio.run(AsyncDriver(at(server.url), aregister).run(logged_in_calls(60)))
+    assert registered[:3] == [ADMINISTRATOR.password, TOKEN[1], "cookie-0000"]
+    assert len(registered) == len(set(registered)) == transport.MAX_SECRETS
 
 
 def test_two_sessions_through_one_driver_do_not_mix(drive: Drive, sandbox: Sandbox) -> None:
@@ -275,14 +318,14 @@ def test_two_sessions_through_one_driver_do_not_mix(drive: Drive, sandbox: Sandb
     carried = [dict(request.cookies) for request in sandbox.requests]
     assert carried[:2] == [{}, {}]
     expected = (first, second, first, first, second)
-    assert carried[2:] == [session.cookies for session in expected]
+    assert carried[2:] == [{cookie.name: cookie.value for cookie in each.cookies} for each in expected]
     assert sandbox.report().open_sessions == 1
 
 
 def test_nothing_of_a_session_stays_in_the_client_of_requests(sandbox: Sandbox) -> None:
     with SyncDriver(at(sandbox.url)) as driver:
         session = driver.run(procedures.login(CREDENTIALS))
-        assert len(session.cookies) == 4
+        assert len(list(session.cookies)) == 4
         assert list(driver._client.cookies) == []
         assert not any(secret in str(driver._client.headers) for secret in session.secrets)
         driver.run(procedures.logout(session))
@@ -996,17 +1039,15 @@ def test_a_get_on_a_kept_connection_that_is_closed_under_it_recovers(drive: Driv
     assert [heard.connection for heard in server.heard] == [1, 1, 2]
 
 
-def test_cookies_beyond_ascii_go_back_as_they_came(drive: Drive) -> None:
-    raw = "Zo\xc3\xab ="
+@pytest.mark.parametrize("raw", ["Zo\xc3\xab =", "\xe6\x97\xa5", "plain"])
+def test_a_cookie_goes_back_as_it_came_through_either_driver(drive: Drive, raw: str) -> None:
+    other = _with_aiohttp if drive is _with_requests else _with_requests
     replies = answer(204, b"", TOKEN, ("Set-Cookie", f"name={raw}; Path=/")), answer()
-
-    def calls() -> Procedure[None]:
-        session = yield from procedures.login(CREDENTIALS)
-        yield from procedures.session_status(session)
-
     with MisbehavingServer(*replies) as server:
-        drive(at(server.url), calls())
-    assert server.heard[1].header("Cookie") == f"name={raw}"
+        session = drive(at(server.url), procedures.login(CREDENTIALS))
+        drive(at(server.url), procedures.session_status(session))
+        other(at(server.url), procedures.session_status(session))
+    assert cookies_sent(server) == [None, f"name={raw}", f"name={raw}"]
 
 
 def test_a_session_opened_with_one_driver_goes_on_in_the_other(drive: Drive, sandbox: Sandbox) -> None:

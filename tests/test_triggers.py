@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import threading
@@ -12,14 +13,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import XCom
+from airflow.providers.common.compat.sdk import XCom, redact
 from airflow.triggers.base import TriggerEvent
+from conftest import Forget
 from event_loops import HANG_SECONDS, answer_while_the_loop_runs, sleepers, threads_of
 from workers import rebuild
 
 from airflow_provider_mstr import triggers
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.refresh import Ending
+from airflow_provider_mstr.rest import session
 from airflow_provider_mstr.rest.errors import (
     HandleRefused,
     OutcomeUnknown,
@@ -52,7 +55,8 @@ async def ending_of(trigger: MstrPublishStatusTrigger) -> Ending:
     """Run the trigger, which must fire once, and return what a worker reads of its event."""
     (event,) = await fired(trigger)
     payload = json.loads(json.dumps(event.payload))
-    assert payload["handle"] == trigger.handle
+    # Sealed anew, as the server may have renewed a cookie.
+    assert {**payload["handle"], "session": ""} == {**trigger.handle, "session": ""}
     return Ending.from_json(payload)
 
 
@@ -231,6 +235,48 @@ async def test_a_users_kill_stops_the_load_and_closes_the_session(mstr_sandbox: 
     await killed(await opened())
     report = mstr_sandbox.report()
     assert (report.publishes[0].state, report.open_sessions) == ("cancelled", 0)
+
+
+def test_the_key_of_a_handle_is_never_derived_on_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    trigger, scrypt, threads = published(), hashlib.scrypt, []
+
+    def noted(*args: Any, **how: Any) -> bytes:
+        threads.append(threading.get_ident())
+        return scrypt(*args, **how)
+
+    async def run_and_kill() -> None:
+        await fired(trigger)
+        session._derived_key.cache_clear()
+        await killed(rebuild(trigger))
+
+    monkeypatch.setattr(hashlib, "scrypt", noted)
+    session._derived_key.cache_clear()
+    asyncio.run(run_and_kill())
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
+
+
+async def test_the_secrets_of_a_handle_are_registered_with_airflows_masker(forget_secrets: Forget) -> None:
+    trigger = await opened()
+    secrets = MstrHook().refresh(trigger.handle).instance.session.secrets
+    forget_secrets()
+    assert redact(sorted(secrets)) == sorted(secrets)
+    await fired(trigger)
+    assert redact(sorted(secrets)) == ["***"] * len(secrets)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=60)
+async def test_the_secrets_of_a_second_login_are_registered_with_airflows_masker(
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_mstr.watch.LONGEST_IDLE", 0.1)
+    trigger = await opened()
+    mstr_sandbox.add_fault("publish_status", "session_lost", after=1)
+    await fired(trigger)
+    logins = [request for request in mstr_sandbox.requests if request.call == "cubes"]
+    tokens = {request.headers["x-mstr-authtoken"] for request in logins}
+    assert len(tokens) == 2
+    assert redact(sorted(tokens)) == ["***"] * 2
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=1.0)

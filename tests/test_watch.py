@@ -70,7 +70,7 @@ class Watch:
     patience: list[float | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        instance = DataModelInstance(Session(TOKEN, {}), "P1", "M1", "I1")
+        instance = DataModelInstance(Session(TOKEN), "P1", "M1", "I1")
         refresh = Refresh(instance, self.tables, self.published_at, self.baseline)
         self.watcher = Watcher(
             refresh, self.timeout, self.poll_interval, Credentials(login="etl"), self.clock, self.lines.append

@@ -39,7 +39,7 @@ def within(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Procedure[T]:
-    """Make a call in a session, and keep the cookies its answer renews.
+    """Make a call in a session.
 
     :param session: the session to make it in
     :param purpose: what the call is for, as it completes "could not ..."
@@ -56,11 +56,11 @@ def within(
         path=path,
         reads=reads,
         headers=session.headers(project_id) | dict(headers or {}),
+        cookies=session.cookies,
         secrets=session.secrets,
         has_session=True,
         **more,
     )
-    session.renew(answer.cookies)
     return answer.value
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from airflow_provider_mstr.rest.calls import Listing, within
 from airflow_provider_mstr.rest.codes import MODEL_BUSY, NO_SUCH_OBJECT
+from airflow_provider_mstr.rest.cookies import Cookies
 from airflow_provider_mstr.rest.errors import (
     AuthenticationRefused,
     InstanceLost,
@@ -95,12 +96,14 @@ def login(credentials: Credentials) -> Procedure[Session]:
     :return: the new session
     :raises AuthenticationRefused: where the server refuses them
     """
+    cookies = Cookies()
     request = Request(
         purpose=f"log in as {credentials.login or credentials.mode.name.lower()}",
         method="POST",
         path="/api/auth/login",
         reads=required_header(TOKEN_HEADER),
         body=credentials.login_body(),
+        cookies=cookies,
         secrets=credentials.secrets,
     )
     try:
@@ -109,9 +112,7 @@ def login(credentials: Credentials) -> Procedure[Session]:
         if not credentials.oddity:
             raise
         raise AuthenticationRefused(f"{error.what}; {credentials.oddity}", error.reply) from None
-    session = Session(answer.value, {})
-    session.renew(answer.cookies)
-    return session
+    return Session(answer.value, cookies)
 
 
 def logout(session: Session, patience: float | None = None) -> Procedure[None]:

@@ -17,19 +17,20 @@ from urllib.parse import urlsplit
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.codes import ISERVER_CODES, in_words, number_of, signed
+from airflow_provider_mstr.rest.cookies import Cookies
 from airflow_provider_mstr.rest.errors import MstrError, ServerReply
+from airflow_provider_mstr.rest.masking import Masker, secrets_among
+from airflow_provider_mstr.rest.session import TOKEN_HEADER
 from airflow_provider_mstr.rest.text import MAX_MESSAGE, MAX_NAME, clean
 
 T = TypeVar("T")
-
-MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """An HTTP response as it came: no status has been judged and no body read.
 
-    :param secrets: what is masked where the body repeats it
+    :param secrets: what is masked where the answer repeats it
     """
 
     status: int
@@ -45,46 +46,32 @@ class Response:
         return next((value for value in self._all(name) if value), None)
 
     @property
-    def cookies(self) -> dict[str, str | None]:
-        """The cookies this response sets, raw; None stands for one it takes back."""
-        cookies = (_cookie(line) for line in self._all("Set-Cookie"))
-        return {name: value for name, value in cookies if name}
+    def set_cookies(self) -> list[str]:
+        """The values of its ``Set-Cookie`` headers."""
+        return self._all("Set-Cookie")
+
+    @property
+    def own_secrets(self) -> frozenset[str]:
+        """The token and the cookies that it sets."""
+        cookies = (line.partition(";")[0].partition("=")[2].strip() for line in self.set_cookies)
+        return secrets_among([*self._all(TOKEN_HEADER), *cookies])
+
+    @property
+    def masker(self) -> Masker:
+        """Masks its secrets and what else must not be shown where the answer repeats it."""
+        return Masker(self.secrets | self.own_secrets)
 
     def json(self) -> Any:
         """Return the body as JSON, with its secrets masked, or None where it is not JSON."""
         try:
-            return _masked(json.loads(self.body), _longest_first(self.secrets))
+            text = self.body.decode(json.detect_encoding(self.body), "surrogatepass")
+            data, masker = json.loads(text), self.masker
+            return masker.json(data) if masker.finds_in(text) else data
         except (ValueError, RecursionError):
             return None
 
     def _all(self, name: str) -> list[str]:
         return [value.strip() for key, value in self.headers if key.lower() == name.lower()]
-
-
-def _cookie(line: str) -> tuple[str, str | None]:
-    # A cookie jar would drop cookies by path, domain or Secure; the API wants every one back (1.4).
-    pair, *attributes = line.split(";")
-    name, _, value = pair.partition("=")
-    said = [attribute.strip().lower() for attribute in attributes]
-    taken_back = "max-age=0" in said or any("expires=thu, 01 jan 1970" in word for word in said)
-    return name.strip(), None if taken_back else value.strip()
-
-
-def _longest_first(secrets: frozenset[str]) -> list[str]:
-    """Return secrets in the order to mask them in, as one may be part of another."""
-    return sorted(secrets, key=len, reverse=True)
-
-
-def _masked(said: Any, secrets: list[str]) -> Any:
-    if isinstance(said, str):
-        for secret in secrets:
-            said = said.replace(secret, MASK)
-        return said
-    if isinstance(said, list):
-        return [_masked(part, secrets) for part in said]
-    if isinstance(said, dict):
-        return {key: _masked(part, secrets) for key, part in said.items()}
-    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +83,9 @@ class Request(Generic[T]):
     :param path: below the Library URL, beginning with ``/api``
     :param reads: makes the call's value of a good response; raises ``NotUnderstood``
     :param query: query parameters
-    :param headers: headers, the session's token and cookies among them
+    :param headers: headers, the session's token among them
     :param body: what to send as JSON; None for an empty body
+    :param cookies: the cookies to send, which the answer may renew
     :param secrets: what must never be quoted from the answer
     :param repeatable: whether sending it twice does no harm
     :param has_session: whether a refusal means that a session is over
@@ -111,6 +99,7 @@ class Request(Generic[T]):
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
+    cookies: Cookies = field(default_factory=Cookies, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     repeatable: bool = True
     has_session: bool = False
@@ -126,10 +115,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What a good response meant, and the cookies it set."""
+    """What a good response meant."""
 
     value: T = field(repr=False)
-    cookies: Mapping[str, str | None] = field(repr=False)
 
 
 Step: TypeAlias = "Request[Any] | Pause"
@@ -191,10 +179,10 @@ def decipher(request: Request[T], response: Response) -> Answer[T]:
     :param request: the call that was made
     :param response: what came back
     """
-    response = replace(response, secrets=request.secrets)
+    response = replace(response, secrets=response.secrets | request.secrets | request.cookies.secrets)
     if 200 <= response.status < 300:
         try:
-            return Answer(request.reads(response), response.cookies)
+            return Answer(request.reads(response))
         except errors.NotUnderstood as error:
             what = f"could not {request.purpose}: {error.what}"
             raise errors.NotUnderstood(what, _reply(response)) from None
@@ -249,7 +237,8 @@ def shape(response: Response) -> str:
     """
     if not response.body.strip():
         return "an empty body"
-    kind = clean((response.header("Content-Type") or "no content type").partition(";")[0])
+    content_type = response.header("Content-Type") or "no content type"
+    kind = clean(response.masker.text(content_type).partition(";")[0])
     sort = "odd JSON" if response.json() is not None else "something other than whole JSON"
     return f"{sort} ({kind}, {len(response.body)} bytes)"
 
@@ -276,8 +265,9 @@ def _elsewhere(response: Response) -> str:
         port = f":{target.port}" if target.port else ""
     except ValueError:
         return "nowhere that can be read"
-    secrets = _longest_first(response.secrets)
-    return clean(_masked(f"{target.hostname}{port}", secrets)) if target.hostname else "another path"
+    # The name of a host is in lower case, in which a secret would not be found.
+    host = response.masker.text(target.netloc.rpartition("@")[2].removesuffix(port).rstrip(":"))
+    return clean(f"{host.lower()}{port}") if target.hostname else "another path"
 
 
 def _meaning(request: Request[Any], response: Response, reply: ServerReply) -> type[MstrError]:

@@ -5,19 +5,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
+from airflow_provider_mstr.rest.cookies import Cookies
 from airflow_provider_mstr.rest.errors import HandleRefused
+from airflow_provider_mstr.rest.masking import MIN_PASSWORD_LENGTH, secrets_among
 
 TOKEN_HEADER = "X-MSTR-AuthToken"  # noqa: S105 - the name of a header
 PROJECT_HEADER = "X-MSTR-ProjectID"
 
 SEAL_LIFETIME = 7 * 24 * 60 * 60
+
+# How many seconds the clocks of two machines may differ before a handle is refused for its age.
+MAX_CLOCK_DIFFERENCE = 10 * 60
+
+# What OWASP recommends for scrypt; one derivation takes 64 MB.
+SCRYPT_COST = 2**16
+SCRYPT_BLOCK_SIZE = 8
+SCRYPT_PARALLELISM = 2
+
+_derivation = threading.Lock()
 
 
 class LoginMode(IntEnum):
@@ -44,9 +58,11 @@ class Credentials:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be shown; a text of fewer characters would garble everything that is."""
+        """What must never be shown, if it is long enough not to be found in every other text."""
         # A server may repeat the password without the blanks around it.
-        return frozenset(text for text in (self.password, self.password.strip()) if len(text) >= 4)
+        return frozenset(
+            text for text in (self.password, self.password.strip()) if len(text) >= MIN_PASSWORD_LENGTH
+        )
 
     @property
     def oddity(self) -> str:
@@ -73,39 +89,24 @@ class Session:
     """A login: its token and all its cookies, every one of which each later call must carry (1.4).
 
     :param token: the value of ``X-MSTR-AuthToken``
-    :param cookies: name to value; the one part that lives, as a load balancer may renew its own
+    :param cookies: the cookies, which each answer may renew
     """
 
     token: str = field(repr=False)
-    cookies: dict[str, str] = field(repr=False)
+    cookies: Cookies = field(default_factory=Cookies, repr=False)
 
     def headers(self, project_id: str | None = None) -> dict[str, str]:
-        """Return the headers that make a call part of this session.
+        """Return the headers that make a call part of this session, but for its cookies.
 
         :param project_id: the project the call is about; None for calls about no project
         """
-        headers = {TOKEN_HEADER: self.token}
-        if self.cookies:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if project_id is not None:
-            headers[PROJECT_HEADER] = project_id
-        return headers
-
-    def renew(self, cookies: Mapping[str, str | None]) -> None:
-        """Keep what an answer said of the session's cookies.
-
-        :param cookies: name to value, None for a cookie that was taken back
-        """
-        for name, value in cookies.items():
-            if value is None:
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
+        project = {} if project_id is None else {PROJECT_HEADER: project_id}
+        return {TOKEN_HEADER: self.token} | project
 
     @property
     def secrets(self) -> frozenset[str]:
         """What must never be shown: the token and every cookie, but for words such as "true"."""
-        return frozenset(value for value in (self.token, *self.cookies.values()) if len(value) >= 8)
+        return secrets_among([self.token]) | self.cookies.secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +125,28 @@ class Seal:
 
         :param session: the session to hide
         """
-        plain = json.dumps({"token": session.token, "cookies": session.cookies})
+        plain = json.dumps({"token": session.token, "cookies": session.cookies.to_json()})
         return str(self._fernet().encrypt(plain.encode()).decode())
 
     def open(self, sealed: str) -> Session:
         """Return the session that was sealed.
 
         :param sealed: what :meth:`close` returned, at most a week ago
-        :raises HandleRefused: where it was sealed with another secret, altered, or is too old
+        :raises HandleRefused: where it was sealed with another secret, altered, is too old, or of the future
         """
         from cryptography.fernet import InvalidToken
 
+        fernet = self._fernet()
         try:
-            return _session(json.loads(self._fernet().decrypt(sealed.encode(), ttl=SEAL_LIFETIME)))
+            session = _session(json.loads(fernet.decrypt(sealed.encode())))
+            sealed_at = fernet.extract_timestamp(sealed.encode())
         except (InvalidToken, ValueError, TypeError, KeyError, RecursionError):
             raise HandleRefused(
                 "the handle's session cannot be opened with this connection: it was sealed under another "
-                "connection or password, is older than a week, or was altered"
+                "connection or password, or was altered"
             ) from None
+        _check_age(sealed_at, time.time())
+        return session
 
     def _fernet(self) -> Any:
         from cryptography.fernet import Fernet
@@ -150,14 +155,55 @@ class Seal:
 
 
 def _session(said: Any) -> Session:
-    session = Session(said["token"], dict(said["cookies"]))
-    if not all(isinstance(part, str) for part in (session.token, *session.cookies.values())):
+    if not isinstance(said["token"], str):
         raise TypeError
-    return session
+    return Session(said["token"], Cookies.from_json(said["cookies"]))
+
+
+def _check_age(sealed_at: float, now: float) -> None:
+    """Refuse a handle that is too old, or that the clocks of two machines make younger than nothing.
+
+    Fernet's own check allows a difference of one minute, and does not name the clocks.
+    """
+    age = now - sealed_at
+    if -MAX_CLOCK_DIFFERENCE <= age <= SEAL_LIFETIME + MAX_CLOCK_DIFFERENCE:
+        return
+    clocks = (
+        f"the handle's session was sealed at {_utc(sealed_at)} by the clock of the machine that sealed it, "
+        f"but the clock of this machine shows {_utc(now)}"
+    )
+    if age < 0:
+        raise HandleRefused(
+            f"{clocks}, which is {-age / 60:.0f} minutes behind: set the clocks of both machines, for "
+            "example with NTP"
+        )
+    raise HandleRefused(
+        f"{clocks}: a handle is valid for a week; if it is not that old, set the clocks of both machines, "
+        "for example with NTP"
+    )
+
+
+def _utc(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _key(secret: str, scope: str) -> bytes:
+    # Many threads may ask for the same key at once, and each derivation takes 64 MB.
+    with _derivation:
+        return _derived_key(secret, scope)
 
 
 @lru_cache(maxsize=64)
-def _key(secret: str, scope: str) -> bytes:
+def _derived_key(secret: str, scope: str) -> bytes:
     # scrypt, so that a guessable password is not guessed fast from a stolen ciphertext.
-    derived = hashlib.scrypt(secret.encode(), salt=scope.encode(), n=2**14, r=8, p=1, dklen=32)
+    memory = 128 * SCRYPT_BLOCK_SIZE * (SCRYPT_COST + SCRYPT_PARALLELISM + 2)
+    derived = hashlib.scrypt(
+        secret.encode(),
+        salt=scope.encode(),
+        n=SCRYPT_COST,
+        r=SCRYPT_BLOCK_SIZE,
+        p=SCRYPT_PARALLELISM,
+        maxmem=memory,
+        dklen=32,
+    )
     return urlsafe_b64encode(derived)

@@ -70,7 +70,7 @@ def open_instance(
     credentials: Credentials,
     project: str,
     data_model: str,
-    logged_in: Callable[[Session], object],
+    logged_in: Callable[[Session], object] | None = None,
     found: Callable[[str], object] | None = None,
     warn: Callable[[str], object] | None = None,
 ) -> Procedure[DataModelInstance]:
@@ -79,13 +79,14 @@ def open_instance(
     :param credentials: who logs in
     :param project: the project's id or name
     :param data_model: the data model's id or name
-    :param logged_in: takes the session as soon as there is one
+    :param logged_in: takes the session as soon as there is one; None for nothing
     :param found: takes the data model's id as soon as it is known
     :param warn: takes the warning that the server is too old; None not to ask for its version
     """
     session = yield from procedures.login(credentials)
     try:
-        logged_in(session)
+        if logged_in is not None:
+            logged_in(session)
         if warn is not None:
             yield from about.warn_of_version(session, warn)
         project_id = yield from procedures.project_id(session, project)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_mstr.rest.cookies import Cookie, Cookies
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, Response, Run, decipher
@@ -19,6 +20,8 @@ MODEL = "9F4772B837604551B4D3CC916ADC5598"
 INSTANCE = "CBE2C87449CEFFF7C089AEA0EE6BBA9C"
 YTD_DAY = "B8A627B44A7A421C81741B868401E446"
 CITY = "612801B773AF4EFD974FF1F54FFAFB32"
+LIBRARY = "https://library.example.com/MicroStrategyLibrary"
+NOW = 1_700_000_000.0
 TOKEN = "nllmm5lpmkjdsj4d4etgdikc6c"
 
 PUBLISHED = (
@@ -34,7 +37,7 @@ class KilledError(BaseException):
 class FakeClock:
     """Seconds that pass only when a procedure pauses."""
 
-    def __init__(self, now: float = 1_700_000_000.0) -> None:
+    def __init__(self, now: float = NOW) -> None:
         self.now = now
 
     def __call__(self) -> float:
@@ -125,6 +128,7 @@ def _outcome(
     reply = server(step)
     if isinstance(reply, BaseException):
         return reply
+    step.cookies.store(LIBRARY, reply.set_cookies, NOW if clock is None else clock.now)
     try:
         return decipher(step, reply)
     except MstrError as error:
@@ -172,7 +176,14 @@ def table_list(*rows: dict[str, Any], **more: Any) -> Response:
 
 
 def a_session(**cookies: str) -> Session:
-    return Session(TOKEN, dict(cookies))
+    return Session(TOKEN, some_cookies(cookies))
+
+
+def some_cookies(values: Mapping[str, str]) -> Cookies:
+    """Return cookies as the Library server sets them, by name."""
+    return Cookies(
+        Cookie(name, value, "library.example.com", "/MicroStrategyLibrary") for name, value in values.items()
+    )
 
 
 def an_instance(session: Session | None = None, instance_id: str = INSTANCE) -> DataModelInstance:

@@ -19,7 +19,7 @@ from airflow_provider_mstr.rest import about, errors, finding, procedures
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.protocol import Answer, Procedure, Request, Response, Run, decipher
 from airflow_provider_mstr.rest.publication import PublishStatus, Verdict, verdict
-from airflow_provider_mstr.rest.session import Credentials, Session
+from airflow_provider_mstr.rest.session import Credentials
 from airflow_provider_mstr.rest.tables import Table
 from airflow_provider_mstr.rest.text import clean
 
@@ -315,24 +315,6 @@ def test_a_cube_is_read_to_a_time_or_refused(said: Any) -> None:
         return
     assert cube.updated is None or (isinstance(cube.updated, datetime) and cube.updated.tzinfo is None)
     assert type(cube.processing) is bool
-
-
-COOKIE_LINES = st.lists(st.text(max_size=30) | st.sampled_from(["a=1", "a=; Max-Age=0", "=", ""]), max_size=5)
-
-
-@given(lines=COOKIE_LINES)
-def test_any_set_cookie_lines_leave_a_session_whose_cookies_are_text(lines: list[str]) -> None:
-    session = Session(TOKEN, {})
-    session.renew(Response(200, tuple(("Set-Cookie", line) for line in lines)).cookies)
-    assert all(type(name) is type(value) is str for name, value in session.cookies.items())
-    assert ("Cookie" in session.headers()) is bool(session.cookies)
-
-
-@pytest.mark.parametrize("line", ["", "; Path=/", "="])
-def test_a_set_cookie_without_a_name_sets_no_cookie(line: str) -> None:
-    session = Session(TOKEN, {})
-    session.renew(Response(200, (("Set-Cookie", line),)).cookies)
-    assert "Cookie" not in session.headers()
 
 
 @given(code=st.text(max_size=12) | CODES)

@@ -18,7 +18,7 @@ from airflow_provider_mstr.rest.finding import Hit, UserConnection
 from airflow_provider_mstr.rest.protocol import Request, Response
 
 IDS = [f"{number:032X}" for number in range(30)]
-AUTH = {"X-MSTR-AuthToken": TOKEN, "Cookie": "JSESSIONID=jsession-cookie"}
+AUTH = {"X-MSTR-AuthToken": TOKEN}
 
 
 def hit(name: Any, model_id: str = IDS[0], **more: Any) -> dict[str, Any]:

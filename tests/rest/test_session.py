@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import threading
 import time
+from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,14 +17,16 @@ from cryptography.fernet import Fernet
 from examples import JSON
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import INSTANCE, MODEL, PROJECT, TOKEN, an_instance
+from scripted import INSTANCE, MODEL, PROJECT, TOKEN, an_instance, some_cookies
 
+from airflow_provider_mstr.rest.cookies import Cookie, Cookies
 from airflow_provider_mstr.rest.errors import HandleRefused
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal, Session, _key
 
 PASSWORD = "pass word-of-nobody"
 SEAL = Seal(PASSWORD, "https://library.example.com 1 administrator")
 WEEK = 604_800
+UTC = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 COOKIES = {"JSESSIONID": "cookie-of-nobody", "library-ingress": "17|ab=="}
 
 
@@ -47,27 +54,15 @@ def test_each_login_mode_has_its_body(credentials: Credentials, body: dict[str, 
     assert type(credentials.login_body()["loginMode"]) is int
 
 
-def test_a_session_without_cookies_sends_none() -> None:
-    assert Session(TOKEN, {}).headers() == {"X-MSTR-AuthToken": TOKEN}
-
-
-def test_a_session_sends_its_token_every_cookie_as_it_came_and_the_project() -> None:
-    assert Session(TOKEN, {"a": '"q; x"', "b": "1=="}).headers(PROJECT) == {
-        "X-MSTR-AuthToken": TOKEN,
-        "Cookie": 'a="q; x"; b=1==',
-        "X-MSTR-ProjectID": PROJECT,
-    }
-
-
-def test_an_answer_adds_replaces_and_takes_back_cookies() -> None:
-    session = Session(TOKEN, {"old": "1", "gone": "2", "kept": "3"})
-    session.renew({"old": "9", "gone": None, "new": "4", "never-there": None})
-    assert session.cookies == {"old": "9", "kept": "3", "new": "4"}
+def test_a_session_sends_its_token_and_the_project() -> None:
+    session = Session(TOKEN, some_cookies(COOKIES))
+    assert session.headers() == {"X-MSTR-AuthToken": TOKEN}
+    assert session.headers(PROJECT) == {"X-MSTR-AuthToken": TOKEN, "X-MSTR-ProjectID": PROJECT}
 
 
 def test_the_token_and_every_cookie_are_secrets_but_a_short_word_is_not() -> None:
-    cookies = {"JSESSIONID": "01234567", "remember": "0123456", "none": ""}
-    assert Session(TOKEN, cookies).secrets == {TOKEN, "01234567"}
+    cookies = {"JSESSIONID": "01234567", "remember": "0123456", "none": "", "quoted": '"in-quotes"'}
+    assert Session(TOKEN, some_cookies(cookies)).secrets == {TOKEN, "01234567", "in-quotes"}
 
 
 @pytest.mark.parametrize(("password", "secrets"), [("", set()), ("abc", set()), ("abcd", {"abcd"})])
@@ -77,21 +72,29 @@ def test_a_password_is_a_secret_but_a_text_of_fewer_than_four_characters_is_not(
     assert Credentials(password=password).secrets == secrets
 
 
+def a_session() -> Session:
+    return Session(TOKEN, some_cookies(COOKIES))
+
+
 def test_a_sealed_session_opens_as_it_was() -> None:
-    assert SEAL.open(SEAL.close(Session(TOKEN, dict(COOKIES)))) == Session(TOKEN, COOKIES)
+    assert SEAL.open(SEAL.close(a_session())) == a_session()
 
 
-@given(token=st.text(), cookies=st.dictionaries(st.text(), st.text(), max_size=4))
-def test_every_session_survives_its_seal(token: str, cookies: dict[str, str]) -> None:
+TEXT = st.text(max_size=20)
+COOKIE = st.builds(Cookie, TEXT, TEXT, TEXT, TEXT, st.none() | st.floats(allow_nan=False))
+
+
+@given(token=st.text(), cookies=st.lists(COOKIE, max_size=4).map(Cookies))
+def test_every_session_survives_its_seal(token: str, cookies: Cookies) -> None:
     assert SEAL.open(SEAL.close(Session(token, cookies))) == Session(token, cookies)
 
 
 def test_a_sealed_session_is_plain_text_that_tells_nothing() -> None:
-    sealed = SEAL.close(Session(TOKEN, dict(COOKIES)))
+    sealed = SEAL.close(a_session())
     assert sealed.isascii()
     assert json.loads(json.dumps(sealed)) == sealed
     assert not any(secret in sealed for secret in (TOKEN, PASSWORD, *COOKIES.values()))
-    assert sealed != SEAL.close(Session(TOKEN, dict(COOKIES)))
+    assert sealed != SEAL.close(a_session())
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_a_sealed_session_is_plain_text_that_tells_nothing() -> None:
     ids=["password", "no password", "url", "login mode", "login"],
 )
 def test_a_session_does_not_open_under_another_connection(other: Seal) -> None:
-    sealed = SEAL.close(Session(TOKEN, dict(COOKIES)))
+    sealed = SEAL.close(a_session())
     with pytest.raises(HandleRefused) as caught:
         other.open(sealed)
     assert not any(secret in str(caught.value) for secret in (sealed, TOKEN, PASSWORD))
@@ -115,7 +118,7 @@ def test_a_session_does_not_open_under_another_connection(other: Seal) -> None:
 
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 6))
 def test_a_session_altered_in_one_character_does_not_open(place: int, bit: int) -> None:
-    sealed = SEAL.close(Session(TOKEN, dict(COOKIES))).rstrip("=")
+    sealed = SEAL.close(a_session()).rstrip("=")
     # The last character of base64 holds bits that say nothing.
     place %= len(sealed) - 1
     altered = sealed[:place] + chr(ord(sealed[place]) ^ 1 << bit) + sealed[place + 1 :]
@@ -139,9 +142,13 @@ def test_anything_else_that_was_sealed_here_is_refused(plain: bytes) -> None:
     "said",
     [
         {"token": TOKEN},
-        {"token": 7, "cookies": {}},
+        {"token": 7, "cookies": []},
+        {"token": TOKEN, "cookies": None},
         {"token": TOKEN, "cookies": ["a"]},
         {"token": TOKEN, "cookies": {"a": 1}},
+        {"token": TOKEN, "cookies": [["name", "value", "domain", "path"]]},
+        {"token": TOKEN, "cookies": [["name", "value", "domain", 7, None]]},
+        {"token": TOKEN, "cookies": [["name", "value", "domain", "path", "soon"]]},
     ],
 )
 def test_a_session_of_another_form_is_refused(said: dict[str, Any]) -> None:
@@ -149,34 +156,79 @@ def test_a_session_of_another_form_is_refused(said: dict[str, Any]) -> None:
         SEAL.open(SEAL._fernet().encrypt(json.dumps(said).encode()).decode())
 
 
-@pytest.mark.parametrize(("age", "opens"), [(0, True), (WEEK - 60, True), (WEEK + 60, False)])
-def test_a_sealed_session_opens_for_a_week(age: int, opens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    fernet, encrypt_at_time = SEAL._fernet(), Fernet.encrypt_at_time
-    sealed_at = int(time.time()) - age
-    monkeypatch.setattr(Fernet, "encrypt", lambda self, data: encrypt_at_time(fernet, data, sealed_at))
-    sealed = SEAL.close(Session(TOKEN, {}))
-    if opens:
-        assert SEAL.open(sealed) == Session(TOKEN, {})
-    else:
-        with pytest.raises(HandleRefused):
-            SEAL.open(sealed)
+MINUTE = 60.0
 
 
-def test_a_session_that_does_not_open_says_why_that_may_be() -> None:
+def sealed_before(seconds: float) -> str:
+    """Return a session that a machine whose clock shows another time has sealed."""
+    plain = SEAL._fernet().decrypt(SEAL.close(a_session()).encode())
+    return SEAL._fernet().encrypt_at_time(plain, int(time.time() - seconds)).decode()
+
+
+@pytest.mark.parametrize("age", [0, 90, -90, -5 * MINUTE, -9 * MINUTE, WEEK - MINUTE, WEEK + 5 * MINUTE])
+def test_a_sealed_session_opens_for_a_week_though_clocks_differ_by_minutes(age: float) -> None:
+    assert SEAL.open(sealed_before(age)) == a_session()
+
+
+def test_a_session_sealed_in_the_future_names_the_clocks() -> None:
     with pytest.raises(HandleRefused) as caught:
-        SEAL.open("no seal")
-    assert caught.value.what == (
-        "the handle's session cannot be opened with this connection: it was sealed under another "
-        "connection or password, is older than a week, or was altered"
+        SEAL.open(sealed_before(-30 * MINUTE))
+    assert re.fullmatch(
+        rf"the handle's session was sealed at {UTC} by the clock of the machine that sealed it, but the "
+        rf"clock of this machine shows {UTC}, which is 30 minutes behind: set the clocks of both machines, "
+        "for example with NTP",
+        caught.value.what,
     )
 
 
-def test_a_connections_key_is_that_of_earlier_versions_whose_handles_are_still_under_way() -> None:
-    assert _key(PASSWORD, "scope") == b"bLcMLRFQTLNS-hGVOsdimv0SgdQWF992CqSh42JpceI="
+def test_a_session_sealed_more_than_a_week_ago_names_its_age_and_the_clocks() -> None:
+    with pytest.raises(HandleRefused) as caught:
+        SEAL.open(sealed_before(WEEK + 30 * MINUTE))
+    assert re.fullmatch(
+        rf"the handle's session was sealed at {UTC} by the clock of the machine that sealed it, but the "
+        rf"clock of this machine shows {UTC}: a handle is valid for a week; if it is not that old, set the "
+        "clocks of both machines, for example with NTP",
+        caught.value.what,
+    )
+
+
+FOREIGN = Fernet(Fernet.generate_key()).encrypt(b"{}").decode()
+
+
+@pytest.mark.parametrize("sealed", ["no seal", FOREIGN], ids=["no seal", "foreign"])
+def test_a_session_of_another_connection_says_so_and_nothing_of_clocks(sealed: str) -> None:
+    with pytest.raises(HandleRefused) as caught:
+        SEAL.open(sealed)
+    assert caught.value.what == (
+        "the handle's session cannot be opened with this connection: it was sealed under another "
+        "connection or password, or was altered"
+    )
+
+
+def test_a_key_is_derived_as_owasp_recommends() -> None:
+    derived = hashlib.scrypt(b"p", salt=b"s", n=65536, r=8, p=2, maxmem=2**27, dklen=32)
+    assert _key("p", "s") == urlsafe_b64encode(derived)
+
+
+def test_threads_that_ask_for_a_key_at_once_derive_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    derivations, together, scrypt = [], threading.Barrier(4), hashlib.scrypt
+
+    def counted(password: bytes, **how: Any) -> bytes:
+        derivations.append(password)
+        return scrypt(password, **how)
+
+    def ask(_: int) -> bytes:
+        together.wait()
+        return _key("of many threads", "s")
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    with ThreadPoolExecutor(4) as threads:
+        keys = set(threads.map(ask, range(4)))
+    assert (len(keys), derivations) == (1, [b"of many threads"])
 
 
 def test_nothing_secret_is_shown() -> None:
-    session = Session(TOKEN, dict(COOKIES))
+    session = a_session()
     shown = repr(
         [session, Credentials(LoginMode.LDAP, "administrator", PASSWORD), SEAL, an_instance(session)]
     )

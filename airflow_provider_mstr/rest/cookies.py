@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cookies of a session, stored and sent as a browser does (RFC 6265)."""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
+from email.utils import parsedate_tz
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_mstr.rest.masking import secrets_among
+
+# A browser shortens a longer life to this (RFC 6265bis).
+MAX_LIFETIME = 400 * 24 * 60 * 60.0
+
+_INTEGER = re.compile(r"-?[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie, which a server identifies by name, domain and path.
+
+    :param domain: the host that set it, or the domain above that host that the server named
+    :param path: the path below which it is sent
+    :param expires: when it ends, in seconds since the epoch; None where it lives as long as the session
+    """
+
+    name: str
+    value: str = field(repr=False)
+    domain: str
+    path: str
+    expires: float | None = None
+
+
+class Cookies:
+    """The cookies of a session with one server.
+
+    Every call must carry all cookies of its login (1.4), so these rules are wider than those of a browser:
+
+    - A cookie without ``Path`` belongs to the whole Library, not to the folder of the request that set it.
+    - A gateway may show the Library under a prefix: the path of a cookie may begin behind that prefix.
+    - A cookie whose path does not match is sent if no other cookie of its name has a path that matches.
+    - ``Secure`` is ignored: the token, which is worth as much, goes over the same connection.
+
+    ``http.cookiejar`` does not serve here: it drops a cookie for an attribute that browsers ignore, cannot
+    send back a cookie for a domain without a dot, and compares a date of the server with the local clock.
+
+    :param cookies: those to begin with
+    """
+
+    def __init__(self, cookies: Iterable[Cookie] = ()) -> None:
+        self._cookies = {_identity(cookie): cookie for cookie in cookies}
+
+    def __iter__(self) -> Iterator[Cookie]:
+        return iter(self._cookies.values())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cookies) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # they change
+
+    def __repr__(self) -> str:
+        return f"Cookies({list(self)})"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that must never be shown."""
+        return secrets_among(cookie.value for cookie in self)
+
+    def store(self, library_url: str, lines: Iterable[str], now: float, date: str | None = None) -> None:
+        """Store, replace or delete the cookies that an answer sets.
+
+        :param library_url: the Library URL that was asked
+        :param lines: the values of the answer's ``Set-Cookie`` headers
+        :param now: seconds since the epoch
+        :param date: the answer's ``Date``: an ``Expires`` is a time of the server's clock, not of this one
+        """
+        url = urlsplit(library_url)
+        server_time = _time(date or "")
+        ahead = 0.0 if server_time is None else now - server_time
+        for line in lines:
+            cookie = _cookie(line, _plain(url.hostname or ""), url.path or "/", now, ahead)
+            if cookie is None:
+                continue
+            if cookie.expires is not None and cookie.expires <= now:
+                self._cookies.pop(_identity(cookie), None)
+            else:
+                self._cookies[_identity(cookie)] = cookie
+
+    def header(self, library_url: str, path: str, now: float) -> str:
+        """Return the ``Cookie`` header of a request; empty where there is no cookie to send.
+
+        Cookies with a longer path come first, then those that were set earlier.
+
+        :param library_url: the Library URL to ask
+        :param path: the path of the request below that URL
+        :param now: seconds since the epoch
+        """
+        base, path = unquote(urlsplit(library_url).path), unquote(path)
+        paths = [base[start:] + path for start in range(len(base) or 1) if base[start:][:1] in ("", "/")]
+        alive = [cookie for cookie in self if cookie.expires is None or cookie.expires > now]
+        matching = [cookie for cookie in alive if any(_covers(cookie.path, each) for each in paths)]
+        matched = {cookie.name for cookie in matching}
+        sent = [*matching, *(cookie for cookie in alive if cookie.name not in matched)]
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in sorted(sent, key=_rank))
+
+    def to_json(self) -> list[list[Any]]:
+        """Return the cookies as plain JSON."""
+        return [list(astuple(cookie)) for cookie in self]
+
+    @classmethod
+    def from_json(cls, data: Any) -> Cookies:
+        """Return the cookies that :meth:`to_json` described.
+
+        :param data: what :meth:`to_json` returned
+        :raises TypeError: where a part has another type
+        :raises ValueError: where a cookie has more or fewer parts
+        """
+        return cls(_cookie_of(*texts, expires=expires) for *texts, expires in data)
+
+
+def _cookie_of(*texts: Any, expires: Any) -> Cookie:
+    name, value, domain, path = texts
+    if not all(isinstance(text, str) for text in texts) or not isinstance(expires, float | None):
+        raise TypeError("not a cookie")
+    return Cookie(name, value, domain, path, expires)
+
+
+def _identity(cookie: Cookie) -> tuple[str, str, str]:
+    return cookie.name, cookie.domain, cookie.path
+
+
+def _rank(cookie: Cookie) -> int:
+    return -len(cookie.path)
+
+
+def _covers(cookie_path: str, path: str) -> bool:
+    """Return whether a path is a cookie's path or lies below it."""
+    folder = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
+    return path == cookie_path or path.startswith(folder)
+
+
+def _cookie(line: str, host: str, library_path: str, now: float, ahead: float) -> Cookie | None:
+    """Return the cookie of a ``Set-Cookie`` line; None where it has no name or is for another host."""
+    pair, *rest = line.split(";")
+    name, value = _halves(pair)
+    attributes = {key.lower(): text for key, text in map(_halves, rest)}
+    domain = _plain(attributes.get("domain", "").removeprefix(".")) or host
+    if not name or not _is_within(host, domain):
+        return None
+    path = attributes.get("path", "")
+    path = unquote(path if path.startswith("/") else library_path)
+    return Cookie(name, value, domain, path, _expires(attributes, now, ahead))
+
+
+def _halves(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key.strip(), value.strip()
+
+
+def _is_within(host: str, domain: str) -> bool:
+    # An address, unlike a name, has no domain above it.
+    return host == domain or (host.endswith(f".{domain}") and not host[-1].isdigit())
+
+
+def _plain(host: str) -> str:
+    """Return a host name in the one spelling by which it can be compared."""
+    host = host.lower().rstrip(".")
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
+
+
+def _expires(attributes: Mapping[str, str], now: float, ahead: float) -> float | None:
+    max_age = attributes.get("max-age", "")
+    if _INTEGER.fullmatch(max_age):
+        return now + min(float(max_age), MAX_LIFETIME)
+    expires = _time(attributes.get("expires", ""))
+    return None if expires is None else min(expires + ahead, now + MAX_LIFETIME)
+
+
+def _time(date: str) -> float | None:
+    """Return the seconds since the epoch that a date of HTTP stands for."""
+    try:
+        parsed = parsedate_tz(date)
+        return None if parsed is None else float(timegm(parsed[:9]) - (parsed[9] or 0))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

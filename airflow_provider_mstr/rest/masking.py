@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes secrets out of what a server answers, however it has encoded them."""
+
+from __future__ import annotations
+
+import html
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Collection, Iterable
+from typing import Any
+from urllib.parse import unquote
+
+MASK = "***"
+
+# A password of fewer characters would be found in too many texts.
+MIN_PASSWORD_LENGTH = 4
+
+# A token or a cookie of fewer characters may be a word, such as "true", that is part of other texts.
+MIN_SECRET_LENGTH = 8
+
+# How often a text may have been encoded; one that was encoded more often is masked as a whole.
+MAX_ENCODINGS = 5
+
+_WORD = re.compile(r"\S+")
+_JSON_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+
+
+def secrets_among(values: Iterable[str]) -> frozenset[str]:
+    """Return which values are secrets: the long ones, without the quotes that a cookie may have.
+
+    :param values: tokens and cookies
+    """
+    bare = (value.strip('"') for value in values)
+    return frozenset(value for value in bare if len(value) >= MIN_SECRET_LENGTH)
+
+
+class Masker:
+    """Masks secrets as they are, URL-encoded, escaped for HTML or JSON, in base64, or several of these.
+
+    :param secrets: what must not be shown
+    """
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        bare = (decoded for decoded in map(_bare, secrets) if len(decoded) >= MIN_PASSWORD_LENGTH)
+        # The longest first, as one may be part of another.
+        self._secrets = sorted({*secrets, *bare}, key=len, reverse=True)
+        self._forms = {form for secret in self._secrets for form in (_folded(secret), *_base64(secret))}
+
+    def json(self, data: Any) -> Any:
+        """Return JSON data with the secrets masked in each text and in each key.
+
+        :param data: what ``json.loads`` returned
+        """
+        if isinstance(data, str):
+            return self.text(data)
+        if isinstance(data, list):
+            return [self.json(part) for part in data]
+        if isinstance(data, dict):
+            return {self.text(key): self.json(part) for key, part in data.items()}
+        return data
+
+    def text(self, text: str) -> str:
+        """Return a text with the secrets masked: an encoded one with the word that it is part of.
+
+        :param text: any text
+        """
+        if not self.finds_in(text):
+            return text
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        text = _WORD.sub(lambda word: MASK if self.finds_in(word[0]) else word[0], text)
+        return MASK if self.finds_in(text) else text
+
+    def finds_in(self, text: str) -> bool:
+        """Return whether a text contains a secret in any form.
+
+        :param text: any text
+        """
+        if not self._forms:
+            return False
+        for _ in range(MAX_ENCODINGS):
+            folded = _folded(text)
+            if any(form in folded for form in self._forms):
+                return True
+            decoded = _decoded(text)
+            if decoded == text:
+                return False
+            text = decoded
+        return True
+
+
+def _bare(text: str) -> str:
+    """Return a text without any encoding."""
+    for _ in range(MAX_ENCODINGS):
+        text = _decoded(text)
+    return text
+
+
+def _decoded(text: str) -> str:
+    """Return a text without one encoding of each kind."""
+    if "\\u" in text:
+        text = _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+        # Characters beyond U+FFFF are written as a pair.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return html.unescape(unquote(text))
+
+
+def _folded(text: str) -> str:
+    # A URL may write a space as "+", and JSON may write "\\" before a character.
+    return text.replace("+", " ").replace("\\", "")
+
+
+def _base64(secret: str) -> set[str]:
+    """Return what the base64 of a text contains if the text contains the secret, wherever it begins."""
+    raw = secret.encode(errors="surrogatepass")
+    parts = set()
+    for before in range(3):
+        # The characters at both ends depend on what stands before and behind the secret.
+        begin, end = -(-8 * before // 6), 8 * (before + len(raw)) // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            parts.add(_folded(encode(bytes(before) + raw).decode()[begin:end]))
+    return parts

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets in what a server answers, in every form in which it may repeat them."""
+
+from __future__ import annotations
+
+import html
+import json
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from airflow_provider_mstr.rest.masking import Masker, secrets_among
+
+SECRETS = [
+    "nllmm5lpmkjdsj4d4etgdikc6c",
+    "p@ss/w+rd&<of>=nobody;",
+    "Größe-日本-😀-secret",
+    "quote\"and\\back'slash",
+    "100%41 sure it is",
+    "17|ab==",
+    "1234",
+]
+
+
+def hex_entities(text: str) -> str:
+    return "".join(f"&#x{ord(character):X};" for character in text)
+
+
+def as_base64(encode: Callable[[bytes], bytes], before: bytes, behind: bytes) -> Callable[[str], str]:
+    return lambda text: encode(before + text.encode() + behind).decode()
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "url": quote,
+    "whole url": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "lower url": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "twice url": lambda text: quote(quote(text, safe=""), safe=""),
+    "html": html.escape,
+    "html without quotes": lambda text: html.escape(text, quote=False),
+    "entities": lambda text: "".join(f"&#{ord(character)};" for character in text),
+    "hex entities": hex_entities,
+    "named entities": lambda text: text.replace("&", "&amp;").replace("/", "&sol;").replace("l", "&#108;"),
+    "json": lambda text: json.dumps(text)[1:-1],
+    "json slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "json in json": lambda text: json.dumps(json.dumps(text)),
+    "json escapes": lambda text: "".join(
+        f"\\u{unit}" for unit in text.encode("utf-16-be").hex(" ", 2).upper().split()
+    ),
+    "html of json of url": lambda text: html.escape(json.dumps(quote(text, safe=""))),
+    "base64": as_base64(b64encode, b"", b""),
+    "base64 without padding": lambda text: b64encode(text.encode()).decode().rstrip("="),
+    "url of base64": lambda text: quote(b64encode(text.encode()).decode(), safe=""),
+}
+FORMS |= {
+    f"base64 of {len(before)} before and {len(behind)} behind, {encode.__name__}": as_base64(
+        encode, before, behind
+    )
+    for encode in (b64encode, urlsafe_b64encode)
+    for before in (b"", b"a", b"a:", b"user:")
+    for behind in (b"", b"z", b"zz")
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_masked_in_every_form(form: str, secret: str) -> None:
+    shown = FORMS[form](secret)
+    masked = Masker([secret]).json({f"key {shown}": [f"login {shown} is wrong", 7, None]})
+    assert shown not in json.dumps(masked)
+    assert secret not in json.dumps(masked)
+    ((key, (text, *rest)),) = masked.items()
+    assert "***" in key
+    assert "***" in text
+    assert rest == [7, None]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_only_the_word_with_an_encoded_secret_is_masked(form: str) -> None:
+    shown = FORMS[form]("p@ss/w+rd&<of>=nobody;").strip('"')
+    words = Masker(["p@ss/w+rd&<of>=nobody;"]).text(f"the login {shown} is wrong").split()
+    assert (words[:2], words[3:]) == (["the", "login"], ["is", "wrong"])
+    assert "***" in words[2]
+
+
+def test_a_text_that_is_encoded_without_end_is_masked_whole() -> None:
+    text = "a b"
+    for _ in range(7):
+        text = quote(text, safe="")
+    assert Masker(["secret-of-nobody"]).text(f"{text} c") == "*** c"
+
+
+@given(text=st.text(), secret=st.text(min_size=8))
+def test_a_text_without_the_secret_stays_as_it_is(text: str, secret: str) -> None:
+    assume(not Masker([secret]).finds_in(text))
+    assert Masker([secret]).text(text) == text
+
+
+# HTML cannot write a control character.
+PASSWORDS = st.text(st.characters(exclude_categories=["C"]), min_size=8)
+
+
+@given(before=st.text(), behind=st.text(), secret=PASSWORDS, form=st.sampled_from(sorted(FORMS)))
+def test_no_text_shows_a_secret_after_it_was_masked(before: str, behind: str, secret: str, form: str) -> None:
+    shown = FORMS[form](secret)
+    assert shown not in Masker([secret]).text(f"{before} {shown} {behind}")
+
+
+@pytest.mark.parametrize("text", ["R&D", "100%", "C:\\temp", "a+b", "A &amp; B", "%zz", "&#xZZ;", "\\u12"])
+def test_a_text_that_is_like_an_encoded_one_stays_as_it_is(text: str) -> None:
+    assert Masker(["secret-of-nobody"]).json([text]) == [text]
+
+
+def test_a_cookie_that_is_encoded_itself_is_masked_decoded_too() -> None:
+    assert Masker(["%7Bcookie%20of%20nobody%7D"]).text("no {cookie of nobody}") == "no ***"
+
+
+def test_without_secrets_nothing_is_masked() -> None:
+    assert Masker([]).json({"a": ["b"]}) == {"a": ["b"]}
+
+
+def test_secrets_are_the_long_values_without_quotes() -> None:
+    assert secrets_among(["true", '"in-quotes"', "01234567", "0123456", ""]) == {"in-quotes", "01234567"}
