@@ -107,7 +107,7 @@ def test_a_load_that_the_cube_shows_is_a_success_though_its_session_or_instance_
     load = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 3))
     load.start()
 
-    refreshed = refresh(RETAIL, timeout=20)
+    refreshed = refresh(RETAIL, timeout=120)
 
     load.join()
     report = mstr_sandbox.report()
@@ -127,7 +127,7 @@ def test_a_success_by_evidence_stays_one_where_the_session_that_found_it_cannot_
     load = threading.Thread(target=finish_once_asked, args=(mstr_sandbox, "publish_status", 3))
     load.start()
 
-    refreshed = WAYS["one task, blocking"](RETAIL, timeout=20)
+    refreshed = WAYS["one task, blocking"](RETAIL, timeout=120)
 
     load.join()
     assert (refreshed.error, refreshed.outcome["state"]) == (None, "finished")
@@ -140,7 +140,7 @@ def test_an_instance_that_is_lost_at_the_first_look_is_no_reason_to_give_up(
 ) -> None:
     mstr_sandbox.add_fault("publish_status", "instance_lost", after=1)
 
-    refreshed = refresh(RETAIL, timeout=20)
+    refreshed = refresh(RETAIL, timeout=120)
 
     assert refreshed.error is None
     assert mstr_sandbox.report().publishes[0].state == "completed"

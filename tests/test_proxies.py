@@ -237,7 +237,7 @@ def test_the_time_limit_holds_within_the_tls_of_a_proxy(
     with server, proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         secure = at(server.url, verify=str(authority.file), timeout=3.0)
-        error = refusal(drive, secure, method="POST", repeatable=False, patience=10.0)
+        error = refusal(drive, secure, method="POST", repeatable=False, patience=3.0)
     assert str(error).startswith("could not ask: no answer within")
 
 
@@ -320,7 +320,7 @@ def test_tls_and_time_limits_hold_behind_a_socks_proxy(
     assert proxy.asked == [Asked(5, "127.0.0.1", secure.port)] * 2
     with MisbehavingServer(lambda line: line.stay_silent()) as silent, SocksServer(silent.port) as proxy:
         monkeypatch.setenv("http_proxy", f"socks5h://127.0.0.1:{proxy.port}")
-        error = refusal(drive, at(PLAIN, timeout=0.3), method="POST", repeatable=False)
+        error = refusal(drive, at(PLAIN, timeout=1.5), method="POST", repeatable=False, patience=1.5)
     assert isinstance(error, ServerUnavailable)
     assert not error.nothing_done
     assert str(error).startswith("could not ask: no answer within")
