@@ -31,7 +31,7 @@ Drive = Callable[..., Any]
 
 TOKEN = "nllmm5lpmkjdsj4d4etgdikc6c"
 COOKIE = "cookie-value-nobody-may-see"
-INSTANCE = procedures.DataModelInstance(Session(TOKEN, {}), "B7CA92F0", "9F4772B8", "CBE2C874")
+INSTANCE = procedures.DataModelInstance(Session(TOKEN), "B7CA92F0", "9F4772B8", "CBE2C874")
 
 _SECRETS = f"X-MSTR-AuthToken: {TOKEN}\r\nSet-Cookie: JSESSIONID={COOKIE}; Path=/\r\n".encode()
 _LENGTH = b"Content-Length: 2\r\n"

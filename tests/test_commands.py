@@ -63,6 +63,12 @@ def typed(*words: str) -> int:
     return 0
 
 
+@pytest.fixture(scope="module", autouse=True)
+def parser() -> None:
+    """Let Airflow build its parser, which it keeps, while it still can write to the terminal."""
+    get_parser()
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs ``airflow mstr`` as Airflow does, in this process."""
