@@ -29,6 +29,8 @@ class NotSet(Enum):
     def __repr__(self) -> str:
         return self.name
 
+    __str__ = __repr__
+
 
 NOTSET = NotSet.NOTSET
 

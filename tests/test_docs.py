@@ -24,7 +24,7 @@ from workers import perform
 
 from airflow_provider_mstr import connection, operators, transport, watch
 from airflow_provider_mstr import sandbox as sandbox_package
-from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, NOTSET
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -167,7 +167,7 @@ def test_the_page_of_an_operator_shows_each_argument_with_its_default(
     shown = shown_arguments((site / "operators" / f"{DOCUMENTED[documented]}.html").read_text())
     for name, argument in arguments(documented).items():
         default = argument.default
-        if name == "deferrable":
+        if name == "deferrable" and default is not NOTSET:
             wanted = "default_deferrable"
         elif default is argument.empty:
             wanted = "required"
