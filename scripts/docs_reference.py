@@ -70,6 +70,8 @@ def _shown(module: griffe.Module, default: griffe.Expr) -> griffe.Expr | str:
     text = str(default)
     if "default_deferrable" in text:
         return _DEFERRABLE
+    if text == "NOTSET":
+        return text
     name = text.removesuffix(".value")
     try:
         constant = module.package[_path(module, name)]
