@@ -81,11 +81,13 @@ function tableOf(progress, { id, name, policy }) {
   return table;
 }
 
-function end(progress, said) {
+/** The outcome of a refresh; null for what is none, as it does not tell of tables.
+ * @param {unknown} said
+ * @returns {Outcome | null} */
+export function outcomeOf(said) {
   const { tables, proven, seconds, ...names } = objectOf(said);
-  // An outcome tells of its tables. Anything else is somebody else's.
-  if (!Array.isArray(tables)) return;
-  progress.outcome = {
+  if (!Array.isArray(tables)) return null;
+  return {
     data_model_id: textOf(names.data_model_id),
     data_model: textOf(names.data_model),
     project_id: textOf(names.project_id),
@@ -94,10 +96,16 @@ function end(progress, said) {
     seconds: numberOf(seconds),
     tables: tablesOf(tables),
   };
-  for (const each of progress.outcome.tables) {
+}
+
+function end(progress, said) {
+  const outcome = outcomeOf(said);
+  if (!outcome) return;
+  progress.outcome = outcome;
+  for (const each of outcome.tables) {
     const table = tableOf(progress, each);
     table.state = each.state;
-    table.seconds = each.seconds ?? (each.state === "finished" ? progress.outcome.seconds : null);
+    table.seconds = each.seconds ?? (each.state === "finished" ? outcome.seconds : null);
   }
 }
 

@@ -5,7 +5,7 @@ import { Refused, linkTo, listed, log, taskInstance, tries, xcom, xcomKeys } fro
 import { Attempt } from "./attempt.js";
 import { Fragment, Link, Styles, h, useEffect, useEvery, useRef, useState } from "./host.js";
 import { Notice } from "./parts.js";
-import { complete, read } from "./progress.js";
+import { complete, outcomeOf, read } from "./progress.js";
 import { pageOf } from "./shapes.js";
 import { OPERATORS, STEPS, attemptOf, titleOf } from "./standing.js";
 import { short } from "./words.js";
@@ -91,8 +91,7 @@ async function refreshOf(place, kept) {
   // An operator that is derived from ours has another name, but pushes the same.
   if (!OPERATORS.includes(operator) && !keys.has(LINK)) return { kind: "other" };
   const pushed = async (key) => (keys.has(key) ? xcom(place, key) : null);
-  const [link, pushedOutcome] = [await pushed(LINK), await pushed(OUTCOME)];
-  const outcome = isOutcome(pushedOutcome) ? pushedOutcome : null;
+  const [link, outcome] = [await pushed(LINK), await pushed(OUTCOME)];
   const isOver = OVER.includes(ti.state);
   const all = ti.try_number > 0 ? await tries(place) : [];
   const attempts = [];
@@ -109,21 +108,14 @@ async function refreshOf(place, kept) {
   return {
     kind: "refresh",
     isOver,
-    link: /^https?:\/\//i.test(link) ? link : "",
-    isUnreadable: pushedOutcome !== null && !outcome && !last,
+    link,
+    // With a custom XCom backend, it may be a reference to another place.
+    isUnreadable: outcome !== null && !outcomeOf(outcome) && !last,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state ?? "scheduled", start: null, end: null, progress: read(null) }],
     id,
     title: model.name || last?.data_model || titleOf({ attempts: [model], id }),
     project: last?.project || model.project || last?.project_id || "",
   };
-}
-
-/** Whether a value has the form of an outcome: with a custom XCom backend, it may be a reference to another place. */
-function isOutcome(value) {
-  const isText = (each) => typeof each === "string";
-  const isSeconds = (each) => each === null || Number.isFinite(each);
-  const isTable = (each) => each && [each.id, each.name, each.policy, each.state].every(isText) && isSeconds(each.seconds);
-  return Boolean(value) && Number.isFinite(value.seconds) && Array.isArray(value.tables) && value.tables.every(isTable);
 }
 
 const moment = (text) => (text ? Date.parse(text) : null);
