@@ -22,7 +22,7 @@ from airflow_home import airflow_environment
 from provocations import KINDS, Provocations, shown, steady
 from workers import perform
 
-from airflow_provider_mstr import connection, operators, transport, watch
+from airflow_provider_mstr import connection, hooks, operators, transport, watch
 from airflow_provider_mstr import sandbox as sandbox_package
 from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, NOTSET
 from airflow_provider_mstr.hooks import MstrHook
@@ -468,7 +468,13 @@ STATED = {
     },
     "security.md": {
         "It opens for a week at most": session.SEAL_LIFETIME == 7 * 24 * 60 * 60,
-        "n = 16384, r = 8, p = 1": "n=2**14, r=8, p=1" in inspect.getsource(session),
+        "n = 65536, r = 8, p = 2": (
+            (session.SCRYPT_COST, session.SCRYPT_BLOCK_SIZE, session.SCRYPT_PARALLELISM) == (65536, 8, 2)
+        ),
+        "The clocks of two machines may differ by ten minutes": session.MAX_CLOCK_DIFFERENCE == 600,
+        "no more than 1,000, and one refresh no more than 50": (
+            (hooks.MAX_REGISTERED_SECRETS, transport.MAX_SECRETS) == (1000, 50)
+        ),
     },
 }
 
