@@ -159,7 +159,10 @@ def test_the_version_and_the_extras_are_told(built: Built) -> None:
     told = message_from_bytes(built.about("METADATA"))
 
     assert (told["Name"], told["Version"]) == ("airflow-provider-mstr", __version__)
-    assert (told["License-Expression"], told.get_all("Provides-Extra")) == ("Apache-2.0", ["openlineage"])
+    assert (told["License-Expression"], told.get_all("Provides-Extra")) == (
+        "Apache-2.0",
+        ["openlineage", "socks"],
+    )
 
 
 def test_the_wheel_works_by_itself(built: Built, tmp_path: Path) -> None:
