@@ -126,6 +126,16 @@ class _Connection(HTTPConnection):
     def __init__(self, *args: Any, connect: Connect | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._open_socket = connect
+        self._was_connected = False
+
+    def connect(self) -> None:
+        super().connect()
+        self._was_connected = True
+
+    @property
+    def has_connected_to_proxy(self) -> bool:
+        """Whether there was a connection; urllib3 forgets it once that has ended, and blames the proxy."""
+        return self._was_connected
 
     def _new_conn(self) -> socket.socket:
         if self._open_socket is None:

@@ -9,13 +9,13 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import XCom, redact
 from airflow.triggers.base import TriggerEvent
-from conftest import Forget
 from event_loops import HANG_SECONDS, answer_while_the_loop_runs, sleepers, threads_of
 from workers import rebuild
 
@@ -256,7 +256,9 @@ def test_the_key_of_a_handle_is_never_derived_on_the_event_loop(monkeypatch: pyt
     assert threading.get_ident() not in threads
 
 
-async def test_the_secrets_of_a_handle_are_registered_with_airflows_masker(forget_secrets: Forget) -> None:
+async def test_the_secrets_of_a_handle_are_registered_with_airflows_masker(
+    forget_secrets: Callable[[], None],
+) -> None:
     trigger = await opened()
     secrets = MstrHook().refresh(trigger.handle).instance.session.secrets
     forget_secrets()
