@@ -53,8 +53,9 @@ LONGEST_IDLE = 60.0
 FEW_TABLES = 5
 MOST_LINES = 10
 
-# How many of the tables that a publish still waits for its error names.
+# How many of the tables that a publish still waits for, or that failed, its error names.
 MOST_WAITING = 10
+MOST_FAILED = 5
 
 # Seconds that a kill may take to reach a task after a teardown has closed its session.
 KILL_GRACE = 10.0
@@ -306,12 +307,14 @@ class Watcher:
 
     def _reason(self, status: PublishStatus) -> str:
         names = {table.id.upper(): table.name for table in self.refresh.tables}
-        tables = (
+        failed = [table for table in status.tables if table.state is State.FAILED]
+        tables = [
             f"table {names.get(table.id.upper(), table.id)} ended as {table.word}"
             + (f" ({table.error})" if table.error else "")
-            for table in status.tables
-            if table.state is State.FAILED
-        )
+            for table in failed[:MOST_FAILED]
+        ]
+        if len(failed) > MOST_FAILED:
+            tables.append(f"{len(failed) - MOST_FAILED} more tables failed")
         words = in_words(status.status)
         number = f"status {status.status}" + (f", {words}" if words else "")
         return "; ".join(part for part in (number, status.message, *tables) if part)

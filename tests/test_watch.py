@@ -249,6 +249,16 @@ def test_a_timeout_names_only_some_of_very_many_tables() -> None:
     assert "table10" not in str(error)
 
 
+def test_a_failure_of_very_many_tables_names_only_some() -> None:
+    tables = tuple(TableRefresh(f"T{at}", f"table{at:02d}", RefreshPolicy.REPLACE) for at in range(5000))
+    failed = {table.id: {"status": "error", "errorMessage": "x" * 2000} for table in tables}
+    error = watching(said(5, **failed), tables=tables).ending().error
+    assert type(error) is errors.PublishFailed
+    assert "table04 ended as error" in str(error)
+    assert "4995 more tables failed" in str(error)
+    assert len(str(error)) < 12_000
+
+
 def test_where_the_last_look_fails_at_the_deadline_the_outcome_is_unknown() -> None:
     class AwayAtTheEnd(Iterator[Response]):
         def __next__(self) -> Response:
