@@ -54,7 +54,7 @@ def handle_failures() -> Iterator[None]:
         except (PublishFailed, OutcomeUnknown) as error:
             if error.may_answer_later:
                 raise
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(f"{error} {HandleRefused.advice}") from error
         except (SessionLost, InstanceLost) as error:
             raise HandleRefused(
                 f"the session or instance that this task was given is over: {error.what}. "

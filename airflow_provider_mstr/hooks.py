@@ -230,9 +230,11 @@ class MstrHook(BaseHook):
         publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info, note, reopen)
         return self.run(publisher.publish(refresh))
 
-    def _reopen(self, instance: DataModelInstance) -> Procedure[DataModelInstance]:
+    def _reopen(
+        self, instance: DataModelInstance, logged_in: Callable[[Session], object]
+    ) -> Procedure[DataModelInstance]:
         who = self.server.credentials
-        return workflow.open_instance(who, instance.project_id, instance.data_model_id)
+        return workflow.open_instance(who, instance.project_id, instance.data_model_id, logged_in)
 
     def close(self, refresh: Refresh) -> None:
         """Delete the instance and log out, tolerating what is gone already.

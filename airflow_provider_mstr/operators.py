@@ -28,7 +28,7 @@ from airflow_provider_mstr.arguments import (
 )
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
-from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, OutcomeUnknown
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import ID_LENGTH, RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
@@ -118,6 +118,7 @@ class _PublishTask(MstrTask):
 
     tables = Templated()
     refresh_policy = Templated()
+    _under_way: Refresh | None = None
 
     def __init__(
         self,
@@ -150,6 +151,20 @@ class _PublishTask(MstrTask):
         """
         return TableChoice.of(self.argument(context, "tables"), self.argument(context, "refresh_policy"))
 
+    @contextmanager
+    def concluding(self, context: Context) -> Iterator[None]:
+        """Push the outcome, too, if the block raises that it is unknown whether the load has started.
+
+        :param context: the task's context
+        """
+        try:
+            yield
+        except OutcomeUnknown as error:
+            if self._under_way is not None:
+                watcher = self.watcher(self._under_way, self.timeout, DEFAULT_POLL_INTERVAL)
+                self.conclude(context, watcher.ending(error))
+            raise
+
 
 class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
     """Refreshes a data model: the whole refresh in one task, with one session, closed on every path.
@@ -166,7 +181,7 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: seconds of the longest pause between two looks at the publish
-    :param timeout: seconds that the publish may take, from the moment it was sent
+    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     """
@@ -179,7 +194,6 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
         "refresh_policy",
         "mstr_conn_id",
     )
-    _under_way: Refresh | None = None
     _success: RefreshOutcome | None = None
 
     def __init__(
@@ -220,9 +234,11 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
         """
         with task_failures(), self._closing(context):
             data_model = self.chosen(context)
-            return self._ended_before(context) or self._wait(
-                context, self._adopted(context) or self._begun(context, data_model)
-            )
+            if outcome := self._ended_before(context):
+                return outcome
+            with self.concluding(context):
+                watcher = self._adopted(context) or self._begun(context, data_model)
+            return self._wait(context, watcher)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the outcome of the refresh that the trigger saw ending, and closed if it could.
@@ -453,15 +469,21 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
             choice = self.choice(context)
             opened = self.given(context, self.instance)
             ledger = runtime.adoption.Ledger.of(context, self.hook, *self.asked)
-            published = self._adopted(ledger, opened) or self.hook.publish(
-                opened,
-                choice,
-                evidence=self.evidence,
-                when_busy=self.when_busy,
-                timeout=self.timeout,
-                note=ledger.note,
-                owns_session=False,
-            )
+
+            def note(refresh: Refresh, taken: bool = False) -> None:
+                self._under_way = refresh
+                ledger.note(refresh, taken)
+
+            with self.concluding(context):
+                published = self._adopted(ledger, opened) or self.hook.publish(
+                    opened,
+                    choice,
+                    evidence=self.evidence,
+                    when_busy=self.when_busy,
+                    timeout=self.timeout,
+                    note=note,
+                    owns_session=False,
+                )
             self.read_lineage(published, sources=True)
             return self.hook.handle(published).to_json()
 
@@ -470,6 +492,7 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
         earlier = ledger.earlier()
         if earlier is None or earlier.refresh.instance.session.token != opened.instance.session.token:
             return None
+        self._under_way = earlier.refresh
         if not self.hook.run(runtime.adoption.has_published(earlier, time.time)):
             return None
         self.log.info("An earlier attempt of this task has started the load")

@@ -22,6 +22,7 @@ from airflow_provider_mstr.rest.errors import (
 from airflow_provider_mstr.rest.evidence import Baseline
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Pause, Procedure, hurried
+from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.tables import TableChoice
 from airflow_provider_mstr.rest.words import first_of
 
@@ -38,6 +39,8 @@ CLOSE_SECONDS = 60.0
 
 _MOST_NAMES = 20
 
+Reopen = Callable[[DataModelInstance, Callable[[Session], object]], Procedure[DataModelInstance]]
+
 
 @dataclass(frozen=True)
 class Publisher:
@@ -50,7 +53,8 @@ class Publisher:
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
     :param note: takes down how far the publish has come
-    :param reopen: opens an instance in a new session; None where the session belongs to another task
+    :param reopen: opens an instance in a new session, which it passes on as soon as it is open; None where
+        the session belongs to another task
     """
 
     choice: TableChoice
@@ -60,7 +64,7 @@ class Publisher:
     clock: Callable[[], float]
     tell: Callable[[str], object]
     note: Note = unnoted
-    reopen: Callable[[DataModelInstance], Procedure[DataModelInstance]] | None = None
+    reopen: Reopen | None = None
 
     def publish(self, refresh: Refresh) -> Procedure[Refresh]:
         """Publish, and return the refresh as it then stands.
@@ -111,7 +115,8 @@ class Publisher:
                 raise lost if has_started is False else self._unknown(refresh, lost)
             new = self._new_instance(refresh) if has_started is False else self._new_session(refresh, lost)
             refresh = yield from new
-        return refresh
+        # A slow server may begin long after the request was sent.
+        return replace(refresh, published_at=self.clock())
 
     def _compared(self, refresh: Refresh) -> Procedure[Refresh]:
         """Return the refresh as it is to be published, with what its end is to be compared with."""
@@ -153,14 +158,20 @@ class Publisher:
             "Nothing shows whether the load has started; closing the session, which stops it, "
             "and publishing again in a new session"
         )
+        first = refresh
+
+        def note(session: Session) -> None:
+            # Until the cube has shown that nothing was loaded, a later attempt must know of the publish.
+            self.note(replace(first, instance=replace(first.instance, session=session)))
+
         try:
-            yield from procedures.logout(refresh.instance.session, CLOSE_SECONDS)
+            yield from procedures.logout(first.instance.session, CLOSE_SECONDS)
+            refresh = replace(first, instance=(yield from self.reopen(first.instance, note)))
+            cube = yield from workflow.cube_of(refresh.instance)
         except MstrError as error:
-            raise self._unknown(refresh, error) from error
-        refresh = replace(refresh, instance=(yield from self.reopen(refresh.instance)))
-        self.note(replace(refresh, published_at=None))
-        cube = yield from workflow.cube_of(refresh.instance)
-        if baseline is not None and baseline.outdated_by(cube):
+            raise self._unknown(first, error) from error
+        is_unclear = refresh.adds_rows and (cube is None or cube.processing)
+        if is_unclear or (baseline is not None and baseline.outdated_by(cube)):
             raise self._unknown(refresh, lost)
         return refresh
 
@@ -197,13 +208,17 @@ def has_load_started(refresh: Refresh, clock: Callable[[], float]) -> Procedure[
     :raises SessionLost: where its session is over
     """
     until = clock() + MAX_SECONDS_TO_FIND_OUT
+
+    def left() -> float:
+        return max(1.0, until - clock())
+
     previous: bool | None = None
     while True:
-        status_shows = yield from hurried(_status_shows_load(refresh.instance), max(1.0, until - clock()))
+        status_shows = yield from hurried(_status_shows_load(refresh.instance), left(), once=True)
         if status_shows or (status_shows is False and previous is False):
             return status_shows
         previous = status_shows
-        if (yield from hurried(_cube_shows_load(refresh), max(1.0, until - clock()))):
+        if (yield from hurried(_cube_shows_load(refresh), left(), once=True)):
             return True
         if clock() >= until:
             return None

@@ -34,7 +34,8 @@ class Refresh:
 
     :param instance: the instance, in its open session
     :param tables: the published tables; empty before the publish
-    :param published_at: when the publish was sent, in seconds since the epoch; None before it
+    :param published_at: when the publish was sent, and then when it was accepted, in seconds since the epoch;
+        None before it
     :param baseline: what the model's cube showed before the publish; None where it is not to be asked
     :param contested: whether another job published the model meanwhile, whose load might pass for ours
     """
@@ -101,7 +102,8 @@ class RefreshHandle:
 
     :param session: the session as ciphertext
     :param tables: the published tables; empty before the publish
-    :param published_at: when the publish was sent, in seconds since the epoch; None before it
+    :param published_at: when the publish was sent, and then when it was accepted, in seconds since the epoch;
+        None before it
     :param baseline: what the model's cube showed before the publish; None where it is not to be asked
     :param contested: whether another job published the model meanwhile, whose load might pass for ours
     """

@@ -44,7 +44,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poke_interval: seconds between two looks; while deferred, of the longest pause between them
-    :param timeout: seconds that the publish may take, from the moment it was sent
+    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     """
 
     template_fields = ("instance", "mstr_conn_id")

@@ -68,7 +68,7 @@ def refresh_data_model(
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: seconds of the longest pause between two looks at the publish; ``poke_interval`` in
         ``default_args`` means the same
-    :param timeout: seconds that the publish may take, from the moment it was sent
+    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``

@@ -28,7 +28,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
 
     :param handle: the handle of the refresh, as plain JSON
     :param mstr_conn_id: the Airflow connection that sealed it
-    :param timeout: seconds that the publish may take, from the moment it was sent
+    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param poll_interval: seconds of the longest pause between two looks
     :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
     :param tables_in: the task instance whose XCom holds the tables, where they are too many for the handle

@@ -71,7 +71,7 @@ class Watcher:
     """Follows one publish, and tells each change of a table's state once.
 
     :param refresh: the refresh that was published
-    :param timeout: seconds that the publish may take, from the moment it was sent
+    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param poll_interval: seconds of the longest pause between two looks
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
@@ -133,7 +133,7 @@ class Watcher:
 
     def _may_have_added(self, outcome: RefreshOutcome) -> bool:
         """Whether a retry could add rows twice: a table of a failed publish has to be seen loaded for it."""
-        loaded = {State.FINISHED} if outcome.state is State.FAILED else {State.FINISHED, State.RUNNING}
+        loaded = {State.FINISHED} if outcome.state is State.FAILED else set(State) - {State.FAILED}
         return any(table.policy is RefreshPolicy.ADD and table.state in loaded for table in outcome.tables)
 
     def look(self, patience: float | None = None) -> Procedure[RefreshOutcome | None]:
@@ -182,7 +182,7 @@ class Watcher:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the publish was sent."""
+        """Seconds since the server has accepted the publish."""
         return self.clock() - (self.refresh.published_at or self.clock())
 
     @property
@@ -388,7 +388,7 @@ class Watcher:
         if state is not State.RUNNING:
             return TableOutcome(table.id, table.name, table.policy, state, seconds)
         # Where the server lists no tables, what holds for all is all that is known of each.
-        state = State.FINISHED if whole is State.FINISHED else State.RUNNING
+        state = State.RUNNING if whole is State.FAILED else whole
         return TableOutcome(table.id, table.name, table.policy, state, None)
 
 

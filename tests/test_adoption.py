@@ -217,6 +217,27 @@ def test_a_retry_finds_the_publish_whose_answer_the_killed_attempt_never_saw(
     assert nothing_left(mstr_sandbox, store)
 
 
+@pytest.mark.parametrize("call", ["login", "create_instance"])
+@pytest.mark.parametrize("policy", ["replace", "add"])
+def test_a_retry_after_a_kill_between_two_sessions_leaves_no_session_and_adds_no_rows_twice(
+    policy: str, call: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    """The first publish is lost, and its worker is killed after it has closed the session."""
+    mstr_sandbox.add_fault("publish", "lost_before")
+    mstr_sandbox.add_fault(call, "slow_before", after=1, seconds=20)
+    killed(mstr_sandbox, store, asked(call, 2), **REFRESH, refresh_policy=policy)
+
+    retry = retried(store, refresh_policy=policy)
+
+    if policy == "add":
+        assert "no retry follows" in str(retry.error)
+        assert retry.xcoms["mstr_outcome"]["state"] == "unknown"
+    else:
+        assert retry.result["state"] == "finished"
+    assert states(mstr_sandbox) == ([] if policy == "add" else ["completed"])
+    assert nothing_left(mstr_sandbox, store)
+
+
 @pytest.mark.parametrize("reading", ["plain", "loaded", "empty"])
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_a_retry_finds_that_publish_under_every_reading_of_its_status(

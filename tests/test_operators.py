@@ -129,6 +129,25 @@ def test_a_publish_that_fails_is_never_a_success(refresh: Way, kind: str, mstr_s
 
 
 @every_way
+@pytest.mark.parametrize("policy", ["replace", "add"])
+def test_a_load_of_which_is_unknown_whether_it_has_started_has_an_outcome(
+    policy: str, refresh: Way, mstr_sandbox: Sandbox
+) -> None:
+    mstr_sandbox.add_fault("publish", "lost_before", times=2)
+
+    refreshed = refresh(RETAIL, tables=["lu_store"], refresh_policy=policy, evidence=False)
+
+    task = refreshed.tasks.get("publish") or refreshed.tasks["refresh"]
+    outcome = task.xcoms["mstr_outcome"]
+    assert (outcome["state"], outcome["proven"]) == ("unknown", False)
+    (table,) = outcome["tables"]
+    assert (table["name"], table["policy"], table["state"]) == ("lu_store", policy, "unknown")
+    assert "it is unknown whether the load" in str(refreshed.error)
+    assert ("clear" in str(refreshed.error).lower()) == (policy == "add" or "publish" in refreshed.tasks)
+    assert nothing_left(mstr_sandbox)
+
+
+@every_way
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_a_publish_that_takes_too_long_is_given_up_and_cancelled(refresh: Way, mstr_sandbox: Sandbox) -> None:
     refreshed = refresh(RETAIL, timeout=1)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,8 @@ from rest.scripted import (
     MODEL_BUSY,
     PUBLISH_FAILED,
     SESSION_OVER,
+    SESSIONS_FULL,
+    TOKEN,
     YTD_DAY,
     FakeClock,
     KilledError,
@@ -24,7 +28,6 @@ from rest.scripted import (
     answer,
     created,
     empty,
-    logged_in,
     published,
     refusal,
     serve,
@@ -36,7 +39,7 @@ from airflow_provider_mstr.refresh import Refresh
 from airflow_provider_mstr.rest import errors, workflow
 from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.protocol import Procedure, Request, Response
-from airflow_provider_mstr.rest.session import Credentials
+from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableChoice
 
 HTML = Response(200, (("Content-Type", "text/html"),), b"<html>maintenance</html>")
@@ -45,6 +48,7 @@ LOST = [GATEWAY_GONE, empty(503), HTML, refusal(500), errors.ServerUnavailable("
 PLAIN = [published(0), published(1), published(1, message="result ready")]
 BEFORE, AFTER = "01/02/2026 03:04:05", "01/02/2026 03:05:00"
 IDLE, PROCESSING = 2, 3
+NEW_TOKEN = "a-second-token"
 
 
 def cube(status: int = IDLE, updated: str = BEFORE) -> Response:
@@ -53,11 +57,15 @@ def cube(status: int = IDLE, updated: str = BEFORE) -> Response:
 
 @dataclass
 class Server:
-    """Answers each call from a list of its own; the last answer of a list is repeated."""
+    """Answers each call from a list of its own; the last answer of a list is repeated.
+
+    :param seconds: how long an answer to a call takes, unless the request is given up before
+    """
 
     answers: dict[str, list[Reply]]
     after_login: dict[str, list[Reply]]
     clock: FakeClock
+    seconds: dict[str, float]
     sent_at: list[float] = field(default_factory=list)
 
     def __call__(self, request: Request[Any]) -> Reply:
@@ -66,6 +74,8 @@ class Server:
             self.sent_at.append(self.clock.now)
         if call == "login":
             self.answers |= self.after_login
+        patience = math.inf if request.patience is None else request.patience
+        self.clock.now += min(self.seconds.get(call, 0.0), patience)
         left = self.answers[call]
         return left.pop(0) if len(left) > 1 else left[0]
 
@@ -104,6 +114,7 @@ def start(
     timeout: float = 600.0,
     owns_session: bool = True,
     after_login: dict[str, list[Reply]] | None = None,
+    seconds: dict[str, float] | None = None,
     **answers: list[Reply],
 ) -> Started:
     """Start a refresh of two tables; each keyword is the list of answers to one call."""
@@ -113,16 +124,18 @@ def start(
         "cubes": [cube()],
         "delete": [empty()],
         "logout": [empty()],
-        "login": [logged_in()],
+        "login": [empty(X_MSTR_AuthToken=NEW_TOKEN)],
         "instances": [created("SECOND")],
     }
     later = {"publishStatus": [published(5)], **(after_login or {})}
-    server = Server({"publish": list(publishes), **defaults, **answers}, later, clock)
+    server = Server({"publish": list(publishes), **defaults, **answers}, later, clock, seconds or {})
     lines: list[str] = []
     notes: list[tuple[Refresh, bool]] = []
 
-    def reopen(instance: DataModelInstance) -> Procedure[DataModelInstance]:
-        return workflow.open_instance(Credentials(), instance.project_id, instance.data_model_id, repr)
+    def reopen(
+        instance: DataModelInstance, logged_in: Callable[[Session], object]
+    ) -> Procedure[DataModelInstance]:
+        return workflow.open_instance(Credentials(), instance.project_id, instance.data_model_id, logged_in)
 
     publisher = Publisher(
         TableChoice.of([YTD_DAY, CITY], policy),
@@ -201,7 +214,7 @@ def test_a_load_that_the_status_shows_belongs_to_the_lost_publish(
     )
     assert started.calls.count("publish") == 1
     assert started.refresh.instance.instance_id == INSTANCE
-    assert started.refresh.published_at == started.server.sent_at[0]
+    assert started.refresh.published_at == started.server.sent_at[0] + late
     assert started.lines[-1] == "The load has started; waiting for it"
 
 
@@ -270,6 +283,25 @@ def test_a_repeated_start_is_decided_within_ten_seconds_and_has_all_of_its_timeo
     assert started.refresh.published_at == second
 
 
+@pytest.mark.parametrize("seconds", [3.0, 7.5, 60.0])
+@pytest.mark.parametrize("calls", [["publishStatus"], ["cubes"], ["publishStatus", "cubes"]])
+def test_slow_answers_do_not_delay_the_decision(calls: list[str], seconds: float) -> None:
+    slow = dict.fromkeys(calls, seconds)
+    started = start(empty(503), seconds=slow, publishStatus=[empty(503)], logout=[GATEWAY_GONE])
+    requests = started.played.requests[started.calls.index("publish") + 1 : started.calls.index("logout")]
+    # A driver repeats none of them, so each takes its patience at most.
+    assert not any(request.repeatable for request in requests)
+    assert started.server.clock.now - started.server.sent_at[0] <= 10
+
+
+@pytest.mark.parametrize("replies", [[empty()], [empty(503)]], ids=["answered", "lost"])
+def test_the_time_limit_counts_from_the_moment_at_which_the_load_is_known_to_have_started(
+    replies: list[Reply],
+) -> None:
+    started = start(*replies, seconds={"publish": 50.0}, publishStatus=[published(5)])
+    assert started.refresh.published_at == started.server.sent_at[0] + 50
+
+
 def test_a_question_without_an_answer_takes_no_longer_than_the_time_to_find_out() -> None:
     started = start(GATEWAY_GONE, empty(), publishStatus=[published(0)])
     asked = [request for request in started.played.requests if request.path.endswith("publishStatus")]
@@ -299,7 +331,37 @@ def test_a_load_that_ends_while_its_session_is_closed_is_not_repeated() -> None:
     started = start(GATEWAY_GONE, publishStatus=[published(0)], after_login={"cubes": [cube(IDLE, AFTER)]})
     assert started.calls.count("publish") == 1
     assert type(started.played.error) is errors.OutcomeUnknown
-    assert started.notes[-1][0].instance.instance_id == "SECOND"
+
+
+@pytest.mark.parametrize(
+    "shows", [cube(PROCESSING), refusal(403, "ERR014")], ids=["processing", "unreadable"]
+)
+def test_rows_are_not_added_by_a_second_start_where_the_first_may_run_on(shows: Response) -> None:
+    started = start(GATEWAY_GONE, policy="add", publishStatus=[published(0)], after_login={"cubes": [shows]})
+    assert started.calls.count("publish") == 1
+    assert isinstance(started.played.error, errors.OutcomeUnknown)
+    assert not started.played.error.mended_by_time
+
+
+@pytest.mark.parametrize("call", ["login", "instances"])
+@pytest.mark.parametrize("reply", [GATEWAY_GONE, SESSIONS_FULL])
+def test_a_session_that_cannot_be_replaced_leaves_an_unclear_start_unknown(
+    reply: Response, call: str
+) -> None:
+    started = start(GATEWAY_GONE, policy="add", publishStatus=[published(0)], **{call: [reply]})
+    assert isinstance(started.played.error, errors.OutcomeUnknown)
+    assert not started.played.error.mended_by_time
+
+
+@pytest.mark.parametrize("call", ["login", "instances", "cubes"])
+def test_an_unclear_start_is_noted_until_the_cube_has_shown_that_nothing_was_loaded(call: str) -> None:
+    killed: dict[str, list[Reply]] = {call: [KilledError()]}
+    answers = {} if call == "cubes" else killed
+    after_login = killed if call == "cubes" else {}
+    started = start(empty(503), publishStatus=[published(0)], after_login=after_login, **answers)
+    refresh, taken = started.notes[-1]
+    assert (refresh.published_at, taken) == (started.server.sent_at[0], False)
+    assert refresh.instance.session.token == (NEW_TOKEN if call != "login" else TOKEN)
 
 
 def test_rows_are_added_by_a_second_start_where_the_cube_shows_that_the_first_added_none() -> None:

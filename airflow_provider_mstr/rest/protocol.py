@@ -150,27 +150,29 @@ class Run(Generic[T]):
             self.step, self.result = None, end.value
 
 
-def hurried(procedure: Procedure[T], patience: float) -> Procedure[T]:
+def hurried(procedure: Procedure[T], patience: float, *, once: bool = False) -> Procedure[T]:
     """Do what a procedure does, but with little patience.
 
     :param procedure: a procedure that was not started yet
     :param patience: seconds of asking again, and of waiting for an answer, that no request is to exceed
+    :param once: whether to send each request once only, as the caller itself asks again
     """
     run = Run(procedure)
     while run.step is not None:
         outcome: Answer[Any] | BaseException | None
         try:
-            outcome = yield _hurried(run.step, patience)
+            outcome = yield _hurried(run.step, patience, once)
         except BaseException as error:
             outcome = error
         run.feed(outcome)
     return run.result
 
 
-def _hurried(step: Step, patience: float) -> Step:
+def _hurried(step: Step, patience: float, once: bool) -> Step:
     if isinstance(step, Pause):
         return step
-    return replace(step, patience=patience if step.patience is None else min(step.patience, patience))
+    patience = patience if step.patience is None else min(step.patience, patience)
+    return replace(step, patience=patience, repeatable=step.repeatable and not once)
 
 
 def decipher(request: Request[T], response: Response) -> Answer[T]:
