@@ -105,9 +105,9 @@ class Cookies:
         # A gateway's prefix would make a cookie without a path come before those of the Library with one.
         library = base[base.rfind("/") :]
         alive = [cookie for cookie in self if cookie.expires is None or cookie.expires > now]
-        matching = [cookie for cookie in alive if any(_covers(cookie.path or library, each) for each in paths)]
-        matched = {cookie.name for cookie in matching}
-        sent = [*matching, *(cookie for cookie in alive if cookie.name not in matched)]
+        sent = [each for each in alive if any(_covers(each.path or library, path) for path in paths)]
+        matched = {cookie.name for cookie in sent}
+        sent += [cookie for cookie in alive if cookie.name not in matched]
         # Of two paths of one length, the one that the server has named comes first.
         sent.sort(key=lambda cookie: (-len(cookie.path or library), not cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in sent)
