@@ -110,7 +110,7 @@ class LibraryServer:
 
 def _project(schema: str | None) -> str | None:
     project = (schema or "").strip() or None
-    if project and "strategylibrary" in project.partition("/")[0].lower():
+    if project and "strategylibrary" in project.lower():
         raise InvalidInput(
             f"the connection's schema is {project!r}, which looks like a part of the Library URL, but it is "
             "the project's id or name: put the whole Library URL into host; in a URI, percent-encode it there"

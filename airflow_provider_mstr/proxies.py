@@ -117,12 +117,16 @@ def _variable(key: str, value: str) -> str:
 def _parse(variable: str, text: str) -> Proxy:
     """Return the proxy that a text names; no error repeats the text, as it may hold a password."""
     url = _split(variable, text)
+    if not url.scheme:
+        raise _malformed(
+            variable, "it does not begin with a scheme, such as http://: quotes do not belong to it"
+        )
     if url.scheme not in _DEFAULT_PORTS:
         raise _malformed(variable, f"it begins with {url.scheme[:20]}://, which is no kind of proxy")
-    host = url.hostname or ""
-    if not host:
+    host = _ascii(url.hostname or "")
+    if host == "":
         raise _malformed(variable, "it has no host")
-    if not all(character.isalnum() or character in "-._:" for character in host):
+    if host is None or not all(character.isalnum() or character in "-._:" for character in host):
         raise _malformed(variable, "its host is not a host name")
     if host in _DEFAULT_PORTS:
         raise _malformed(variable, "a colon is missing or one scheme too many is before ://")
@@ -149,6 +153,14 @@ def _split(variable: str, text: str) -> SplitResult:
         return urlsplit(text if "://" in text else f"http://{text}")
     except ValueError:
         raise _malformed(variable, "it is not a URL") from None
+
+
+def _ascii(host: str) -> str | None:
+    """Return a host name as DNS has it, None where it cannot be one."""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return None
 
 
 def _is_latin(text: str) -> bool:

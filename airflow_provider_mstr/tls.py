@@ -167,8 +167,8 @@ def certificate_problem(error: ssl.SSLCertVerificationError, whose: str, trust: 
 
 _EXPIRED = 10
 _WRONG_NAME = (62, 64)
-_NO_ROOT, _SELF_SIGNED, _UNKNOWN_ROOT = 2, 18, 19
-_UNTRUSTED = (_NO_ROOT, _SELF_SIGNED, _UNKNOWN_ROOT, 20, 21)
+_NO_ROOT, _SELF_SIGNED = 2, 18
+_UNTRUSTED = (_NO_ROOT, _SELF_SIGNED, 19, 20, 21)
 
 # What OpenSSL checks only with VERIFY_X509_STRICT.
 _STRICT = range(80, 95)
@@ -225,15 +225,25 @@ def _untrusted(code: int, whose: str, trust: Trust, sent: list[Mapping[str, Any]
     if code == _NO_ROOT:
         fix = trust.fix("the root certificate, too,")
         return f"{not_trusted}: {trust} holds only an intermediate certificate of its chain; {fix}"
-    authority = _name(sent[-1], "issuer") if sent else "its authority"
+    last = _last_of_chain(sent)
+    authority = _name(last, "issuer") if last else "its authority"
     fix = trust.fix(f"the certificate of {authority}")
-    if code == _UNKNOWN_ROOT or len(sent) > 1:
+    if sent and last is not sent[0]:
         return f"{not_trusted}: the authority of its chain, {authority}, is not in {trust}; {fix}"
     return (
         f"{not_trusted}: the certificate of {authority}, which signed it, is missing: {whose} does not send "
         f"it, and it is not in {trust}. If it is an intermediate certificate, have {whose} send it, too; "
         f"if it is a root certificate, {fix}"
     )
+
+
+def _last_of_chain(sent: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the last certificate of the chain that begins with the first; others may be among those sent."""
+    by_subject = {each["subject"]: each for each in reversed(sent)}
+    last = sent[0] if sent else {}
+    for _ in sent:
+        last = by_subject.get(last["issuer"], last)
+    return last
 
 
 def _name(certificate: Mapping[str, Any], role: str) -> str:

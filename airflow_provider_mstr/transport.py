@@ -49,7 +49,7 @@ from airflow_provider_mstr.rest.protocol import (
     decipher,
 )
 from airflow_provider_mstr.tls import Trust
-from airflow_provider_mstr.unreachable import SOCKS_ERRORS, network_error, proxy_refusal
+from airflow_provider_mstr.unreachable import SOCKS_ERRORS, add_hints, network_error, proxy_refusal
 
 T = TypeVar("T")
 
@@ -119,7 +119,19 @@ class _Driver:
         request.cookies.store(self._wire.base, response.set_cookies, time.time(), date)
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._wire.proxy is not None:
             raise proxy_refusal(request.purpose, self._wire.proxy, response.status)
-        return decipher(request, replace(response, secrets=self._secrets))
+        try:
+            return decipher(request, replace(response, secrets=self._secrets))
+        except (NotUnderstood, ServerUnavailable) as error:
+            add_hints(error, self._wire.base, self._wire.proxy)
+            raise
+
+    def _invalid(self, request: Request[Any], error: Exception) -> NotUnderstood:
+        """Return that an answer makes no sense; nothing of it is quoted, as a token may be anywhere in it."""
+        if isinstance(error, NotUnderstood):
+            return NotUnderstood(f"could not {request.purpose}: {error.what}", too_large=error.too_large)
+        invalid = NotUnderstood(f"could not {request.purpose}: the answer is not valid HTTP")
+        add_hints(invalid, self._wire.base, self._wire.proxy)
+        return invalid
 
     def _ask_again(self, state: tenacity.RetryCallState) -> None:
         self.retries += 1
@@ -194,7 +206,7 @@ class SyncDriver(_Driver):
             if new := self._new_secrets(response.own_secrets):
                 self._register(new)
         except (InvalidHTTPError, NotUnderstood) as error:
-            raise _invalid(request, error) from None
+            raise self._invalid(request, error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise self._failure(request, error, nothing_done=_never_connected(error)) from None
         return self._read(request, response)
@@ -283,11 +295,11 @@ class AsyncDriver(_Driver):
             if self._register and (new := self._new_secrets(response.own_secrets)):
                 await self._register(new)
         except NotUnderstood as error:
-            raise _invalid(request, error) from None
+            raise self._invalid(request, error) from None
         except _NO_ANSWER as error:
             # Where a proxy or a redirect is the reason, it is of a narrower kind.
             if type(error) is aiohttp.ClientResponseError:
-                raise _invalid(request, error) from None
+                raise self._invalid(request, error) from None
             never_connected = isinstance(error, _NEVER_CONNECTED)
             raise self._failure(request, error, nothing_done=never_connected) from None
         if len(response.body) > _MAX_BYTES_ON_LOOP:
@@ -459,13 +471,6 @@ def _tell(state: tenacity.RetryCallState) -> None:
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
-
-
-def _invalid(request: Request[Any], error: Exception) -> NotUnderstood:
-    """Return that an answer makes no sense; nothing of it is quoted, as a token may be anywhere in it."""
-    if isinstance(error, NotUnderstood):
-        return NotUnderstood(f"could not {request.purpose}: {error.what}", too_large=error.too_large)
-    return NotUnderstood(f"could not {request.purpose}: the answer is not valid HTTP")
 
 
 def _never_connected(error: Exception) -> bool:

@@ -9,14 +9,19 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.client import BadStatusLine
 
 import aiohttp
 import requests
 import urllib3
 
 from airflow_provider_mstr.proxies import Proxy
-from airflow_provider_mstr.rest.errors import CertificateRefused, MstrError, ProxyError, ServerUnavailable
+from airflow_provider_mstr.rest.errors import (
+    CertificateRefused,
+    MstrError,
+    NotUnderstood,
+    ProxyError,
+    ServerUnavailable,
+)
 from airflow_provider_mstr.tls import Trust, certificate_problem
 
 try:
@@ -50,12 +55,13 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
             http.client.RemoteDisconnected,
             http.client.IncompleteRead,
             urllib3.exceptions.IncompleteRead,
+            ssl.SSLEOFError,
         ),
         "the connection ended before the whole answer came",
     ),
     (
-        (BadStatusLine, aiohttp.http_exceptions.BadStatusLine),
-        "the answer is not HTTP: look at the port, and whether the URL has to begin with https",
+        (ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
+        "the connection was reset by peer: by the server, or by a proxy or firewall on the way",
     ),
 )
 
@@ -86,6 +92,9 @@ _CONNECTOR_ERRORS = (
     aiohttp.ClientConnectorSSLError,
 )
 _OF_A_PROXY = (urllib3.exceptions.ProxyError, aiohttp.ClientProxyConnectionError, *SOCKS_ERRORS)
+
+# How servers answer plain HTTP where they expect TLS; None is an answer that is no HTTP.
+_NO_TLS_STATUSES = (None, 301, 302, 303, 307, 308, 400, 403, 426)
 
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
 
@@ -142,10 +151,27 @@ def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
     """
     what = f"could not {purpose}: the proxy {proxy}"
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return ProxyError(f"{what} {_login_problem(proxy)} (HTTP {status})")
+        return ProxyError(
+            f"{what} {_login_problem(proxy)}; only Basic authentication is supported (HTTP {status})"
+        )
     if status in (408, 425, 429) or (status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED):
         return ServerUnavailable(f"{what} cannot reach the server (HTTP {status})", nothing_done=True)
     return ProxyError(f"{what} {_refused(proxy)} (HTTP {status})")
+
+
+def add_hints(error: MstrError, url: str, proxy: Proxy | None) -> None:
+    """Add to the text of an error what may have sent an answer that is none of the API's.
+
+    :param error: the error
+    :param url: the Library URL
+    :param proxy: the proxy on the way
+    """
+    is_plain, status = url.startswith("http:"), error.reply.status
+    if is_plain and isinstance(error, NotUnderstood) and status in _NO_TLS_STATUSES:
+        error.what += "; if the server speaks TLS, the Library URL has to begin with https"
+    # Within TLS, a proxy sees no request; it may only refuse to connect.
+    if proxy is not None and not proxy.is_socks and (is_plain or status is None):
+        error.what += f"; the proxy {proxy} may have answered instead of the server"
 
 
 def in_words(error: BaseException, seconds: float) -> str:
@@ -191,7 +217,7 @@ def _is_at_proxy(chain: list[BaseException], proxy: Proxy) -> bool:
 
 
 def _proxy_hint(chain: list[BaseException], proxy: Proxy | None, at_proxy: bool) -> str:
-    """Return what else to look at where the scheme of the proxy may be the trouble."""
+    """Return what else to look at where the proxy may be the cause."""
     if proxy is None:
         return ""
     if at_proxy and proxy.scheme == "https" and any(isinstance(each, ssl.SSLError) for each in chain):
@@ -201,7 +227,7 @@ def _proxy_hint(chain: list[BaseException], proxy: Proxy | None, at_proxy: bool)
     if proxy.scheme in ("socks4", "socks5") and any(isinstance(each, socket.gaierror) for each in chain):
         remote = {"socks4": "socks4a", "socks5": "socks5h"}[proxy.scheme]
         return f". If only the proxy knows the host, write {remote}:// in {proxy.variable}"
-    return ""
+    return "" if at_proxy else f". The proxy {proxy} is on the way: check it, or add the host to NO_PROXY"
 
 
 def _tunnel_status(error: BaseException) -> int | None:

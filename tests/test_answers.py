@@ -128,7 +128,8 @@ def test_a_malformed_head_is_an_invalid_answer_and_nothing_of_it_is_logged(
     with MisbehavingServer(and_close(data)) as server:
         error = refusal(drive, at(server.url), once())
     assert type(error) is NotUnderstood
-    assert error.what == "could not ask: the answer is not valid HTTP"
+    tls_hint = "if the server speaks TLS, the Library URL has to begin with https"
+    assert error.what == f"could not ask: the answer is not valid HTTP; {tls_hint}"
     assert len(server.heard) == 1
     everything = shown(caplog, capfd) + f"{error}{error!r}"
     assert TOKEN not in everything

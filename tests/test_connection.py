@@ -302,7 +302,15 @@ def test_the_schema_is_the_project(schema: str | None, project: str | None) -> N
     assert server(schema=schema).project == project
 
 
-@pytest.mark.parametrize("schema", ["MicroStrategyLibrary", "MicroStrategyLibraryStd/Tutorial"])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "MicroStrategyLibrary",
+        "MicroStrategyLibraryStd/Tutorial",
+        "api/bi/MicroStrategyLibrary",
+        "gw/strategylibrary/T",
+    ],
+)
 def test_a_part_of_the_library_url_is_no_project(schema: str) -> None:
     with pytest.raises(InvalidInput, match="in a URI, percent-encode it"):
         server(host="library.example.com", schema=schema)

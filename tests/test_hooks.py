@@ -176,10 +176,14 @@ def test_a_login_mode_that_the_server_has_off_is_a_refused_login(
 @pytest.mark.parametrize(
     ("password", "hint"),
     [
-        ("sandbox-password\n", "the connection's password ends with a line break: remove it"),
-        ("sandbox-password\r\n", "the connection's password ends with a line break"),
-        ("sandbox-password ", "the connection's password ends with a blank"),
-        ("\tsandbox-password", "the connection's password begins with a blank"),
+        ("sandbox-password\n", "the connection's password contains a line break: remove that"),
+        ("sandbox-password\r\n", "the connection's password contains a line break"),
+        ("sandbox-\npassword", "the connection's password contains a line break"),
+        ("sandbox-password\\n", r"ends with \n, which may stand for a line break"),
+        ("\ufeffsandbox-password", "the connection's password contains an invisible character"),
+        ("'sandbox-password'", "the connection's password is in quotes"),
+        ("sandbox-password ", "the connection's password begins or ends with a blank"),
+        ("\tsandbox-password", "the connection's password begins or ends with a blank"),
     ],
 )
 def test_a_password_with_something_around_it_is_refused_with_a_hint(

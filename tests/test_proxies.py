@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import threading
@@ -87,6 +88,9 @@ def refusal(drive: Drive, server: LibraryServer, **fields: Any) -> MstrError:
         (f"http://user:a b{SECRET}@proxy.example.com", "it contains a blank"),
         ("http://[::1", "it is not a URL"),
         ("http://proxy%2Eexample.com", "its host is not a host name"),
+        ("http://proxy..example.com:3128", "its host is not a host name"),
+        (f"http://{'a' * 64}.example.com:3128", "its host is not a host name"),
+        ("'http://proxy.example.com:3128'", "quotes do not belong to it"),
         ("ftp://proxy.example.com:21", "it begins with ftp://, which is no kind of proxy"),
         ("socks://127.0.0.1:1080", "it begins with socks://"),
         (f"http://user:%E2%82%AC{SECRET}@proxy.example.com", "no proxy understands"),
@@ -150,7 +154,7 @@ def test_a_407_is_the_proxys(
     assert isinstance(error, ProxyError)
     assert not error.mended_by_time
     assert f"the proxy http://127.0.0.1:{proxy.port} ({variable}) {words} {variable}" in str(error)
-    assert "HTTP 407" in str(error)
+    assert "only Basic authentication is supported (HTTP 407)" in str(error)
     assert len(proxy.heard) == 1
 
 
@@ -188,6 +192,37 @@ def test_a_tunnel_that_the_proxy_cannot_make_now_is_asked_for_again(
     assert isinstance(error, ServerUnavailable)
     assert error.nothing_done
     assert f"the proxy {proxy.url} (https_proxy) cannot reach the server (HTTP {status})" in str(error)
+
+
+FAULTS = {
+    "silent": lambda line: line.stay_silent(),
+    "closed": lambda line: line.close(),
+    "reset": lambda line: line.reset(),
+    "not HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a cut head": lambda line: (line.send(b"HTTP/1.1 200 OK\r\nX-A: b\r\n"), line.close()),
+    "a tunnel to nothing": lambda line: (line.send(b"HTTP/1.1 200 OK\r\n\r\n"), line.close()),
+    "a page": answer(200, b"<html>", ("Content-Type", "text/html")),
+    "a refusal": answer(403, b"<html>", ("Content-Type", "text/html")),
+    "not now": answer(503, b"<html>", ("Content-Type", "text/html")),
+}
+
+
+@pytest.mark.parametrize("url", [PLAIN, SECURE], ids=["plain", "tunnel"])
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_whatever_a_proxy_does_the_error_names_it_and_no_class(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, url: str, fault: Any
+) -> None:
+    with MisbehavingServer(fault) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.url)
+        error = str(refusal(drive, at(url, timeout=2.0), method="POST", repeatable=False, patience=2.0))
+    assert f"proxy {proxy.url} (all_proxy)" in error
+    assert not re.search(r"Error\b", error)
+
+
+def test_a_proxy_with_an_international_name_is_named(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://pröxy.invalid:3128")
+    error = refusal(drive, at(SECURE))
+    assert "at the proxy http://xn--prxy-6qa.invalid:3128 (https_proxy), the host is not found" in str(error)
 
 
 def test_a_proxy_with_odd_characters_in_its_login_gets_it(

@@ -148,6 +148,16 @@ def test_an_authority_that_is_not_in_the_ca_file(
     assert SET_VERIFY in str(refusal(drive, context))
 
 
+def test_another_certificate_is_sent_than_the_intermediate_one(
+    drive: Drive, authority: Authority, intermediate: Authority, tmp_path: Path
+) -> None:
+    error = str(
+        refusal(drive, intermediate.server("127.0.0.1", Authority(tmp_path, "Other")), authority.file)
+    )
+    assert "the certificate of 'Intermediate', which signed it, is missing" in error
+    assert "Other" not in error
+
+
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_ca_file_of_the_environment_is_named(
     drive: Drive, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
-from misbehaving_server import MisbehavingServer
+from misbehaving_server import MisbehavingServer, answer
 
 from airflow_provider_mstr import transport
 from airflow_provider_mstr.connection import LibraryServer
@@ -80,6 +80,27 @@ def test_a_server_without_tls(fail: Fail, mstr_sandbox: Sandbox) -> None:
     error = fail(mstr_sandbox.url.replace("http:", "https:"))
     assert isinstance(error, ServerUnavailable)
     assert "no TLS is spoken there" in error.what
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(400, b"The plain HTTP request was sent to HTTPS port", ("Content-Type", "text/html")),
+        answer(301, b"", ("Location", "https://127.0.0.1/MicroStrategyLibrary/api/auth/login")),
+        answer(403, b"<h2>403.4 SSL is required</h2>", ("Content-Type", "text/html")),
+        answer(426, b"", ("Upgrade", "TLS/1.2")),
+        b"\x15\x03\x03\x00\x02\x02\x0a\r\n",
+    ],
+    ids=["bad request", "redirect", "forbidden", "upgrade", "alert of TLS"],
+)
+def test_a_server_that_wants_tls(fail: Fail, reply: bytes) -> None:
+    with MisbehavingServer(reply) as server:
+        assert "if the server speaks TLS, the Library URL has to begin with https" in fail(server.url).what
+
+
+def test_a_plain_server_that_answers_otherwise_has_no_hint_of_tls(fail: Fail) -> None:
+    with MisbehavingServer(answer(404, b"<html>", ("Content-Type", "text/html"))) as server:
+        assert "TLS" not in fail(server.url).what
 
 
 def test_a_connection_that_breaks_off_keeps_the_words_of_the_system(fail: Fail) -> None:

@@ -24,7 +24,7 @@ class Cookie:
     """A cookie, which a server identifies by name, domain and path.
 
     :param domain: the host that set it, or the domain above that host that the server named
-    :param path: the path below which it is sent
+    :param path: the path below which it is sent; empty where the server names none
     :param expires: when it ends, in seconds since the epoch; None where it lives as long as the session
     """
 
@@ -41,6 +41,7 @@ class Cookies:
     Every call must carry all cookies of its login (1.4), so these rules are wider than those of a browser:
 
     - A cookie without ``Path`` belongs to the whole Library, not to the folder of the request that set it.
+      It does not replace a cookie of the same name with a path.
     - A gateway may show the Library under a prefix: the path of a cookie may begin behind that prefix.
     - A cookie whose path does not match is sent if no other cookie of its name has a path that matches.
     - ``Secure`` is ignored: the token, which is worth as much, goes over the same connection.
@@ -78,11 +79,11 @@ class Cookies:
         :param now: seconds since the epoch
         :param date: the answer's ``Date``: an ``Expires`` is a time of the server's clock, not of this one
         """
-        url = urlsplit(library_url)
+        host = _plain(urlsplit(library_url).hostname or "")
         server_time = _time(date or "")
         ahead = 0.0 if server_time is None else now - server_time
         for line in lines:
-            cookie = _cookie(line, _plain(url.hostname or ""), url.path or "/", now, ahead)
+            cookie = _cookie(line, host, now, ahead)
             if cookie is None:
                 continue
             if cookie.expires is not None and cookie.expires <= now:
@@ -101,11 +102,15 @@ class Cookies:
         """
         base, path = unquote(urlsplit(library_url).path), unquote(path)
         paths = [base[start:] + path for start in range(len(base) or 1) if base[start:][:1] in ("", "/")]
+        # A gateway's prefix would make a cookie without a path come before those of the Library with one.
+        library = base[base.rfind("/") :]
         alive = [cookie for cookie in self if cookie.expires is None or cookie.expires > now]
-        matching = [cookie for cookie in alive if any(_covers(cookie.path, each) for each in paths)]
-        matched = {cookie.name for cookie in matching}
-        sent = [*matching, *(cookie for cookie in alive if cookie.name not in matched)]
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in sorted(sent, key=_rank))
+        sent = [each for each in alive if any(_covers(each.path or library, path) for path in paths)]
+        matched = {cookie.name for cookie in sent}
+        sent += [cookie for cookie in alive if cookie.name not in matched]
+        # Of two paths of one length, the one that the server has named comes first.
+        sent.sort(key=lambda cookie: (-len(cookie.path or library), not cookie.path))
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in sent)
 
     def to_json(self) -> list[list[Any]]:
         """Return the cookies as plain JSON."""
@@ -133,17 +138,13 @@ def _identity(cookie: Cookie) -> tuple[str, str, str]:
     return cookie.name, cookie.domain, cookie.path
 
 
-def _rank(cookie: Cookie) -> int:
-    return -len(cookie.path)
-
-
 def _covers(cookie_path: str, path: str) -> bool:
     """Return whether a path is a cookie's path or lies below it."""
     folder = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
     return path == cookie_path or path.startswith(folder)
 
 
-def _cookie(line: str, host: str, library_path: str, now: float, ahead: float) -> Cookie | None:
+def _cookie(line: str, host: str, now: float, ahead: float) -> Cookie | None:
     """Return the cookie of a ``Set-Cookie`` line; None where it has no name or is for another host."""
     pair, *rest = line.split(";")
     name, value = _halves(pair)
@@ -152,7 +153,7 @@ def _cookie(line: str, host: str, library_path: str, now: float, ahead: float) -
     if not name or not _is_within(host, domain):
         return None
     path = attributes.get("path", "")
-    path = unquote(path if path.startswith("/") else library_path)
+    path = unquote(path) if path.startswith("/") else ""
     return Cookie(name, value, domain, path, _expires(attributes, now, ahead))
 
 

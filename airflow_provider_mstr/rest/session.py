@@ -66,13 +66,21 @@ class Credentials:
 
     @property
     def oddity(self) -> str:
-        """What around the password is likely no part of it, in words; it is sent nevertheless."""
+        """What in the password is probably no part of it, in words; it is sent nevertheless."""
         password = self.password
-        for place, character in (("begins", password[:1]), ("ends", password[-1:])):
-            if character.isspace():
-                what = "a line break" if character in "\r\n" else "a blank"
-                return f"the connection's password {place} with {what}: remove it, unless it belongs there"
-        return ""
+        if "\r" in password or "\n" in password:
+            what = "contains a line break"
+        elif password.endswith("\\n"):
+            what = "ends with \\n, which may stand for a line break"
+        elif password != password.strip():
+            what = "begins or ends with a blank"
+        elif not password.isprintable():
+            what = "contains an invisible character"
+        elif len(password) > 1 and password[0] == password[-1] and password[0] in "'\"":
+            what = "is in quotes"
+        else:
+            return ""
+        return f"the connection's password {what}: remove that, unless it belongs there"
 
     def login_body(self) -> dict[str, Any]:
         """Return the body of the login request; an API token goes where the user name does (1.2)."""

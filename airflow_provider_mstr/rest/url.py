@@ -14,7 +14,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ENCODED_SCHEME = re.compile(r"https?%3A", re.IGNORECASE)
 
 # What a copy from a document, a chat or a shell leaves around a URL.
-_AROUND = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff<>\"'`"
+_AROUND = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff<>()\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb,;"
 
 # What the Library's context is called: MicroStrategyLibrary, StrategyLibraryStd, or any name with Library.
 _CONTEXT_NAMES = ("strategylibrary", "library")
@@ -90,6 +90,8 @@ def _host(url: SplitResult) -> str:
         host = _ascii_host(host)
     if not host or not all(character.isalnum() or character in "-._:" for character in host):
         raise InvalidInput("the connection's host is not a URL: no host name can be made out")
+    if not all(0 < len(label) < 64 for label in host.split(".")):
+        raise InvalidInput("the connection's host is not a URL: its host name cannot exist")
     if host in ("http", "https"):
         raise InvalidInput("the connection's host is not a URL: write https:// once, before the host name")
     return host

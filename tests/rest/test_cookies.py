@@ -90,14 +90,20 @@ def test_a_cookie_whose_path_does_not_match_is_sent_where_no_other_of_its_name_i
 
 @pytest.mark.parametrize("line", ["a=1", "a=1; Path", "a=1; Path=", "a=1; Path=relative", 'a=1; Path="/x"'])
 def test_a_cookie_without_a_usable_path_belongs_to_the_whole_library(line: str) -> None:
-    (cookie,) = cookies(line)
-    assert cookie.path == "/MicroStrategyLibrary"
     assert sent(line, "a=2; Path=/") == "a=1; a=2"
-    assert sent("a=0; Path=/MicroStrategyLibrary", line) == "a=1"
+    assert sent("a=2; Path=/", line, "b=3; Path=/MicroStrategyLibrary/api") == "b=3; a=1; a=2"
+    assert sent("a=0", line) == "a=1"
+
+
+@pytest.mark.parametrize("url", [LIBRARY, GATEWAY])
+def test_a_cookie_without_a_path_does_not_replace_one_of_the_library(url: str) -> None:
+    proxy, library = "J=a; HttpOnly", "J=b; Path=/MicroStrategyLibrary"
+    assert sent(proxy, library, url=url) == sent(library, proxy, url=url) == "J=b; J=a"
+    assert sent(proxy, library, "J=; Max-Age=0", url=url) == "J=b"
 
 
 def test_a_library_without_a_path_of_its_own_has_cookies_of_the_whole_host() -> None:
-    assert sent("a=1", "a=2; Path=/", "b=3; Path=/api", url="https://library.example.com") == "b=3; a=2"
+    assert sent("a=1", "a=2; Path=/", "b=3; Path=/api", url="https://library.example.com") == "b=3; a=2; a=1"
 
 
 @pytest.mark.parametrize("path", ["/MicroStrategyLibrary", "/bi/MicroStrategyLibrary", "/api/bi"])

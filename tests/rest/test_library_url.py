@@ -58,6 +58,9 @@ LIBRARY = "https://demo.microstrategy.com/MicroStrategyLibrary"
         f"{LIBRARY}%20",
         f"<{LIBRARY}/app>",
         f'"{LIBRARY}"',
+        f"({LIBRARY}/app)",
+        f"{LIBRARY},",
+        f"\u201c{LIBRARY}\u201d",
         f"\u200b{LIBRARY}\ufeff",
         "https%3A%2F%2Fdemo.microstrategy.com%2FMicroStrategyLibrary",
         "https://demo.microstrategy.com./MicroStrategyLibrary",
@@ -149,6 +152,8 @@ def test_hosts_ports_schemes_and_paths(pasted: str, port: int | None, url: str) 
         "https://https://library.example.com",
         "\ud800.example.com",
         "https://ex℀mple.com",
+        "https://library..example.com",
+        f"https://{'a' * 64}.example.com",
     ],
 )
 def test_what_is_no_library_url_is_refused(pasted: str) -> None:
