@@ -479,6 +479,8 @@ UNENDING: dict[str, Reply] = {
     "body": _without_end(b"x", answer(200, b"", ("Content-Length", "999999"))),
     "body that stops": lambda line: [line.send(answer(200, b"{", ("Content-Length", "999"))), _silence(line)],
     "body of chunks": _without_end(b"1\r\nx\r\n", answer(200, b"", ("Transfer-Encoding", "chunked"))),
+    "size of a chunk": _without_end(b"0", answer(200, b"", ("Transfer-Encoding", "chunked"))),
+    "trailers": _without_end(b"A: b\r\n", answer(200, b"2\r\n{}\r\n0\r\n", ("Transfer-Encoding", "chunked"))),
     "body to the end of the connection": _without_end(b"x", b"HTTP/1.0 200 OK\r\n\r\n"),
     "zipped body": _without_end(
         STORED,
