@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A requests adapter that reads the head of a response strictly, and within the time limit as a whole."""
+"""A requests adapter that reads the head of a response strictly, and the response within the time limit."""
 
 from __future__ import annotations
 
 import io
+import math
 import re
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from typing import Any, TypeAlias, cast
@@ -35,10 +35,10 @@ class InvalidHTTPError(Exception):
 
 
 class PunctualAdapter(HTTPAdapter):
-    """Refuses a malformed head, and breaks the connection where it has not come within the read time limit.
+    """Refuses a malformed head, and any response that has not come within the read time limit as a whole.
 
     urllib3 would log the lines behind a malformed one, tokens and cookies among them. A server that sends a
-    header a byte at a time would otherwise hold a worker for hours.
+    byte at a time would otherwise hold a worker for hours.
 
     :param context: the TLS context of every connection, also of those to a proxy
     :param connect: what opens a socket to a host and port within so many seconds, instead of urllib3
@@ -63,6 +63,37 @@ class PunctualAdapter(HTTPAdapter):
 
     def cert_verify(self, *_: Any) -> None:
         """Leave the certificates to the TLS context, to which requests would add its own."""
+
+
+class _TimedIO(io.RawIOBase):
+    """What a socket receives, until a moment: each read may last only for what is left of the time.
+
+    A time limit of the socket alone is one for each read, and an answer may come a byte at a time.
+
+    :param raw: reads from the socket
+    :param connection: the socket, whose time limit is the one for the whole answer
+    """
+
+    def __init__(self, raw: io.RawIOBase, connection: Any) -> None:
+        super().__init__()
+        self._raw = raw
+        self._connection = connection
+        seconds = connection.gettimeout()
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(None if left == math.inf else left)
+        return cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
 
 
 class _StrictStream(io.BufferedReader):
@@ -95,9 +126,9 @@ class _StrictStream(io.BufferedReader):
 
 
 class _StrictResponse(HTTPResponse):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._stream = _StrictStream(self.fp.detach())
+    def __init__(self, connection: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(connection, *args, **kwargs)
+        self._stream = _StrictStream(_TimedIO(self.fp.detach(), connection))
         self.fp = self._stream
 
     def begin(self, *args: Any, **kwargs: Any) -> None:
@@ -150,18 +181,10 @@ class _PunctualConnection(_Connection):
     debuglevel = 0  # http.client would print each header
     response_class = _StrictResponse
 
-    def getresponse(self) -> Any:
-        with _broken_after(self.timeout, self.sock):
-            return super().getresponse()
-
 
 class _PunctualTLSConnection(_Connection, HTTPSConnection):
     debuglevel = 0
     response_class = _StrictResponse
-
-    def getresponse(self) -> Any:
-        with _broken_after(self.timeout, self.sock):
-            return super().getresponse()
 
 
 class _Pool(HTTPConnectionPool):
@@ -173,33 +196,3 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 _POOLS = {"http": _Pool, "https": _TLSPool}
-
-
-@contextmanager
-def _broken_after(seconds: Any, connection: socket.socket | None) -> Iterator[None]:
-    """Break the connection off if the block lasts longer: every read on it then ends there, as a timeout."""
-    broken = threading.Event()
-
-    def break_off() -> None:
-        broken.set()
-        with suppress(OSError):
-            if connection is not None:
-                # TLS within the TLS of a proxy has no shutdown of its own.
-                getattr(connection, "socket", connection).shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, break_off)
-    timer.daemon = True
-    timer.start()
-    try:
-        try:
-            yield
-        finally:
-            timer.cancel()
-            # It may be breaking the connection off right now, and what is read after that is cut.
-            timer.join()
-    except Exception:
-        if broken.is_set():
-            raise TimeoutError from None
-        raise
-    if broken.is_set():
-        raise TimeoutError

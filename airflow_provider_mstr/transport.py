@@ -48,6 +48,7 @@ from airflow_provider_mstr.rest.protocol import (
     Step,
     decipher,
 )
+from airflow_provider_mstr.rest.session import TOKEN_HEADER
 from airflow_provider_mstr.tls import Trust
 from airflow_provider_mstr.unreachable import SOCKS_ERRORS, add_hints, network_error, proxy_refusal
 
@@ -65,7 +66,7 @@ LONGEST_PAUSE = 15.0
 # How often one request is sent whose answers make no sense.
 ODD_ANSWERS = 3
 
-# How many secrets a driver registers: some servers renew a cookie in each answer.
+# How many secrets a driver registers after a login: some servers renew a cookie in each answer.
 MAX_SECRETS = 50
 
 _CHUNK = 65536
@@ -102,16 +103,22 @@ class _Driver:
         self._wire = Wire.to(server)
         self._secrets = server.secrets | self._wire.secrets
         self._registered: set[str] = set()
+        self._max_registered = MAX_SECRETS
         self.retries = 0
-
-    def _new_secrets(self, secrets: frozenset[str]) -> list[str]:
-        """Return which secrets are to be registered, as they were not before."""
-        new = sorted(secrets - self._registered)[: MAX_SECRETS - len(self._registered)]
-        self._registered.update(new)
-        return new
 
     def _sent_secrets(self, request: Request[Any]) -> list[str]:
         return self._new_secrets(self._secrets | request.secrets | request.cookies.secrets)
+
+    def _received_secrets(self, response: Response) -> list[str]:
+        if response.header(TOKEN_HEADER):
+            self._max_registered = len(self._registered) + MAX_SECRETS
+        return self._new_secrets(response.own_secrets)
+
+    def _new_secrets(self, secrets: frozenset[str]) -> list[str]:
+        """Return which secrets are to be registered, as they were not before."""
+        new = sorted(secrets - self._registered)[: self._max_registered - len(self._registered)]
+        self._registered.update(new)
+        return new
 
     def _read(self, request: Request[T], response: Response) -> Answer[T]:
         """Store the cookies that an answer sets, whatever else it is, and return what it means."""
@@ -203,7 +210,7 @@ class SyncDriver(_Driver):
             self._register(new)
         try:
             response = self._exchange(request)
-            if new := self._new_secrets(response.own_secrets):
+            if new := self._received_secrets(response):
                 self._register(new)
         except (InvalidHTTPError, NotUnderstood) as error:
             raise self._invalid(request, error) from None
@@ -213,7 +220,6 @@ class SyncDriver(_Driver):
 
     def _exchange(self, request: Request[Any]) -> Response:
         limit = self._wire.seconds_for(request)
-        deadline = time.monotonic() + limit
         with self._client.request(
             request.method,
             self._wire.url(request),
@@ -232,8 +238,6 @@ class SyncDriver(_Driver):
             body = BodyReader(head.header("Content-Encoding"))
             while chunk := response.raw.read1(_CHUNK, decode_content=False):
                 body.feed(chunk)
-                if time.monotonic() > deadline:
-                    raise requests.ReadTimeout("the answer does not end")
             return replace(head, body=body.finish())
 
 
@@ -292,7 +296,7 @@ class AsyncDriver(_Driver):
             await self._register(new)
         try:
             response = await self._exchange(client, request)
-            if self._register and (new := self._new_secrets(response.own_secrets)):
+            if self._register and (new := self._received_secrets(response)):
                 await self._register(new)
         except NotUnderstood as error:
             raise self._invalid(request, error) from None

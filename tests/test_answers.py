@@ -8,7 +8,6 @@ import gzip
 import http.client
 import json
 import logging
-import socket
 import threading
 import zlib
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from misbehaving_server import Line, MisbehavingServer, Reply, answer
 from test_transport import _with_aiohttp, _with_requests, ask, at, refusal
 
 from airflow_provider_mstr import transport
-from airflow_provider_mstr.punctual import _broken_after
 from airflow_provider_mstr.rest import body, procedures
 from airflow_provider_mstr.rest.errors import MstrError, NotUnderstood, RequestFailed, ServerUnavailable
 from airflow_provider_mstr.rest.protocol import Response, json_object, nothing
@@ -247,12 +245,6 @@ def test_an_answer_that_stops_inside_its_head_is_ended_by_the_time_limit(drive: 
     assert type(error) is ServerUnavailable
     assert error.what == "could not ask: no answer within 0.5 s"
     assert not error.nothing_done
-
-
-def test_what_ends_because_the_connection_is_broken_off_is_a_timeout() -> None:
-    here, there = socket.socketpair()
-    with here, there, pytest.raises(TimeoutError), _broken_after(0.05, here):
-        assert here.recv(1) == b""
 
 
 def test_a_body_that_ends_with_the_connection_is_whole(drive: Drive) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+import sys
 import threading
 import time
 from base64 import b64encode
@@ -477,13 +478,22 @@ def test_secrets_are_registered_away_from_the_event_loop(
     assert threading.get_ident() not in threads
 
 
-def test_a_process_registers_each_secret_once_and_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_registered_again_after_airflows_masker_was_reset() -> None:
+    masker = sys.modules[redact.__module__]
+    hooks.register_secrets(["secret-0123456789"])
+    masker._secrets_masker().patterns, masker._secrets_masker().replacer = set(), None
+    assert redact("secret-0123456789") == "secret-0123456789"
+    hooks.register_secrets(["secret-0123456789"])
+    assert redact("secret-0123456789") == "***"
+
+
+def test_a_process_registers_only_so_many_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[str] = []
     monkeypatch.setattr("airflow.providers.common.compat.sdk.mask_secret", registered.extend)
     monkeypatch.setattr(hooks, "MAX_REGISTERED_SECRETS", 3)
     for secrets in (["one", "two"], ["two", "three", "four"], ["five"]):
         hooks.register_secrets(secrets)
-    assert registered == ["one", "two", "three"]
+    assert registered == ["one", "two", "two", "three"]
 
 
 # A refresh in parts

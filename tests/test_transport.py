@@ -286,21 +286,38 @@ def test_the_library_behind_a_gateway_that_adds_a_prefix_gets_its_cookie(drive: 
 @pytest.mark.parametrize("driver", ["requests", "aiohttp"])
 def test_a_driver_registers_each_secret_before_it_can_be_logged_and_not_without_end(driver: str) -> None:
     """The server renews a cookie in each answer."""
+    renewed = [answer(200, b"{}", ("Set-Cookie", f"node=cookie-{number:04}")) for number in range(60)]
+    registered = registered_by(driver, [answer(204, b"", TOKEN), *renewed], logged_in_calls(60))
+    assert registered[:3] == [ADMINISTRATOR.password, TOKEN[1], "cookie-0000"]
+    assert len(registered) == len(set(registered)) == transport.MAX_SECRETS + 1
+
+
+@pytest.mark.parametrize("driver", ["requests", "aiohttp"])
+def test_a_driver_registers_the_token_of_a_second_login_after_many_renewed_cookies(driver: str) -> None:
+    def logged_in_twice() -> Procedure[None]:
+        yield from logged_in_calls(60)
+        yield from logged_in_calls(1)
+
+    renewed = [answer(200, b"{}", ("Set-Cookie", f"node=cookie-{number:04}")) for number in range(60)]
+    second = [answer(204, b"", ("X-MSTR-AuthToken", "second-token-of-nobody")), answer()]
+    registered = registered_by(driver, [answer(204, b"", TOKEN), *renewed, *second], logged_in_twice())
+    assert registered[-1] == "second-token-of-nobody"
+
+
+def registered_by(driver: str, replies: list[bytes], procedure: Procedure[Any]) -> list[str]:
+    """Return the secrets that a driver registers, in their order."""
     registered: list[str] = []
 
     async def aregister(secrets: list[str]) -> None:
         registered.extend(secrets)
 
-    replies = [answer(204, b"", TOKEN)]
-    replies += [answer(200, b"{}", ("Set-Cookie", f"node=cookie-{number:04}")) for number in range(60)]
     with MisbehavingServer(*replies) as server:
         if driver == "requests":
             with SyncDriver(at(server.url), registered.extend) as running:
-                running.run(logged_in_calls(60))
+                running.run(procedure)
         else:
-            asyncio.run(AsyncDriver(at(server.url), aregister).run(logged_in_calls(60)))
-    assert registered[:3] == [ADMINISTRATOR.password, TOKEN[1], "cookie-0000"]
-    assert len(registered) == len(set(registered)) == transport.MAX_SECRETS
+            asyncio.run(AsyncDriver(at(server.url), aregister).run(procedure))
+    return registered
 
 
 def test_two_sessions_through_one_driver_do_not_mix(drive: Drive, sandbox: Sandbox) -> None:
@@ -462,6 +479,8 @@ UNENDING: dict[str, Reply] = {
     "body": _without_end(b"x", answer(200, b"", ("Content-Length", "999999"))),
     "body that stops": lambda line: [line.send(answer(200, b"{", ("Content-Length", "999"))), _silence(line)],
     "body of chunks": _without_end(b"1\r\nx\r\n", answer(200, b"", ("Transfer-Encoding", "chunked"))),
+    "size of a chunk": _without_end(b"0", answer(200, b"", ("Transfer-Encoding", "chunked"))),
+    "trailers": _without_end(b"A: b\r\n", answer(200, b"2\r\n{}\r\n0\r\n", ("Transfer-Encoding", "chunked"))),
     "body to the end of the connection": _without_end(b"x", b"HTTP/1.0 200 OK\r\n\r\n"),
     "zipped body": _without_end(
         STORED,

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 MASK = "***"
 
@@ -23,6 +25,17 @@ MAX_ENCODINGS = 5
 
 _WORD = re.compile(r"\S+")
 _JSON_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+
+# JSON's escapes of line breaks and the like.
+_JSON_BREAK = re.compile(r"\\+[bfnrt]")
+
+# Line breaks and invisible characters, which may be inside a secret: MIME breaks base64 into lines.
+_INVISIBLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+# The id of an object: a short password of digits is part of some of them by chance, and requests carry them.
+_OBJECT_ID = re.compile(r"[0-9A-Fa-f]{32}")
 
 
 def secrets_among(values: Iterable[str]) -> frozenset[str]:
@@ -44,20 +57,23 @@ class Masker:
         bare = (decoded for decoded in map(_bare, secrets) if len(decoded) >= MIN_PASSWORD_LENGTH)
         # The longest first, as one may be part of another.
         self._secrets = sorted({*secrets, *bare}, key=len, reverse=True)
-        self._forms = {form for secret in self._secrets for form in (_folded(secret), *_base64(secret))}
+        self._forms = {form for secret in self._secrets for form in _forms(secret)}
 
     def json(self, data: Any) -> Any:
-        """Return JSON data with the secrets masked in each text and in each key.
+        """Return JSON data with the secrets masked in each text, and each number that is a secret.
+
+        Keys stay as they are: nothing quotes them, and a password may be a word such as "status".
 
         :param data: what ``json.loads`` returned
         """
         if isinstance(data, str):
-            return self.text(data)
+            is_id = _OBJECT_ID.fullmatch(data) and data not in self._secrets
+            return data if is_id else self.text(data)
         if isinstance(data, list):
             return [self.json(part) for part in data]
         if isinstance(data, dict):
-            return {self.text(key): self.json(part) for key, part in data.items()}
-        return data
+            return {key: self.json(part) for key, part in data.items()}
+        return MASK if str(data) in self._secrets else data
 
     def text(self, text: str) -> str:
         """Return a text with the secrets masked: an encoded one with the word that it is part of.
@@ -102,17 +118,33 @@ def _decoded(text: str) -> str:
         text = _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
         # Characters beyond U+FFFF are written as a pair.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if "\\" in text:
+        text = _JSON_BREAK.sub("", text)
     return html.unescape(unquote(text))
 
 
 def _folded(text: str) -> str:
+    if not text.isprintable():
+        text = _INVISIBLE.sub("", text)
     # A URL may write a space as "+", and JSON may write "\\" before a character.
     return text.replace("+", " ").replace("\\", "")
 
 
-def _base64(secret: str) -> set[str]:
-    """Return what the base64 of a text contains if the text contains the secret, wherever it begins."""
-    raw = secret.encode(errors="surrogatepass")
+def _forms(secret: str) -> set[str]:
+    """Return what a text contains, once it is decoded and folded, if it contains the secret."""
+    raw = {secret.encode(errors="surrogatepass")}
+    with suppress(UnicodeEncodeError):
+        raw.add(secret.encode("latin-1"))
+    # A server may take one of the two encodings for the other.
+    shown = {data.decode(encoding, "replace") for data in raw for encoding in ("utf-8", "latin-1")}
+    escaped = {quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1], html.escape(secret)}
+    in_base64 = raw | {text.encode() for text in escaped}
+    forms = {_folded(secret), *map(_folded, shown)}.union(*map(_base64, in_base64))
+    return {form for form in forms if len(form) >= MIN_PASSWORD_LENGTH}
+
+
+def _base64(raw: bytes) -> set[str]:
+    """Return what the base64 of some data contains if these bytes are in it, wherever they begin."""
     parts = set()
     for before in range(3):
         # The characters at both ends depend on what stands before and behind the secret.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import html
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -55,6 +55,13 @@ FORMS: dict[str, Callable[[str], str]] = {
     "html of json of url": lambda text: html.escape(json.dumps(quote(text, safe=""))),
     "base64": as_base64(b64encode, b"", b""),
     "base64 without padding": lambda text: b64encode(text.encode()).decode().rstrip("="),
+    "lines of base64": lambda text: encodebytes(b"a" * 50 + text.encode() + b"b" * 50).decode(),
+    "base64 of url": lambda text: b64encode(f"password={quote(text, safe='')}".encode()).decode(),
+    "base64 of json": lambda text: b64encode(json.dumps({"password": text}).encode()).decode(),
+    "base64 of html": lambda text: b64encode(f"<b>{html.escape(text)}</b>".encode()).decode(),
+    "invisible characters": "\u200b".join,
+    "soft hyphens": "\xad".join,
+    "null characters": "\0".join,
     "url of base64": lambda text: quote(b64encode(text.encode()).decode(), safe=""),
 }
 FORMS |= {
@@ -71,16 +78,57 @@ FORMS |= {
 @pytest.mark.parametrize("form", FORMS)
 def test_a_secret_is_masked_in_every_form(form: str, secret: str) -> None:
     shown = FORMS[form](secret)
-    masked = Masker([secret]).json({f"key {shown}": [f"login {shown} is wrong", 7, None]})
-    assert shown not in json.dumps(masked)
-    assert secret not in json.dumps(masked)
-    ((key, (text, *rest)),) = masked.items()
-    assert "***" in key
+    text, *rest = Masker([secret]).json({"key": [f"login {shown} is wrong", 7, None]})["key"]
+    assert shown not in text
+    assert secret not in text
     assert "***" in text
     assert rest == [7, None]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\u2028"])
+def test_a_secret_that_is_broken_into_lines_is_masked(line_break: str) -> None:
+    secret = "nllmm5lpmkjdsj4d4etgdikc6c"
+    broken = secret[:9] + line_break + secret[9:]
+    masker = Masker([secret])
+    assert masker.text(f"token {broken}") == "***"
+    assert masker.finds_in(json.dumps(broken))
+
+
+@pytest.mark.parametrize("charset", [("latin-1", "utf-8"), ("utf-8", "latin-1")])
+def test_a_secret_in_another_character_encoding_is_masked(charset: tuple[str, str]) -> None:
+    secret, (written, read) = "Grün&Süß-secret", charset
+    masker = Masker([secret])
+    for shown in (
+        quote(secret, safe="", encoding=written),
+        b64encode(secret.encode(written)).decode(),
+        secret.encode(written).decode(read, "replace"),
+    ):
+        assert masker.text(f"login {shown} is wrong") == "login *** is wrong"
+
+
+def test_a_part_of_a_secret_that_another_encoding_can_write_is_no_secret() -> None:
+    assert Masker(["日本pass"]).text("wrong password") == "wrong password"
+
+
+def test_a_number_that_is_a_secret_is_masked() -> None:
+    masked = Masker(["12345678"]).json([12345678, 123456789, -12345678, True, None])
+    assert masked == ["***", 123456789, -12345678, True, None]
+
+
+def test_an_id_with_a_short_password_in_it_stays_as_it_is() -> None:
+    object_id, token = "9F4772B837604551B4D312345ADC5598", "0123456789abcdef0123456789abcdef"
+    assert Masker(["1234", token]).json([object_id, f"{object_id} 1234", token]) == [
+        object_id,
+        "9F4772B837604551B4D3***5ADC5598 ***",
+        "***",
+    ]
+
+
+def test_a_key_that_is_the_password_stays_as_it_is() -> None:
+    assert Masker(["status"]).json({"status": "status"}) == {"status": "***"}
+
+
+@pytest.mark.parametrize("form", FORMS.keys() - {"lines of base64"})
 def test_only_the_word_with_an_encoded_secret_is_masked(form: str) -> None:
     shown = FORMS[form]("p@ss/w+rd&<of>=nobody;").strip('"')
     words = Masker(["p@ss/w+rd&<of>=nobody;"]).text(f"the login {shown} is wrong").split()
