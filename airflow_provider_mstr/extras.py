@@ -107,7 +107,7 @@ def _header_name(name: Any) -> str:
         )
     if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_PREFIXES):
         raise InvalidInput(
-            f"the connection's headers may not set {name}: the package sets it itself, or nobody"
+            f"the connection's headers may not set {name}: only the package itself sets this header"
         )
     return name
 

@@ -215,8 +215,13 @@ def test_headers_that_cannot_be_sent_are_refused_without_their_values(headers: A
     ],
 )
 def test_headers_of_the_package_itself_are_refused(name: str) -> None:
-    with pytest.raises(InvalidInput, match=f"may not set {name}: the package sets it itself"):
+    with pytest.raises(InvalidInput, match=f"may not set {name}: only the package itself sets"):
         server({"headers": {name: "x"}})
+
+
+def test_the_key_within_the_value_of_a_header_is_a_secret() -> None:
+    described = server({"headers": {"Authorization": "Bearer a-gateway-key"}})
+    assert described.secrets == {PASSWORD, "Bearer a-gateway-key", "a-gateway-key"}
 
 
 def test_the_values_of_headers_are_secrets() -> None:
