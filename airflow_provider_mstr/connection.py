@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.extras import extra_fields, gateway_headers, unknown_fields
 from airflow_provider_mstr.rest.errors import InvalidInput
+from airflow_provider_mstr.rest.masking import secrets_among
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Seal
 from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
@@ -76,7 +77,10 @@ class LibraryServer:
     @property
     def secrets(self) -> frozenset[str]:
         """What of the connection must never be shown; a shorter text would garble everything that is."""
-        return self.credentials.secrets | {value for value in self.headers.values() if len(value) >= 4}
+        values = self.headers.values()
+        # A server may repeat the key of "Bearer KEY" alone.
+        keys = secrets_among(word for value in values for word in value.split())
+        return self.credentials.secrets | keys | {value for value in values if len(value) >= 4}
 
     @property
     def seal(self) -> Seal:
@@ -127,7 +131,9 @@ def _credentials(connection: ConnectionFields, login_mode: Any) -> Credentials:
     if mode is LoginMode.API_TOKEN and not password:
         raise InvalidInput("the connection has login_mode api_token, but no token in its password")
     if mode in (LoginMode.STANDARD, LoginMode.LDAP) and not login:
-        raise InvalidInput(f"the connection has login_mode {mode.name.lower()}, but no login")
+        raise InvalidInput(
+            f"the connection has login_mode {mode.name.lower()}, but no login: put the user into it"
+        )
     return Credentials(mode, login, password)
 
 

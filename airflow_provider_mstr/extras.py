@@ -18,19 +18,22 @@ NAMES = ("login_mode", "verify", "timeout", "headers", "link_template")
 _WHOLE = "__extra__"
 _OLD_FORM = "extra__mstr__"
 
-# What people write instead, without case and underscores, and what to do.
-_ALIASES = {
-    "verifyssl sslverify ssl tls insecure cafile cabundle cert": "use verify: true, false or a CA file",
-    "mode auth authmode authtype authentication logintype": "use login_mode",
-    "proxy proxies httpproxy httpsproxy noproxy": "set the environment variables HTTPS_PROXY and NO_PROXY",
-    "project projectid projectname schema": "put the project into schema",
-    "password token apitoken apikey authtoken": "put the password or the API token into password",
-    "host url baseurl libraryurl server endpoint": "put the Library URL into host",
-    "user username login": "put the user into login",
-    "header extraheaders httpheaders customheaders": "use headers",
-    "readtimeout requesttimeout timeoutseconds": "use timeout",
-}
-_ADVICE = {alias: advice for aliases, advice in _ALIASES.items() for alias in aliases.split()}
+# What is in names that people write instead, without case and underscores, and what to do; the first counts.
+_ADVICE = tuple(
+    (re.compile(part), advice)
+    for part, advice in (
+        ("prox(y|ies)", "set the environment variables HTTPS_PROXY and NO_PROXY"),
+        ("ssl|tls|cert|verif|insecure|^ca(bundle|file|path)", "use verify: true, false or a CA file"),
+        ("header|useragent|subscription|gateway", "use headers"),
+        ("token|password|^apikey", "put the password or the API token into password"),
+        ("^mode|auth|login(mode|type)", "use login_mode"),
+        ("timeout", "use timeout"),
+        ("link", "use link_template"),
+        ("project|schema", "put the project into schema"),
+        ("host|url|server|endpoint|library", "put the Library URL into host"),
+        ("^(user(name|id)?|login)$", "put the user into login"),
+    )
+)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
@@ -107,7 +110,7 @@ def _header_name(name: Any) -> str:
         )
     if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_PREFIXES):
         raise InvalidInput(
-            f"the connection's headers may not set {name}: the package sets it itself, or nobody"
+            f"the connection's headers may not set {name}: only the package itself sets this header"
         )
     return name
 
@@ -134,9 +137,10 @@ def _object(typed: Any) -> Mapping[Any, Any] | None:
 
 def _instead(name: str) -> str:
     plain = _plain(name)
-    if plain in _ADVICE:
-        return _ADVICE[plain]
-    close = difflib.get_close_matches(plain, map(_plain, NAMES), n=1)
+    for part, advice in _ADVICE:
+        if part.search(plain):
+            return advice
+    close = difflib.get_close_matches(plain, map(_plain, NAMES), n=1, cutoff=0.75)
     if close:
         return f"use {next(known for known in NAMES if _plain(known) == close[0])}"
     return f"the extras are {', '.join(NAMES)}"

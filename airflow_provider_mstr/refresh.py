@@ -18,6 +18,7 @@ from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Seal
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+from airflow_provider_mstr.rest.text import clean
 
 ADDED_ROWS_ADVICE = (
     "Rows may have been added to tables with the policy add, and a retry could add them again, so no retry "
@@ -26,6 +27,9 @@ ADDED_ROWS_ADVICE = (
 
 # What an id of any server looks like; empty where it was not known yet. No slash, no escape, no dots alone.
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
+
+
+_DOT_SEGMENT = re.compile(r"(^|/)\.\.?(/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class RefreshHandle:
             return cls(
                 **{key: _id(key, data[key]) for key in ("project_id", "data_model_id", "instance_id")},
                 session=_text(data["session"]),
-                tables=tuple(_table(entry) for entry in data["tables"]),
+                tables=tuple(_harmless_table(entry) for entry in data["tables"]),
                 published_at=None if data["published_at"] is None else _seconds(data["published_at"]),
                 baseline=None if data["baseline"] is None else Baseline.from_json(data["baseline"]),
                 contested=data["contested"] is True,
@@ -284,6 +288,13 @@ def table_json(table: TableRefresh | TableOutcome) -> dict[str, Any]:
 
 def _table(entry: Any) -> TableRefresh:
     return TableRefresh(_text(entry["id"]), _text(entry["name"]), RefreshPolicy(entry["policy"]))
+
+
+def _harmless_table(entry: Any) -> TableRefresh:
+    table = _table(entry)
+    if not table.id.isprintable() or _DOT_SEGMENT.search(table.id) or table.name != clean(table.name):
+        raise ValueError
+    return table
 
 
 def _table_outcome(entry: Any) -> TableOutcome:

@@ -215,8 +215,13 @@ def test_headers_that_cannot_be_sent_are_refused_without_their_values(headers: A
     ],
 )
 def test_headers_of_the_package_itself_are_refused(name: str) -> None:
-    with pytest.raises(InvalidInput, match=f"may not set {name}: the package sets it itself"):
+    with pytest.raises(InvalidInput, match=f"may not set {name}: only the package itself sets"):
         server({"headers": {name: "x"}})
+
+
+def test_the_key_within_the_value_of_a_header_is_a_secret() -> None:
+    described = server({"headers": {"Authorization": "Bearer a-gateway-key"}})
+    assert described.secrets == {PASSWORD, "Bearer a-gateway-key", "a-gateway-key"}
 
 
 def test_the_values_of_headers_are_secrets() -> None:
@@ -243,6 +248,16 @@ def test_the_values_of_headers_are_secrets() -> None:
         ("project_id", "put the project into schema"),
         ("token", "put the password or the API token into password"),
         ("base_url", "put the Library URL into host"),
+        ("validate_certs", "use verify: true, false or a CA file"),
+        ("ca_cert", "use verify: true, false or a CA file"),
+        ("user_agent", "use headers"),
+        ("subscription_key", "use headers"),
+        ("http_proxy_url", "set the environment variables HTTPS_PROXY and NO_PROXY"),
+        ("authenticationMode", "use login_mode"),
+        ("linkUrl", "use link_template"),
+        ("username", "put the user into login"),
+        ("tiemout", "use timeout"),
+        ("time_zone", "the extras are login_mode, verify, timeout, headers, link_template"),
         ("quite different", "the extras are login_mode, verify, timeout, headers, link_template"),
     ],
 )

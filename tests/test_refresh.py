@@ -23,6 +23,7 @@ from airflow_provider_mstr.rest.procedures import DataModelInstance
 from airflow_provider_mstr.rest.publication import State
 from airflow_provider_mstr.rest.session import Seal, Session
 from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+from airflow_provider_mstr.rest.text import clean
 
 TOKEN, COOKIE = "token-nobody-may-see", "cookie-nobody-may-see"
 SEAL = Seal("correct horse", "https://library.example.com 1 administrator")
@@ -115,6 +116,11 @@ def test_a_handle_that_lacks_a_part_is_refused(key: str) -> None:
         {"tables": [{"id": "A", "name": "a"}]},
         {"tables": [{"id": "A", "name": "a", "policy": "delete"}]},
         {"tables": [{"id": "A", "name": "a", "policy": []}]},
+        {"tables": [{"id": "A\n", "name": "a", "policy": "add"}]},
+        {"tables": [{"id": "A/../B", "name": "a", "policy": "add"}]},
+        {"tables": [{"id": "..", "name": "a", "policy": "add"}]},
+        {"tables": [{"id": "A", "name": "a\x1b[31m", "policy": "add"}]},
+        {"tables": [{"id": "A", "name": "a\r\nb", "policy": "add"}]},
         {"published_at": "soon"},
         {"published_at": []},
         {"published_at": math.inf},
@@ -272,7 +278,8 @@ OUTCOMES = st.builds(
     st.lists(TABLE_OUTCOMES, max_size=3).map(tuple),
 )
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,40}|", fullmatch=True)
-TABLE_REFRESHES = st.builds(TableRefresh, st.text(), st.text(), st.sampled_from(RefreshPolicy))
+TABLE_IDS = st.text().filter(lambda text: text.isprintable() and "." not in text)
+TABLE_REFRESHES = st.builds(TableRefresh, TABLE_IDS, st.text().map(clean), st.sampled_from(RefreshPolicy))
 
 
 @given(outcome=OUTCOMES)

@@ -16,6 +16,9 @@ from airflow_provider_mstr.rest.masking import secrets_among
 # A browser shortens a longer life to this (RFC 6265bis).
 MAX_LIFETIME = 400 * 24 * 60 * 60.0
 
+# A browser does not store a cookie with one of these (RFC 6265bis), and aiohttp does not send it.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
 _INTEGER = re.compile(r"-?[0-9]+")
 
 
@@ -145,12 +148,12 @@ def _covers(cookie_path: str, path: str) -> bool:
 
 
 def _cookie(line: str, host: str, now: float, ahead: float) -> Cookie | None:
-    """Return the cookie of a ``Set-Cookie`` line; None where it has no name or is for another host."""
+    """Return the cookie of a ``Set-Cookie`` line; None where it cannot be sent or is for another host."""
     pair, *rest = line.split(";")
     name, value = _halves(pair)
     attributes = {key.lower(): text for key, text in map(_halves, rest)}
     domain = _plain(attributes.get("domain", "").removeprefix(".")) or host
-    if not name or not _is_within(host, domain):
+    if not name or _CONTROL.search(pair) or not _is_within(host, domain):
         return None
     path = attributes.get("path", "")
     path = unquote(path) if path.startswith("/") else ""

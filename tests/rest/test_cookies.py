@@ -241,6 +241,12 @@ def test_a_line_without_a_name_sets_no_cookie(line: str) -> None:
     assert sent("b=2", line) == "b=2"
 
 
+@pytest.mark.parametrize("pair", ["a=1\x01", "a=\x7f", "a\x1f=1", "a=1\x002", "a=\n"])
+def test_a_cookie_with_a_control_character_is_not_stored(pair: str) -> None:
+    assert sent("a=0", f"{pair}2; Path=/") == "a=0"
+    assert sent("a=1\t2; Path=/") == "a=1\t2"
+
+
 @pytest.mark.parametrize("attributes", ["Port; Version; Comment; Discard", "Partitioned; =; ;;", "a=3"])
 def test_unknown_attributes_do_no_harm(attributes: str) -> None:
     assert sent(f"a=1; {attributes}") == "a=1"
