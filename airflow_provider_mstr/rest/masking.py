@@ -24,10 +24,11 @@ MIN_SECRET_LENGTH = 8
 MAX_ENCODINGS = 5
 
 _WORD = re.compile(r"\S+")
-_JSON_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+# A run of backslashes is looked at from its beginning only, or a long one would take its square of steps.
+_JSON_ESCAPE = re.compile(r"(?<!\\)\\+u([0-9a-fA-F]{4})")
 
 # JSON's escapes of line breaks and the like.
-_JSON_BREAK = re.compile(r"\\+[bfnrt]")
+_JSON_BREAK = re.compile(r"\\[bfnrt]")
 
 # Line breaks and invisible characters, which may be inside a secret: MIME breaks base64 into lines.
 _INVISIBLE = re.compile(

@@ -164,6 +164,13 @@ def test_a_text_that_is_like_an_encoded_one_stays_as_it_is(text: str) -> None:
     assert Masker(["secret-of-nobody"]).json([text]) == [text]
 
 
+@pytest.mark.parametrize("end", ["", "u", "u12", "n"])
+def test_a_long_run_of_backslashes_is_searched_in_linear_time(end: str) -> None:
+    """Where each backslash began a search of its own, this would take hours."""
+    text = "\\" * 1_000_000 + end
+    assert Masker(["secret-of-nobody"]).text(text) == text
+
+
 def test_a_cookie_that_is_encoded_itself_is_masked_decoded_too() -> None:
     assert Masker(["%7Bcookie%20of%20nobody%7D"]).text("no {cookie of nobody}") == "no ***"
 
