@@ -31,17 +31,17 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class InvalidHTTPError(Exception):
-    """What came is no response of HTTP, or has a head that can be read in more than one way."""
+    """The response is not valid HTTP, or its head has more than one meaning."""
 
 
 class PunctualAdapter(HTTPAdapter):
-    """Refuses a malformed head, and breaks the connection where it has not come within the read time limit.
+    """Refuses a malformed head, and closes the connection if the head does not arrive within the time limit.
 
-    urllib3 would log the lines behind a malformed one, tokens and cookies among them. A server that sends a
-    header a byte at a time would otherwise hold a worker for hours.
+    urllib3 logs the lines after a malformed one, with tokens and cookies. Without the limit, a server that
+    sends a header byte by byte blocks a worker for hours.
 
     :param context: the TLS context of every connection, also of those to a proxy
-    :param connect: what opens a socket to a host and port within so many seconds, instead of urllib3
+    :param connect: opens a socket to a host and port within a number of seconds, instead of urllib3
     """
 
     def __init__(self, context: ssl.SSLContext, connect: Connect | None = None) -> None:
@@ -62,11 +62,11 @@ class PunctualAdapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, *_: Any) -> None:
-        """Leave the certificates to the TLS context, to which requests would add its own."""
+        """Do nothing: the TLS context has all certificates, and requests would add its own."""
 
 
 class _StrictStream(io.BufferedReader):
-    """Reads lines of which none may be cut off or malformed."""
+    """Reads lines, and refuses one that is cut off or malformed."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)
@@ -105,7 +105,7 @@ class _StrictResponse(HTTPResponse):
         try:
             super().begin(*args, **kwargs)
             while 101 < self.status < 200:
-                # As it was before the first head, or the next one is not read.
+                # HTTPResponse reads a head only while this is None.
                 self.headers = None  # type: ignore[assignment]
                 super().begin(*args, **kwargs)
         except RemoteDisconnected:
@@ -121,7 +121,7 @@ class _StrictResponse(HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """A connection whose socket something else than urllib3 may open."""
+    """A connection that can open its socket by another function than urllib3's."""
 
     def __init__(self, *args: Any, connect: Connect | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +134,7 @@ class _Connection(HTTPConnection):
 
     @property
     def has_connected_to_proxy(self) -> bool:
-        """Whether there was a connection; urllib3 forgets it once that has ended, and blames the proxy."""
+        """Whether there was a connection. When it ends, urllib3 forgets it and reports a proxy error."""
         return self._was_connected
 
     def _new_conn(self) -> socket.socket:
@@ -195,7 +195,7 @@ def _broken_after(seconds: Any, connection: socket.socket | None) -> Iterator[No
             yield
         finally:
             timer.cancel()
-            # It may be breaking the connection off right now, and what is read after that is cut.
+            # It may be closing the connection right now; what is read after that is incomplete.
             timer.join()
     except Exception:
         if broken.is_set():

@@ -31,7 +31,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param poll_interval: seconds of the longest pause between two looks
     :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
-    :param tables_in: the task instance whose XCom holds the tables, where they are too many for the handle
+    :param tables_in: the task instance whose XCom holds the tables, if they are too large for the handle
     :param closes: whether the refresh is to be closed once the publish has ended, even if no worker follows
     """
 

@@ -60,7 +60,7 @@ MOST_FAILED = 5
 # Seconds that a kill may take to reach a task after a teardown has closed its session.
 KILL_GRACE = 10.0
 
-# How a refresh ends by its error; any other error gives it up.
+# The state of a refresh that ends with an error; with any other error, it may still be running.
 _STATES = {PublishFailed: State.FAILED, OutcomeUnknown: State.UNKNOWN}
 
 _UPDATED = "the data model was updated since the publish was sent, so that has ended well"
@@ -132,7 +132,7 @@ class Watcher:
         return Ending(outcome, error)
 
     def _may_have_added(self, outcome: RefreshOutcome) -> bool:
-        """Whether a retry could add rows twice: a table of a failed publish has to be seen loaded for it."""
+        """Whether a retry could add rows twice. After a failed load, only loaded tables count."""
         loaded = {State.FINISHED} if outcome.state is State.FAILED else {State.FINISHED, State.RUNNING}
         return any(table.policy is RefreshPolicy.ADD and table.state in loaded for table in outcome.tables)
 

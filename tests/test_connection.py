@@ -215,7 +215,7 @@ def test_headers_that_cannot_be_sent_are_refused_without_their_values(headers: A
     ],
 )
 def test_headers_of_the_package_itself_are_refused(name: str) -> None:
-    with pytest.raises(InvalidInput, match=f"may not set {name}: the package sets it itself"):
+    with pytest.raises(InvalidInput, match=f"must not contain {name}: only the package may set it"):
         server({"headers": {name: "x"}})
 
 
@@ -243,7 +243,7 @@ def test_the_values_of_headers_are_secrets() -> None:
         ("project_id", "put the project into schema"),
         ("token", "put the password or the API token into password"),
         ("base_url", "put the Library URL into host"),
-        ("quite different", "the extras are login_mode, verify, timeout, headers, link_template"),
+        ("quite different", "the extras are: login_mode, verify, timeout, headers, link_template"),
     ],
 )
 def test_an_extra_field_without_effect_is_named_with_the_right_one(name: str, instead: str) -> None:
@@ -292,7 +292,7 @@ def test_a_timeout_may_be_a_timedelta() -> None:
 def test_an_extra_that_is_no_object_is_refused_without_being_told(extra: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         LibraryServer.of(Fields(), extra)
-    assert str(caught.value) == "the connection's extra is no JSON object"
+    assert str(caught.value) == "the connection's extra is not a JSON object"
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_the_schema_is_the_project(schema: str | None, project: str | None) -> N
 
 @pytest.mark.parametrize("schema", ["MicroStrategyLibrary", "MicroStrategyLibraryStd/Tutorial"])
 def test_a_part_of_the_library_url_is_no_project(schema: str) -> None:
-    with pytest.raises(InvalidInput, match="in a URI, percent-encode it"):
+    with pytest.raises(InvalidInput, match="in a connection URI, percent-encode it"):
         server(host="library.example.com", schema=schema)
 
 
@@ -351,27 +351,27 @@ def test_a_link_quotes_the_values_that_it_fills_in(project: str, quoted: str) ->
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("javascript:alert('{data_model_id}')", "not the address of a web page"),
-        ("JavaScript://x/%0aalert(1)", "not the address of a web page"),
-        ("java\nscript:alert(1)", "not the address of a web page"),
-        ("data:text/html,{base}", "not the address of a web page"),
-        ("file:///etc/passwd", "not the address of a web page"),
-        ("vbscript:{base}", "not the address of a web page"),
-        ("//wiki/{data_model_id}", "not the address of a web page"),
-        ("wiki/{data_model_id}", "not the address of a web page"),
-        ("{data_model_id}", "not the address of a web page"),
-        ("https://", "not the address of a web page"),
-        ("https://[wiki", "not the address of a web page"),
-        ("https://wiki/\x1b[31m", "not the address of a web page"),
-        (5, "not the address of a web page"),
-        (["https://wiki"], "not the address of a web page"),
-        ("https://wiki/{data_model}", "has '{data_model}'; it may hold only {base}, {project_id} and"),
-        ("https://wiki/{}", "has '{}'"),
-        ("https://wiki/{{base}}", "has '{}'"),
-        ("https://wiki/{base", "has '{'"),
-        ("https://wiki/base}", "has '}'"),
-        ("https://wiki/{BASE}", "has '{BASE}'"),
-        ("https://me:s3cr3t@wiki/{data_model_id}", "holds a user name"),
+        ("javascript:alert('{data_model_id}')", "not the URL of a web page"),
+        ("JavaScript://x/%0aalert(1)", "not the URL of a web page"),
+        ("java\nscript:alert(1)", "not the URL of a web page"),
+        ("data:text/html,{base}", "not the URL of a web page"),
+        ("file:///etc/passwd", "not the URL of a web page"),
+        ("vbscript:{base}", "not the URL of a web page"),
+        ("//wiki/{data_model_id}", "not the URL of a web page"),
+        ("wiki/{data_model_id}", "not the URL of a web page"),
+        ("{data_model_id}", "not the URL of a web page"),
+        ("https://", "not the URL of a web page"),
+        ("https://[wiki", "not the URL of a web page"),
+        ("https://wiki/\x1b[31m", "not the URL of a web page"),
+        (5, "not the URL of a web page"),
+        (["https://wiki"], "not the URL of a web page"),
+        ("https://wiki/{data_model}", "contains '{data_model}'; it may contain only {base}"),
+        ("https://wiki/{}", "contains '{}'"),
+        ("https://wiki/{{base}}", "contains '{}'"),
+        ("https://wiki/{base", "contains '{'"),
+        ("https://wiki/base}", "contains '}'"),
+        ("https://wiki/{BASE}", "contains '{BASE}'"),
+        ("https://me:s3cr3t@wiki/{data_model_id}", "contains a user name"),
     ],
 )
 def test_a_link_template_that_makes_no_link_is_refused(template: Any, words: str) -> None:

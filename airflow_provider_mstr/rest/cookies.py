@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_mstr.rest.masking import secrets_among
 
-# A browser shortens a longer life to this (RFC 6265bis).
+# A browser limits the lifetime of a cookie to this (RFC 6265bis).
 MAX_LIFETIME = 400 * 24 * 60 * 60.0
 
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -25,7 +25,7 @@ class Cookie:
 
     :param domain: the host that set it, or the domain above that host that the server named
     :param path: the path below which it is sent
-    :param expires: when it ends, in seconds since the epoch; None where it lives as long as the session
+    :param expires: when it ends, in seconds since the epoch; None if it ends with the session
     """
 
     name: str
@@ -43,7 +43,7 @@ class Cookies:
     - A cookie without ``Path`` belongs to the whole Library, not to the folder of the request that set it.
     - A gateway may show the Library under a prefix: the path of a cookie may begin behind that prefix.
     - A cookie whose path does not match is sent if no other cookie of its name has a path that matches.
-    - ``Secure`` is ignored: the token, which is worth as much, goes over the same connection.
+    - ``Secure`` is ignored: the token gives the same access, and goes over the same connection.
 
     ``http.cookiejar`` does not serve here: it drops a cookie for an attribute that browsers ignore, cannot
     send back a cookie for a domain without a dot, and compares a date of the server with the local clock.
@@ -60,7 +60,7 @@ class Cookies:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cookies) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # they change
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         return f"Cookies({list(self)})"
@@ -73,7 +73,7 @@ class Cookies:
     def store(self, library_url: str, lines: Iterable[str], now: float, date: str | None = None) -> None:
         """Store, replace or delete the cookies that an answer sets.
 
-        :param library_url: the Library URL that was asked
+        :param library_url: the Library URL of the request
         :param lines: the values of the answer's ``Set-Cookie`` headers
         :param now: seconds since the epoch
         :param date: the answer's ``Date``: an ``Expires`` is a time of the server's clock, not of this one
@@ -91,7 +91,7 @@ class Cookies:
                 self._cookies[_identity(cookie)] = cookie
 
     def header(self, library_url: str, path: str, now: float) -> str:
-        """Return the ``Cookie`` header of a request; empty where there is no cookie to send.
+        """Return the ``Cookie`` header of a request; empty if there is no cookie to send.
 
         Cookies with a longer path come first, then those that were set earlier.
 
@@ -116,8 +116,8 @@ class Cookies:
         """Return the cookies that :meth:`to_json` described.
 
         :param data: what :meth:`to_json` returned
-        :raises TypeError: where a part has another type
-        :raises ValueError: where a cookie has more or fewer parts
+        :raises TypeError: if a part has another type
+        :raises ValueError: if a cookie has more or fewer parts
         """
         return cls(_cookie_of(*texts, expires=expires) for *texts, expires in data)
 
@@ -144,7 +144,7 @@ def _covers(cookie_path: str, path: str) -> bool:
 
 
 def _cookie(line: str, host: str, library_path: str, now: float, ahead: float) -> Cookie | None:
-    """Return the cookie of a ``Set-Cookie`` line; None where it has no name or is for another host."""
+    """Return the cookie of a ``Set-Cookie`` line; None if it has no name or is for another host."""
     pair, *rest = line.split(";")
     name, value = _halves(pair)
     attributes = {key.lower(): text for key, text in map(_halves, rest)}
@@ -167,7 +167,7 @@ def _is_within(host: str, domain: str) -> bool:
 
 
 def _plain(host: str) -> str:
-    """Return a host name in the one spelling by which it can be compared."""
+    """Return a host name in the form to compare it in."""
     host = host.lower().rstrip(".")
     try:
         return host.encode("idna").decode()
@@ -184,7 +184,7 @@ def _expires(attributes: Mapping[str, str], now: float, ahead: float) -> float |
 
 
 def _time(date: str) -> float | None:
-    """Return the seconds since the epoch that a date of HTTP stands for."""
+    """Return an HTTP date as seconds since the epoch; None if it is not a date."""
     try:
         parsed = parsedate_tz(date)
         return None if parsed is None else float(timegm(parsed[:9]) - (parsed[9] or 0))
