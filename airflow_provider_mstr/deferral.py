@@ -9,6 +9,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, TaskInstanceState, XCom
 
+from airflow_provider_mstr.links import identify
+
 WAIT_KEY = "mstr_wait"
 TABLES_KEY = "mstr_tables"
 
@@ -27,8 +29,7 @@ def fit_trigger(context: Context, handle: Mapping[str, Any], seen: Mapping[str, 
         return {"handle": handle, "seen": seen}
     ti = context["ti"]
     ti.xcom_push(key=TABLES_KEY, value={"tables": handle["tables"], "seen": seen})
-    place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    return {"handle": {**handle, "tables": []}, "tables_in": place}
+    return {"handle": {**handle, "tables": []}, "tables_in": identify(ti)}
 
 
 def load_tables(place: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,9 +69,7 @@ def is_deferred_to(ti: Any, handle: Mapping[str, Any]) -> bool:
     name = ti.task_id if mapped is None else f"{ti.task_id}_{mapped}"
     if states.get(ti.run_id, {}).get(name) != TaskInstanceState.DEFERRED:
         return False
-    noted = XCom.get_one(
-        key=WAIT_KEY, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
-    )
+    noted = XCom.get_one(key=WAIT_KEY, **identify(ti))
     return bool(noted == _mark(handle))
 
 

@@ -262,7 +262,7 @@ def test_what_airflow_itself_puts_into_extra_is_understood() -> None:
     assert (whole.ineffective, old_form.ineffective) == ((), ())
 
 
-# Passwords and tokens with something around them
+# Passwords and tokens with blanks or line breaks around them
 
 
 def test_an_api_token_loses_what_is_around_it_and_a_password_nothing() -> None:

@@ -70,7 +70,7 @@ def refusal(drive: Drive, server: LibraryServer, **fields: Any) -> MstrError:
     return caught.value
 
 
-# What is no proxy's URL fails at once, without its secrets
+# A malformed proxy URL fails at once, and the error has no secrets
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_tunnel_that_the_proxy_cannot_make_now_is_asked_for_again(
 ) -> None:
     with MisbehavingServer(answer(status, b""), lambda line: line.tunnel(secure.port)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        # What must not be repeated may be, as the server has seen nothing of it.
+        # Even a call that must not be repeated may be, because it did not reach the server.
         once = ask(method="POST", repeatable=False, patience=30.0)
         assert drive(at(secure.url, verify=str(authority.file)), once) == {}
     assert len(proxy.heard) == 2
@@ -207,7 +207,7 @@ def test_what_a_server_repeats_of_the_proxys_password_is_masked(
         assert "***" in str(refusal(drive, at(PLAIN)))
 
 
-# Proxies to which TLS is spoken
+# Proxies that use TLS
 
 
 @pytest.mark.parametrize("tunnel", [False, True], ids=["plain", "tunnel"])

@@ -228,7 +228,7 @@ def refused(done: Performed, *words: str) -> None:
     assert [word for word in words if word not in str(done.error)] == []
 
 
-# What comes to nothing is never what was left out.
+# A value that renders to None is not an argument that is left out.
 
 
 @either

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a certificate, and its fix, in the same words whichever driver finds out."""
+"""What is wrong with a certificate, and its fix, in the same words with either driver."""
 
 from __future__ import annotations
 
