@@ -66,7 +66,7 @@ class _Stream:
     def check(self) -> None:
         """Raise the error of a failed write, unless the reader has closed the pipe.
 
-        :raises MstrError: where the output is incomplete
+        :raises MstrError: if the output is incomplete
         """
         failure, self._failure = self._failure, None
         if failure is not None and not isinstance(failure, BrokenPipeError):
@@ -99,7 +99,7 @@ def show_json(said: Any) -> None:
     """Print JSON, for a program that reads stdout.
 
     :param said: what to print
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     # JSON escapes keep it ASCII, which every encoding can show.
     _stdout.write(json.dumps(said, indent=2) + "\n")
@@ -111,7 +111,7 @@ def show_table(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows under the names of their fields, for a person.
 
     :param rows: fields by name, the same ones in every row
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     console = AirflowConsole(file=cast("IO[str]", _stdout), **_PLAIN)
     console.width = max(console.width, _MIN_WIDTH) if console.is_terminal else _WIDTH_OF_A_PIPE
@@ -125,7 +125,7 @@ def show_lines(*lines: str) -> None:
     """Print lines on stdout, for a person.
 
     :param lines: the lines
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     for line in lines:
         _stdout.write(_printable(line, _stdout.encoding) + "\n")
@@ -138,7 +138,7 @@ def show(rows: Sequence[dict[str, Any]], output: str) -> None:
 
     :param rows: fields by name, the same ones in every row
     :param output: ``table`` or ``json``
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     if output == "json":
         show_json(rows)

@@ -58,7 +58,7 @@ def identify(ti: Any) -> dict[str, Any]:
 
 
 def _database_xcom() -> Any:
-    """Return Airflow's own XCom class where a custom XCom backend is configured on Airflow 3, else None.
+    """Return Airflow's own XCom class if Airflow 3 has a custom XCom backend, else None.
 
     The API server of Airflow 3 reads links from the database, without the backend.
     """

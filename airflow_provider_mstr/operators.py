@@ -113,7 +113,7 @@ class _PublishTask(MstrTask):
     :param refresh_policy: the policy of the tables that name none
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param timeout: seconds that it may take
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     """
 
     tables = Templated()
@@ -165,10 +165,10 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
         ``upsert`` (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
-    :param poll_interval: seconds of the longest pause between two looks at the publish
+    :param poll_interval: maximum seconds between two checks of the publish
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     """
 
     template_fields = (
@@ -416,7 +416,7 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
     :param mstr_conn_id: the Airflow connection (templated)
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param timeout: seconds to wait for that other job
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     """
 
     template_fields = ("instance", "tables", "refresh_policy", "mstr_conn_id")

@@ -44,7 +44,7 @@ class Publisher:
     """Publishes tables of a data model, once, as soon as no other job does.
 
     :param choice: the tables and their policies
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     :param when_busy: what to do where another job publishes the model
     :param timeout: seconds to wait for that other job
     :param clock: seconds since the epoch

@@ -66,11 +66,11 @@ def refresh_data_model(
     :param refresh_policy: the policy of the tables that name none (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
-    :param poll_interval: seconds of the longest pause between two looks at the publish; ``poke_interval`` in
+    :param poll_interval: maximum seconds between two checks of the publish; ``poke_interval`` in
         ``default_args`` means the same
     :param timeout: seconds that the publish may take, from the moment it was sent
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``
     """
     refresh = DataModelRefresh(group_id=group_id, **group)

@@ -72,7 +72,7 @@ class Watcher:
 
     :param refresh: the refresh that was published
     :param timeout: seconds that the publish may take, from the moment it was sent
-    :param poll_interval: seconds of the longest pause between two looks
+    :param poll_interval: maximum seconds between two checks
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
     :param seen: table id to the last word seen for it, and the seconds it took; an earlier watch's, where
