@@ -221,7 +221,7 @@ class MstrHook(BaseHook):
 
         :param refresh: a refresh that was opened
         :param choice: the tables and their policies
-        :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
+        :param evidence: whether to read the model's last update if publishStatus does not show the load's end
         :param when_busy: what to do where another job publishes the model
         :param timeout: seconds to wait for that other job
         :param note: takes down how far the publish has come
