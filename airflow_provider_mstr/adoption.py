@@ -158,11 +158,11 @@ class Ledger:
 
 
 def has_published(earlier: Earlier, clock: Callable[[], float]) -> Procedure[bool]:
-    """Return whether the server has accepted the publish of an earlier attempt, as far as it shows that.
+    """Return whether the server has accepted the publish of an earlier attempt, if it shows that.
 
     :param earlier: what the earlier attempt has left open
     :param clock: seconds since the epoch
-    :raises OutcomeUnknown: where nothing shows it, and another publish could add rows twice
+    :raises OutcomeUnknown: if nothing shows it and another publish could add rows twice
     """
     refresh = earlier.refresh
     if refresh.published_at is None or earlier.taken:
@@ -189,7 +189,7 @@ def is_waited_for(earlier: Earlier, watcher: Watcher) -> Procedure[bool]:
 
     :param earlier: what the earlier attempt has left open
     :param watcher: the watcher of its publish
-    :raises OutcomeUnknown: where the server does not answer, or another publish could add rows twice
+    :raises OutcomeUnknown: if the server does not answer, or another publish could add rows twice
     """
     try:
         if not (yield from has_published(earlier, watcher.clock)):
@@ -201,7 +201,7 @@ def is_waited_for(earlier: Earlier, watcher: Watcher) -> Procedure[bool]:
     except (PublishFailed, PublishTimedOut, OutcomeUnknown) as error:
         if error.may_answer_later or not error.mended_by_time:
             raise
-        watcher.tell(f"The load of an earlier attempt has not succeeded: {error.what}")
+        watcher.tell(f"The load of an earlier attempt did not succeed: {error.what}")
         return False
     return True
 

@@ -51,7 +51,7 @@ class WhenBusy(StrEnum):
         try:
             return cls(typed)
         except ValueError:
-            raise InvalidInput(f"when_busy is {typed!r}; there is {', '.join(cls)}") from None
+            raise InvalidInput(f"when_busy is {typed!r}; it must be one of: {', '.join(cls)}") from None
 
 
 class Templated:
@@ -60,7 +60,7 @@ class Templated:
     Airflow replaces a field with its rendered value. ``None`` in the DAG file and a template that renders to
     ``None`` are different things: only the first one means "left out".
 
-    :param digits: how long the text of a number is at least, for an id
+    :param digits: the minimum length of the text of a number, for an id
     """
 
     def __init__(self, digits: int = 0) -> None:
@@ -78,14 +78,14 @@ class Templated:
     def __set__(self, operator: Any, value: Any) -> None:
         values = (value, value)
         if self._key in vars(operator):
-            # Not at first: by its identity, Airflow knows a value of another task, and does not render it.
+            # The first value stays the same object, by which Airflow recognizes the output of another task.
             written, current = self._values(operator)
             written = written if _is_equal(value, current) else current
             values = (written, as_text(value, written, self._digits))
         vars(operator)[self._key] = values
 
     def argument(self, operator: Any, *, is_mapped: bool) -> Any:
-        """Return the rendered value: None only where the DAG file has None or nothing.
+        """Return the rendered value: None only if the DAG file contains None or leaves the field out.
 
         :param operator: the operator that has the field
         :param is_mapped: whether the task is mapped: a value may then come from another task
@@ -129,7 +129,7 @@ def nearest(arguments: Mapping[str, Any], *levels: Mapping[str, Any]) -> set[str
     merged: list[dict[str, Any]] = [{}]
     for level in levels:
         merged.append(merged[-1] | dict(level))
-    # The first level from which on a value stays the same has set it.
+    # A level sets a value if the value differs before that level, and no longer after it.
     set_at = {
         name: max((index for index, level in enumerate(merged) if not _has(level, name, value)), default=-1)
         for name, value in arguments.items()

@@ -185,7 +185,7 @@ def _left_in_words() -> Iterator[None]:
 
 
 def _check_text(args: Namespace) -> None:
-    """Refuse an argument that Python could not decode: no request can carry it."""
+    """Refuse an argument that Python could not decode, because no request can contain it."""
     for name, value in vars(args).items():
         if isinstance(value, str):
             try:
@@ -265,7 +265,7 @@ def _refreshed(
 
 
 def _show_outcome(outcome: dict[str, Any], output: str) -> None:
-    """Show how each table has fared. Whether that can be printed does not change how the load ended."""
+    """Show the result of each table. If that fails, the result of the load stays the same."""
     try:
         if output == "json":
             show_json(outcome)
@@ -283,7 +283,7 @@ def _close(hook: MstrHook, refresh: Refresh) -> None:
     except MstrError as error:
         tell(f"The session could not be closed and will idle out: {error}")
     except KeyboardInterrupt:
-        # How the load ended does not depend on this.
+        # The result of the load stays the same.
         tell("The session is not closed and will idle out: interrupted")
 
 

@@ -116,8 +116,9 @@ def _project(schema: str | None) -> str | None:
     project = (schema or "").strip() or None
     if project and "strategylibrary" in project.lower():
         raise InvalidInput(
-            f"the connection's schema is {project!r}, which looks like a part of the Library URL, but it is "
-            "the project's id or name: put the whole Library URL into host; in a URI, percent-encode it there"
+            f"the connection's schema is {project!r}, which is part of a Library URL; it must be the "
+            "project's id or name. Put the whole Library URL into host; in a connection URI, percent-encode "
+            "it"
         )
     return project
 
@@ -126,7 +127,7 @@ def _credentials(connection: ConnectionFields, login_mode: Any) -> Credentials:
     mode = _login_mode(login_mode)
     login, password = (connection.login or "").strip(), connection.password or ""
     if mode is LoginMode.API_TOKEN:
-        # No token has blanks around it, but a file or a form it was copied from may have a line break.
+        # A token has no blanks around it; the file or form that it comes from may add a line break.
         password = password.strip()
     if mode is LoginMode.API_TOKEN and not password:
         raise InvalidInput("the connection has login_mode api_token, but no token in its password")
@@ -143,7 +144,7 @@ def _login_mode(typed: Any) -> LoginMode:
         if text.lower() in (mode.name.lower(), str(mode.value)):
             return mode
     there_is = ", ".join(f"{mode.name.lower()} ({mode.value})" for mode in LoginMode)
-    raise InvalidInput(f"the connection's login_mode {text!r} does not exist; there is {there_is}")
+    raise InvalidInput(f"the connection's login_mode is {text!r}; it must be one of: {there_is}")
 
 
 def _verify(typed: Any) -> bool | str:
@@ -160,8 +161,8 @@ def _link_template(typed: Any) -> str:
     rest = _LINK_PLACES.sub("", template)
     if unknown := re.search(r"\{[^{}]*\}|[{}]", rest):
         raise InvalidInput(
-            f"the connection's link_template has {unknown[0]!r}; "
-            "it may hold only {base}, {project_id} and {data_model_id}"
+            f"the connection's link_template contains {unknown[0]!r}; "
+            "it may contain only {base}, {project_id} and {data_model_id}"
         )
     try:
         url = urlsplit(_LINK_PLACES.sub("x", template.replace("{base}", "https://x")))
@@ -171,11 +172,11 @@ def _link_template(typed: Any) -> str:
         is_page = has_credentials = False
     if has_credentials:
         raise InvalidInput(
-            "the connection's link_template holds a user name: leave it out, each viewer logs in"
+            "the connection's link_template contains a user name: remove it, each viewer logs in"
         )
     if not is_page:
         raise InvalidInput(
-            "the connection's link_template is not the address of a web page: "
-            "let it begin with {base}, https:// or http://"
+            "the connection's link_template is not the URL of a web page: "
+            "it must begin with {base}, https:// or http://"
         )
     return template

@@ -22,14 +22,14 @@ from airflow_provider_mstr.rest.errors import MstrError
 # Names come from the server: what looks like markup in them is none.
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
-# A terminal obeys control characters. Others are invisible, or change the order in which a line is shown.
+# Control characters, invisible characters, and those that change the order in which a line is shown.
 _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # Some scripts and emoji need these two to join or separate characters.
 _JOINERS = {"\u200c", "\u200d"}
 
 # A pipe has no width: a row of a table stays on one line there.
 _WIDTH_OF_A_PIPE = 100_000
-# In fewer columns, a table has no room for its cells.
+# A table needs this many columns to show its cells.
 _MIN_WIDTH = 40
 
 
@@ -64,9 +64,9 @@ class _Stream:
         self._call("flush")
 
     def check(self) -> None:
-        """Raise what has made a write fail, unless the reader has closed the pipe.
+        """Raise the error of a failed write, unless the reader has closed the pipe.
 
-        :raises MstrError: where the output is incomplete
+        :raises MstrError: if the output is incomplete
         """
         failure, self._failure = self._failure, None
         if failure is not None and not isinstance(failure, BrokenPipeError):
@@ -99,9 +99,9 @@ def show_json(said: Any) -> None:
     """Print JSON, for a program that reads stdout.
 
     :param said: what to print
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
-    # Escaped as JSON does it: any encoding can show ASCII.
+    # JSON escapes keep it ASCII, which every encoding can show.
     _stdout.write(json.dumps(said, indent=2) + "\n")
     _stdout.flush()
     _stdout.check()
@@ -111,7 +111,7 @@ def show_table(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows under the names of their fields, for a person.
 
     :param rows: fields by name, the same ones in every row
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     console = AirflowConsole(file=cast("IO[str]", _stdout), **_PLAIN)
     console.width = max(console.width, _MIN_WIDTH) if console.is_terminal else _WIDTH_OF_A_PIPE
@@ -125,7 +125,7 @@ def show_lines(*lines: str) -> None:
     """Print lines on stdout, for a person.
 
     :param lines: the lines
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     for line in lines:
         _stdout.write(_printable(line, _stdout.encoding) + "\n")
@@ -138,7 +138,7 @@ def show(rows: Sequence[dict[str, Any]], output: str) -> None:
 
     :param rows: fields by name, the same ones in every row
     :param output: ``table`` or ``json``
-    :raises MstrError: where stdout cannot be written
+    :raises MstrError: if stdout cannot be written
     """
     if output == "json":
         show_json(rows)
@@ -147,7 +147,7 @@ def show(rows: Sequence[dict[str, Any]], output: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Print a line on stderr, above the bar if there is one. A stderr that cannot be written is no failure.
+    """Print a line on stderr, above the bar if there is one. A stderr that cannot be written is ignored.
 
     :param line: what to say
     """
@@ -190,7 +190,7 @@ class _Teller(logging.Handler):
 
 
 def _printable(text: str, encoding: str) -> str:
-    """Return a text in which everything is escaped that a terminal would obey or cannot show."""
+    """Return a text with control characters, and characters that the terminal cannot show, escaped."""
     safe = (
         char.encode("unicode_escape").decode()
         if unicodedata.category(char) in _UNSAFE_CATEGORIES and char not in _JOINERS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a deferred task hands to its trigger, and which wait it was deferred to."""
+"""What a deferred task passes to its trigger, and which wait it is deferred to."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Context, TaskInstanceState, XCom
 
+from airflow_provider_mstr.links import identify
+
 WAIT_KEY = "mstr_wait"
 TABLES_KEY = "mstr_tables"
 
-# Characters of a trigger's arguments as JSON. MySQL holds 65,535 bytes, which are encrypted and name types.
+# Characters of a trigger's arguments as JSON. MySQL stores 65,535 bytes of them, encrypted and with types.
 MAX_TRIGGER_SIZE = 32_000
 
 
 def fit_trigger(context: Context, handle: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a trigger is to know of a refresh; the tables go into an XCom if they are too many for it.
+    """Return the arguments of a trigger about a refresh; an XCom stores the tables if they are too large.
 
     :param context: the task's context
     :param handle: the handle's JSON
@@ -27,19 +29,18 @@ def fit_trigger(context: Context, handle: Mapping[str, Any], seen: Mapping[str, 
         return {"handle": handle, "seen": seen}
     ti = context["ti"]
     ti.xcom_push(key=TABLES_KEY, value={"tables": handle["tables"], "seen": seen})
-    place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    return {"handle": {**handle, "tables": []}, "tables_in": place}
+    return {"handle": {**handle, "tables": []}, "tables_in": identify(ti)}
 
 
 def load_tables(place: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the tables that :func:`fit_trigger` has put into an XCom, and what was seen of them.
 
     :param place: the task instance
-    :raises LookupError: where the XCom is gone, as a new attempt of the task has begun
+    :raises LookupError: if the XCom no longer exists, because a new attempt of the task has started
     """
     stored: Mapping[str, Any] | None = XCom.get_one(key=TABLES_KEY, **place)
     if stored is None:
-        raise LookupError(f"the XCom {TABLES_KEY} of task {place['task_id']} is gone")
+        raise LookupError(f"the XCom {TABLES_KEY} of task {place['task_id']} no longer exists")
     return stored
 
 
@@ -68,9 +69,7 @@ def is_deferred_to(ti: Any, handle: Mapping[str, Any]) -> bool:
     name = ti.task_id if mapped is None else f"{ti.task_id}_{mapped}"
     if states.get(ti.run_id, {}).get(name) != TaskInstanceState.DEFERRED:
         return False
-    noted = XCom.get_one(
-        key=WAIT_KEY, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
-    )
+    noted = XCom.get_one(key=WAIT_KEY, **identify(ti))
     return bool(noted == _mark(handle))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The extra fields of an Airflow connection: which there are, and what headers may be among them."""
+"""The extra fields of an Airflow connection: their names, and the headers for a gateway."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_mstr.rest.literals import is_nothing
 
 NAMES = ("login_mode", "verify", "timeout", "headers", "link_template")
 
-# Airflow's own: how it writes extra as a whole into a URI, and how forms of Airflow 2 once called fields.
+# A URI may hold the whole extra under this name. Old forms of Airflow put this prefix before a field.
 _WHOLE = "__extra__"
 _OLD_FORM = "extra__mstr__"
 
@@ -38,7 +38,7 @@ _ADVICE = tuple(
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
-# What only the package or the HTTP client can set rightly.
+# Only the package and the HTTP client may set these.
 _RESERVED_PREFIXES = ("x-mstr-", "content-", "proxy-")
 _RESERVED = frozenset(
     {
@@ -62,10 +62,10 @@ def extra_fields(extra: Any) -> dict[str, Any]:
 
     :param extra: the connection's extra; a field that is null, empty or blank counts as absent, as forms
         save it so
-    :raises InvalidInput: where it is not a JSON object
+    :raises InvalidInput: if it is not a JSON object
     """
     if not isinstance(extra, Mapping):
-        raise InvalidInput("the connection's extra is no JSON object")
+        raise InvalidInput("the connection's extra is not a JSON object")
     whole = _object(extra.get(_WHOLE)) or {}
     old = {str(name).removeprefix(_OLD_FORM): value for name, value in extra.items() if name != _WHOLE}
     new = {name: value for name, value in extra.items() if name in NAMES}
@@ -88,10 +88,10 @@ def unknown_fields(names: Iterable[str]) -> tuple[str, ...]:
 def gateway_headers(typed: Any) -> dict[str, str]:
     """Return the headers that are sent with each request, for a gateway before the server.
 
-    No error repeats a value, as it may be a secret.
+    No error repeats a value, because it may be a secret.
 
     :param typed: an object of header names and values, or its JSON
-    :raises InvalidInput: where it is none, or a header cannot be sent or belongs to the package
+    :raises InvalidInput: if it is not an object, or contains a header that is invalid or not allowed
     """
     headers = _object(typed)
     if headers is None:
@@ -117,17 +117,17 @@ def _header_name(name: Any) -> str:
 
 def _header_value(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise InvalidInput(f"the value of {name} in the connection's headers is not a text")
+        raise InvalidInput(f"the value of {name} in the connection's headers is not text: write it in quotes")
     if not _HEADER_VALUE.fullmatch(str(value)):
         raise InvalidInput(
-            f"the value of {name} in the connection's headers contains a line break, another control "
-            "character or one beyond ASCII: remove it"
+            f"the value of {name} in the connection's headers contains a line break, a control "
+            "character or a character outside ASCII: remove it"
         )
     return str(value).strip()
 
 
 def _object(typed: Any) -> Mapping[Any, Any] | None:
-    """Return an object, or the one that a text is in JSON; None where it is neither."""
+    """Return an object, or the one that a text is in JSON; None if it is neither."""
     try:
         found = json.loads(typed) if isinstance(typed, str) else typed
     except (ValueError, RecursionError):
@@ -143,7 +143,7 @@ def _instead(name: str) -> str:
     close = difflib.get_close_matches(plain, map(_plain, NAMES), n=1, cutoff=0.75)
     if close:
         return f"use {next(known for known in NAMES if _plain(known) == close[0])}"
-    return f"the extras are {', '.join(NAMES)}"
+    return f"the extras are: {', '.join(NAMES)}"
 
 
 def _plain(name: str) -> str:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 TEST_PATIENCE = 8.0
 SESSION_PATIENCE = 20.0
 
-# Characters of a sealed session, which a trigger's arguments have to hold; HTTP servers refuse fewer cookies.
+# Characters of a sealed session, which is part of a trigger's arguments. HTTP servers accept fewer cookies.
 MAX_SEALED_SESSION = 24_000
 
 # Airflow's masker forgets nothing, and takes longer to learn a secret the more it knows: with 3,000 about
@@ -55,7 +55,7 @@ class MstrHook(BaseHook):
     ``retries`` counts the requests that it had to send again.
 
     :param mstr_conn_id: the Airflow connection
-    :raises InvalidInput: where that is no connection's id
+    :raises InvalidInput: if that is not a connection id
     """
 
     conn_name_attr = "mstr_conn_id"
@@ -65,7 +65,7 @@ class MstrHook(BaseHook):
 
     def __init__(self, mstr_conn_id: str = DEFAULT_CONN_ID) -> None:
         super().__init__()
-        self.mstr_conn_id = _text("mstr_conn_id", mstr_conn_id, "no connection's id")
+        self.mstr_conn_id = _text("mstr_conn_id", mstr_conn_id, "not a connection id")
         self.retries = 0
 
     @classmethod
@@ -138,7 +138,7 @@ class MstrHook(BaseHook):
         :raises InvalidInput: where neither names one
         """
         if project_id is not None and not is_empty(project_id):
-            what = "no project's id or name; leave project_id out to use the connection's project"
+            what = "not a project id or name; leave project_id out to use the connection's project"
             return _text("project_id", project_id, what)
         if not self.server.project:
             raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
@@ -164,7 +164,7 @@ class MstrHook(BaseHook):
         :param data_model: the name that a task gives
         :raises InvalidInput: where it is none
         """
-        return _text("data_model", data_model, "no data model's name")
+        return _text("data_model", data_model, "not a data model name")
 
     def open(
         self,
@@ -188,7 +188,10 @@ class MstrHook(BaseHook):
 
         def logged_in(session: Session) -> None:
             if len(self.server.seal.close(session)) > MAX_SEALED_SESSION:
-                raise InvalidInput("the session's cookies are too large to be stored by Airflow")
+                raise InvalidInput(
+                    "the session's cookies are too large for Airflow to store: "
+                    "have the server, and the proxies before it, set fewer or shorter cookies"
+                )
             note(Refresh(DataModelInstance(session, known_project, known_id)))
 
         def looked_up(data_model_id: str) -> None:
@@ -218,13 +221,13 @@ class MstrHook(BaseHook):
 
         :param refresh: a refresh that was opened
         :param choice: the tables and their policies
-        :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+        :param evidence: whether to read the model's last update if publishStatus does not show the load's end
         :param when_busy: what to do where another job publishes the model
         :param timeout: seconds to wait for that other job
         :param note: takes down how far the publish has come
-        :param owns_session: whether the session may be closed and replaced where nothing else shows that
-            no load has started
-        :raises OutcomeUnknown: where nothing shows whether the load has started
+        :param owns_session: whether it may close and replace the session if nothing shows whether the load
+            has started
+        :raises OutcomeUnknown: if nothing shows whether the load has started
         """
         reopen = self._reopen if owns_session else None
         publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info, note, reopen)
@@ -319,5 +322,5 @@ def _async_driver(server: LibraryServer) -> AsyncDriver:
 
     from airflow_provider_mstr.transport import AsyncDriver
 
-    # Airflow's masker compiles all of its patterns anew, for which an event loop must not wait.
+    # Airflow's masker compiles all of its patterns again, which must not block the event loop.
     return AsyncDriver(server, sync_to_async(register_secrets))

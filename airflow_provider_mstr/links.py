@@ -46,12 +46,19 @@ def push_link(context: Context, server: LibraryServer, data_model_id: str, proje
     if (xcom := _database_xcom()) is None:
         ti.xcom_push(key=LINK_KEY, value=link)
     else:
-        place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-        xcom.set(key=LINK_KEY, value=link, **place)
+        xcom.set(key=LINK_KEY, value=link, **identify(ti))
+
+
+def identify(ti: Any) -> dict[str, Any]:
+    """Return the fields that identify a task instance, under which its XComs are stored.
+
+    :param ti: the task instance
+    """
+    return {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
 
 
 def _database_xcom() -> Any:
-    """Return Airflow's own XCom class where a custom XCom backend is configured on Airflow 3, else None.
+    """Return Airflow's own XCom class if Airflow 3 has a custom XCom backend, else None.
 
     The API server of Airflow 3 reads links from the database, without the backend.
     """

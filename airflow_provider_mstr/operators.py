@@ -51,8 +51,8 @@ class _ModelTask(MstrTask):
 
     :param data_model_id: the data model's id
     :param data_model: the data model's name instead
-    :param project_id: the project's id or name; the connection's where it is left out
-    :raises InvalidInput: where both id and name are given, at the same level of default arguments
+    :param project_id: the project's id or name; the connection's if it is left out
+    :raises InvalidInput: if both id and name are given, at the same level of default arguments
     """
 
     data_model_id = Templated(ID_LENGTH)
@@ -77,7 +77,7 @@ class _ModelTask(MstrTask):
         """Return the project's id or name.
 
         :param context: the task's context
-        :raises InvalidInput: where that is none
+        :raises InvalidInput: if that is neither
         """
         return self.hook.project(self.argument(context, "project_id"))
 
@@ -109,11 +109,11 @@ class _ModelTask(MstrTask):
 class _PublishTask(MstrTask):
     """Mixed into an operator that publishes tables.
 
-    :param tables: the tables; every table where they are left out
+    :param tables: the tables; every table if it is left out
     :param refresh_policy: the policy of the tables that name none
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param timeout: seconds that it may take
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     """
 
     tables = Templated()
@@ -139,7 +139,7 @@ class _PublishTask(MstrTask):
 
     @property
     def asked(self) -> tuple[Any, Any]:
-        """What to publish, in a form that is the same in each process: the order of a set differs."""
+        """The arguments that select what to publish; a set becomes a list, in the same order each time."""
         tables = sorted(self.tables, key=str) if isinstance(self.tables, Set) else self.tables
         return tables, self.refresh_policy
 
@@ -147,7 +147,7 @@ class _PublishTask(MstrTask):
         """Return the tables to publish.
 
         :param context: the task's context
-        :raises InvalidInput: where these are none
+        :raises InvalidInput: if the arguments are invalid
         """
         return TableChoice.of(self.argument(context, "tables"), self.argument(context, "refresh_policy"))
 
@@ -173,17 +173,17 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
 
     :param data_model_id: the data model's id (templated)
     :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's where it is left out (templated)
-    :param tables: the tables to publish; every table where it is left out; a list of table names or ids;
+    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param tables: the tables to publish; every table if it is left out; a list of table names or ids;
         or a mapping of name or id to refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none: ``replace``, ``add``, ``update`` or
         ``upsert`` (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
-    :param poll_interval: seconds of the longest pause between two looks at the publish
+    :param poll_interval: maximum seconds between two checks of the publish
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     """
 
     template_fields = (
@@ -385,7 +385,7 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
 
     :param data_model_id: the data model's id (templated)
     :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's where it is left out (templated)
+    :param project_id: the project's id or name; the connection's if it is left out (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     """
 
@@ -426,13 +426,13 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
     """Publishes tables of a data model with an instance; returns the handle of what was published.
 
     :param instance: the handle of the instance: the output of the task that created it (templated)
-    :param tables: the tables to publish; every table where it is left out; a list of table names or ids;
+    :param tables: the tables to publish; every table if it is left out; a list of table names or ids;
         or a mapping of name or id to refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param timeout: seconds to wait for that other job
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     """
 
     template_fields = ("instance", "tables", "refresh_policy", "mstr_conn_id")

@@ -57,8 +57,8 @@ _CONN_FIELDS: dict[str, Any] = {
     },
     "headers": {
         "label": "Headers",
-        "description": "Headers that a gateway wants with each request, as JSON: "
-        '{"X-Gateway-Key": "..."}. None of Strategy\'s own.',
+        "description": "Headers that a gateway requires with each request, as JSON: "
+        '{"X-Gateway-Key": "..."}. Headers of Strategy itself are not allowed.',
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "link_template": {

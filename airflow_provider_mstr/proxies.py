@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The proxy that the environment names for a server, and the way through a SOCKS proxy for both drivers."""
+"""The proxy that the environment sets for a server, and connections through a SOCKS proxy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import aiohttp
 from requests.utils import get_environ_proxies
 
 from airflow_provider_mstr.rest.errors import InvalidInput
+from airflow_provider_mstr.rest.masking import passwords_among
 
 _SOCKS_SCHEMES = ("socks4", "socks4a", "socks5", "socks5h")
 _DEFAULT_PORTS = {"http": 80, "https": 443} | dict.fromkeys(_SOCKS_SCHEMES, 1080)
@@ -20,13 +21,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443} | dict.fromkeys(_SOCKS_SCHEMES, 1080
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy, as an environment variable names it.
+    """A proxy that an environment variable sets.
 
     :param variable: the environment variable
-    :param scheme: how to speak to it: http, https, socks4, socks4a, socks5 or socks5h
+    :param scheme: its protocol: http, https, socks4, socks4a, socks5 or socks5h
     :param host: its host name or address
     :param port: its port
-    :param user: who logs in to it; None where nobody does
+    :param user: the user name for it; None if it requires no login
     :param password: the password of that user
     """
 
@@ -39,10 +40,10 @@ class Proxy:
 
     @classmethod
     def for_url(cls, url: str) -> Proxy | None:
-        """Return the proxy that the environment names for a URL, None where it names none.
+        """Return the proxy that the environment sets for a URL, None if it sets none.
 
         :param url: the server's URL
-        :raises InvalidInput: where what it names is not a proxy's URL, or needs a package that is missing
+        :raises InvalidInput: if the proxy's URL is malformed, or a package for its protocol is missing
         """
         proxies = get_environ_proxies(url)
         scheme = urlsplit(url).scheme
@@ -64,12 +65,12 @@ class Proxy:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be shown; a shorter text would garble everything that is."""
-        return frozenset({self.password} if len(self.password) >= 4 else ())
+        """What must never be shown: the password, unless it is too short."""
+        return passwords_among([self.password])
 
     @property
     def is_socks(self) -> bool:
-        """Whether it speaks SOCKS, of which requests and aiohttp know nothing by themselves."""
+        """Whether it is a SOCKS proxy, which requests and aiohttp alone do not support."""
         return self.scheme in _SOCKS_SCHEMES
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
@@ -86,7 +87,7 @@ class Proxy:
     def connector(self, **options: Any) -> aiohttp.TCPConnector:
         """Return an aiohttp connector whose connections go through this SOCKS proxy.
 
-        :param options: what any connector takes
+        :param options: arguments of any aiohttp connector
         """
         from aiohttp_socks import ProxyConnector
 
@@ -103,19 +104,19 @@ class Proxy:
             "port": self.port,
             "username": self.user,
             "password": self.password,
-            # Whether the proxy looks up the server's name, as curl and requests understand the schemes.
+            # Whether the proxy resolves the server's name; the schemes mean the same as in curl and requests.
             "rdns": self.scheme in ("socks4a", "socks5h"),
         }
 
 
 def _variable(key: str, value: str) -> str:
-    """Return which environment variable a proxy comes from; systems other than Linux have settings, too."""
+    """Return the environment variable of a proxy; other systems than Linux also have settings for it."""
     names = (name for name in os.environ if name.lower() == f"{key}_proxy" and os.environ[name] == value)
     return next(names, f"the {key} proxy of the system's settings")
 
 
 def _parse(variable: str, text: str) -> Proxy:
-    """Return the proxy that a text names; no error repeats the text, as it may hold a password."""
+    """Return the proxy of a URL. No error repeats the URL, because it may contain a password."""
     url = _split(variable, text)
     if not url.scheme:
         raise _malformed(
@@ -129,7 +130,7 @@ def _parse(variable: str, text: str) -> Proxy:
     if host is None or not all(character.isalnum() or character in "-._:" for character in host):
         raise _malformed(variable, "its host is not a host name")
     if host in _DEFAULT_PORTS:
-        raise _malformed(variable, "a colon is missing or one scheme too many is before ://")
+        raise _malformed(variable, "it has two schemes, or a colon is missing in ://")
     try:
         port = url.port
     except ValueError:
@@ -139,7 +140,7 @@ def _parse(variable: str, text: str) -> Proxy:
     user = None if url.username is None else unquote(url.username)
     password = unquote(url.password or "")
     if not _is_latin(f"{user}{password}"):
-        raise _malformed(variable, "its user or password has a character that no proxy understands")
+        raise _malformed(variable, "its user or password contains a character that proxies do not accept")
     proxy = Proxy(variable, url.scheme, host, port or _DEFAULT_PORTS[url.scheme], user, password)
     if proxy.is_socks:
         _require_socks(proxy)
@@ -183,6 +184,6 @@ def _require_socks(proxy: Proxy) -> None:
         import aiohttp_socks  # noqa: F401
     except ImportError:
         raise InvalidInput(
-            f"the proxy {proxy} speaks SOCKS, for which a package is missing on this machine: "
+            f"the proxy {proxy} is a SOCKS proxy, but the package for SOCKS is missing on this machine: "
             "pip install 'airflow-provider-mstr[socks]', or set an HTTP proxy, or add the host to NO_PROXY"
         ) from None

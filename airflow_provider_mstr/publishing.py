@@ -30,11 +30,11 @@ from airflow_provider_mstr.rest.words import first_of
 IDLE_LOOKS = 2
 BUSY_PAUSE = 5.0
 
-# Seconds to find out whether a publish without an answer has started, and between two questions.
+# Seconds to find out whether a publish without an answer has started a load, and between two checks.
 MAX_SECONDS_TO_FIND_OUT = 8.0
 FIND_OUT_PAUSE = 1.0
 
-# Seconds of trying to close a session whose load must not run on.
+# Seconds for which the logout of a session is retried if its load must stop.
 CLOSE_SECONDS = 60.0
 
 _MOST_NAMES = 20
@@ -47,7 +47,7 @@ class Publisher:
     """Publishes tables of a data model, once, as soon as no other job does.
 
     :param choice: the tables and their policies
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     :param when_busy: what to do where another job publishes the model
     :param timeout: seconds to wait for that other job
     :param clock: seconds since the epoch
@@ -71,7 +71,7 @@ class Publisher:
 
         :param refresh: a refresh that was opened
         :raises ModelBusy: where another job publishes the model, and goes on for too long
-        :raises OutcomeUnknown: where nothing shows whether the load has started
+        :raises OutcomeUnknown: if nothing shows whether the load has started
         """
         refresh = replace(refresh, tables=(yield from workflow.resolve_tables(refresh.instance, self.choice)))
         self._announce(refresh)
@@ -97,9 +97,9 @@ class Publisher:
             self.tell(f"Publishing {len(tables)} tables of {refresh.instance.model_name}: {names}")
 
     def _start(self, refresh: Refresh) -> Procedure[Refresh]:
-        """Start the load, and return its refresh; start once more where the first start did nothing.
+        """Start the load, and return its refresh; start once more if the first start did nothing.
 
-        :raises OutcomeUnknown: where nothing shows whether the load has started
+        :raises OutcomeUnknown: if nothing shows whether the load has started
         """
         for is_last in (False, True):
             refresh = yield from self._compared(refresh)
@@ -140,15 +140,15 @@ class Publisher:
         return has_started
 
     def _new_instance(self, refresh: Refresh) -> Procedure[Refresh]:
-        """Return the refresh in a new instance; a start that is only late does not find the first one."""
+        """Return the refresh in a new instance; without the old one, a start that arrives late fails."""
         self.tell("The load has not started; publishing again in a new instance")
         yield from procedures.delete_instance(refresh.instance, workflow.CLEANUP_PATIENCE)
         return replace(refresh, instance=(yield from workflow.another(refresh.instance)))
 
     def _new_session(self, refresh: Refresh, lost: MstrError) -> Procedure[Refresh]:
-        """Return the refresh in a new session, after its first one is closed with all that runs in it.
+        """Close the session, which stops all that runs in it, and return the refresh in a new one.
 
-        :raises OutcomeUnknown: where the session cannot be closed, or a load may have ended in it
+        :raises OutcomeUnknown: if the session cannot be closed, or a load may have ended in it
         """
         baseline = refresh.baseline
         is_comparable = baseline is not None and baseline.readable
@@ -180,7 +180,7 @@ class Publisher:
         return refresh.outcome_unknown(f"it is unknown whether the load of {name} has started", lost)
 
     def _unless_rejected(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
-        """Return what was published; None where it was rejected for another job, which has ended."""
+        """Return what was published; None if it was rejected for another job, which has ended."""
         instance, idle = refresh.instance, 0
         while (yield from workflow.is_busy(instance)):
             refresh = replace(refresh, contested=True)
@@ -196,16 +196,16 @@ class Publisher:
 
 
 def has_load_started(refresh: Refresh, clock: Callable[[], float]) -> Procedure[bool | None]:
-    """Return whether a publish without an answer has started a load; None where nothing shows it.
+    """Return whether a publish without an answer has started a load; None if nothing shows it.
 
     What publishStatus answers about an instance that was never published is not documented, so a plain
-    status shows nothing, and neither does an error, which may be about another job. A refusal of the
-    request itself, where it is repeated, shows that nothing was published. The cube shows a load that runs
-    or has ended, unless another job loads it.
+    status shows nothing. An error shows nothing either, because it may be about another job. If the server
+    refuses the request itself twice, nothing was published. The cube shows a load that runs or has ended,
+    unless another job loads it.
 
     :param refresh: the refresh that was published
     :param clock: seconds since the epoch
-    :raises SessionLost: where its session is over
+    :raises SessionLost: if its session is over
     """
     until = clock() + MAX_SECONDS_TO_FIND_OUT
 
@@ -226,7 +226,7 @@ def has_load_started(refresh: Refresh, clock: Callable[[], float]) -> Procedure[
 
 
 def _send(refresh: Refresh) -> Procedure[MstrError | None]:
-    """Publish, and return None, or the error where the instance is gone or no valid answer came."""
+    """Publish, and return None, or the error if the instance is gone or no valid answer came."""
     try:
         yield from procedures.publish(refresh.instance, refresh.tables)
     except (InstanceLost, NotUnderstood) as error:

@@ -31,7 +31,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class InvalidHTTPError(Exception):
-    """What came is no response of HTTP, or has a head that can be read in more than one way."""
+    """The response is not valid HTTP, or its head has more than one meaning."""
 
 
 class PunctualAdapter(HTTPAdapter):
@@ -41,7 +41,7 @@ class PunctualAdapter(HTTPAdapter):
     byte at a time would otherwise hold a worker for hours.
 
     :param context: the TLS context of every connection, also of those to a proxy
-    :param connect: what opens a socket to a host and port within so many seconds, instead of urllib3
+    :param connect: opens a socket to a host and port within a number of seconds, instead of urllib3
     """
 
     def __init__(self, context: ssl.SSLContext, connect: Connect | None = None) -> None:
@@ -62,7 +62,7 @@ class PunctualAdapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, *_: Any) -> None:
-        """Leave the certificates to the TLS context, to which requests would add its own."""
+        """Do nothing: the TLS context has all certificates, and requests would add its own."""
 
 
 class _TimedIO(io.RawIOBase):
@@ -97,7 +97,7 @@ class _TimedIO(io.RawIOBase):
 
 
 class _StrictStream(io.BufferedReader):
-    """Reads lines of which none may be cut off or malformed."""
+    """Reads lines, and refuses one that is cut off or malformed."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)
@@ -136,7 +136,7 @@ class _StrictResponse(HTTPResponse):
         try:
             super().begin(*args, **kwargs)
             while 101 < self.status < 200:
-                # As it was before the first head, or the next one is not read.
+                # HTTPResponse reads a head only while this is None.
                 self.headers = None  # type: ignore[assignment]
                 super().begin(*args, **kwargs)
         except RemoteDisconnected:
@@ -152,7 +152,7 @@ class _StrictResponse(HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """A connection whose socket something else than urllib3 may open."""
+    """A connection that can open its socket by another function than urllib3's."""
 
     def __init__(self, *args: Any, connect: Connect | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -165,7 +165,7 @@ class _Connection(HTTPConnection):
 
     @property
     def has_connected_to_proxy(self) -> bool:
-        """Whether there was a connection; urllib3 forgets it once that has ended, and blames the proxy."""
+        """Whether there was a connection. When it ends, urllib3 forgets it and reports a proxy error."""
         return self._was_connected
 
     def _new_conn(self) -> socket.socket:

@@ -25,7 +25,7 @@ ADDED_ROWS_ADVICE = (
     "follows. Check the rows in Strategy, then clear the task."
 )
 
-# What an id of any server looks like; empty where it was not known yet. No slash, no escape, no dots alone.
+# The form of an id; empty if it is not known yet. It has no slash and no escape, and not only dots.
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
 
 
@@ -68,7 +68,7 @@ class Refresh:
     def outcome_unknown(self, what: str, cause: MstrError) -> OutcomeUnknown:
         """Return the error of a load that may have ended in any way.
 
-        No retry follows where it could add rows twice, or where it would meet the same cause.
+        No retry follows if it could add rows twice, or if the same cause would end it.
 
         :param what: what is unknown
         :param cause: why
@@ -304,7 +304,7 @@ def _table_outcome(entry: Any) -> TableOutcome:
 
 
 def _id(key: str, value: Any) -> str:
-    """Return an id of a handle; what is none could lead a request to another path, or add a header."""
+    """Return an id of a handle. Another text could lead a request to another path, or add a header."""
     if not _ID.fullmatch(_text(value)):
         raise HandleRefused(f"the handle's {key} is {reprlib.repr(value)}, which is not an id")
     return str(value)

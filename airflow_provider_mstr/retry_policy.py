@@ -57,11 +57,11 @@ class MstrRetryPolicy(RetryPolicy):
         """
         kind = type(exception).__name__
         if isinstance(exception, MstrError) and not exception.mended_by_time:
-            return RetryDecision.fail(reason=f"{kind}: no retry can mend it")
+            return RetryDecision.fail(reason=f"{kind}: a retry does not help")
         if isinstance(exception, _MINUTES):
-            return RetryDecision.retry(timedelta(minutes=self.minutes), reason=f"{kind}: time will mend it")
+            return RetryDecision.retry(timedelta(minutes=self.minutes), reason=f"{kind}: the cause may pass")
         if isinstance(exception, _SOON):
-            return RetryDecision.retry(timedelta(seconds=10), reason=f"{kind}: a new session will do")
+            return RetryDecision.retry(timedelta(seconds=10), reason=f"{kind}: a retry opens a new session")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:

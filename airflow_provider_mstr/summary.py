@@ -13,7 +13,7 @@ MOST_TABLES = 20
 WIDEST = 48
 
 _FIRST = (State.FAILED, State.UNKNOWN, State.RUNNING, State.FINISHED)
-_ENDED = {State.RUNNING: "given up", State.UNKNOWN: "has an unknown end"}
+_ENDED = {State.RUNNING: "not finished", State.UNKNOWN: "with unknown outcome"}
 
 
 def lines(outcome: RefreshOutcome) -> Iterator[str]:

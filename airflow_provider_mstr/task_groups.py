@@ -54,23 +54,23 @@ def refresh_data_model(
     ``create`` is the setup and ``delete`` its teardown, so that the session is closed whatever becomes
     of the tasks between them. Tasks after the group follow ``wait``, which returns the outcome.
     Either ``data_model_id`` or ``data_model`` is to be given.
-    An argument that is left out comes from the ``default_args`` of the group, of the groups around it, or of
-    the DAG; otherwise it has the default of the operators.
+    If you leave out an argument, it comes from the ``default_args`` of the group, of the groups around it, or
+    of the DAG; otherwise it has the default of the operators.
 
     :param group_id: the group's id, which the task ids begin with
     :param data_model_id: the data model's id (templated)
     :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's where it is left out (templated)
-    :param tables: the tables to publish; every table where it is left out; a list of table names or ids;
+    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param tables: the tables to publish; every table if it is left out; a list of table names or ids;
         or a mapping of name or id to refresh policy (templated)
     :param refresh_policy: the policy of the tables that name none (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
-    :param poll_interval: seconds of the longest pause between two looks at the publish; ``poke_interval`` in
+    :param poll_interval: maximum seconds between two checks of the publish; ``poke_interval`` in
         ``default_args`` means the same
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
-    :param evidence: whether to ask the model's cube where publishStatus does not settle a thing
+    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``
     """
     refresh = DataModelRefresh(group_id=group_id, **group)

@@ -140,7 +140,7 @@ class MstrTask(_Task):
 
         :param refresh: the refresh that was published
         :param timeout: seconds that the publish may take
-        :param poll_interval: seconds of the longest pause between two looks
+        :param poll_interval: maximum seconds between two checks
         """
         credentials = self.hook.server.credentials
         return runtime.watch.Watcher(refresh, timeout, poll_interval, credentials, time.time, self.log.info)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which certificates are trusted, by both drivers alike, and what is wrong with one that is not."""
+"""Which certificates both drivers trust, and what is wrong with one that they do not trust."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from airflow_provider_mstr.rest.errors import InvalidInput
 _ENVIRONMENT = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _VERIFY = "verify of the connection"
 
-# How OpenSSL calls the files of a CA folder, as it looks for them by the hash of the subject.
+# The names that OpenSSL looks for in a CA folder: each is the hash of a certificate's subject.
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The certificates of the authorities that may sign a server's.
+    """The CA certificates that a server's certificate is checked with.
 
-    :param path: the CA file or folder; None where no certificate is checked
-    :param source: who names it
+    :param path: the CA file or folder; None if no certificate is checked
+    :param source: the setting that contains the path
     """
 
     path: str | None
@@ -37,10 +37,10 @@ class Trust:
 
     @classmethod
     def of(cls, verify: bool | str) -> Trust:
-        """Return what to trust: what the connection names, else the environment, else what requests does.
+        """Return the CA file or folder of the connection, else of the environment, else of requests.
 
         :param verify: the connection's ``verify``
-        :raises InvalidInput: where there is no certificate
+        :raises InvalidInput: if it contains no certificate
         """
         if verify is False:
             return cls(None)
@@ -59,7 +59,7 @@ class Trust:
     def context(self) -> ssl.SSLContext:
         """Return the TLS context, which is the same one for every driver.
 
-        :raises InvalidInput: where the CA file cannot be read, or there is no certificate in it
+        :raises InvalidInput: if the CA file cannot be read, or contains no certificate
         """
         try:
             return _context(self.path)
@@ -67,15 +67,15 @@ class Trust:
             why = "does not exist on this machine"
         except ssl.SSLError:
             why = (
-                "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----); convert a binary one with "
-                "openssl x509 -inform der -in FILE -out FILE.pem"
+                "contains no certificate in PEM format (-----BEGIN CERTIFICATE-----); convert a binary one "
+                "with openssl x509 -inform der -in FILE -out FILE.pem"
             )
         except (OSError, ValueError) as error:
             why = f"cannot be read on this machine: {getattr(error, 'strerror', None) or 'not a path'}"
         except _Unhashed:
             why = (
-                "holds no certificate under the name that OpenSSL looks for (such as 5ed36f99.0): run "
-                "openssl rehash on it, or name a CA file"
+                "contains no file with a name that OpenSSL looks for (such as 5ed36f99.0): run "
+                "openssl rehash on the folder, or set a CA file instead"
             )
         raise InvalidInput(f"{self} {why}") from None
 
@@ -86,10 +86,10 @@ class Trust:
     def fix(self, certificate: str) -> str:
         """Return how to make a certificate trusted.
 
-        :param certificate: which one
+        :param certificate: the name of the certificate
         """
         if self.source != _VERIFY:
-            return f"set verify in the connection's extra to a CA file that holds {certificate}"
+            return f"set verify in the connection's extra to a CA file that contains {certificate}"
         rehash = " and run openssl rehash on it" if self._is_folder else ""
         return f"add {certificate} to {self}{rehash}"
 
@@ -116,7 +116,7 @@ def _context(path: str | None) -> ssl.SSLContext:
 
 
 class _NotesChain:
-    """Notes the certificates that the other side has sent on the error about them."""
+    """Adds the certificates that the other side has sent to the error about them."""
 
     _sslobj: Any
 
@@ -183,8 +183,8 @@ _OTHER: tuple[tuple[tuple[int, ...], str], ...] = (
     ),
     (
         (24, 32, 37, 79),
-        "a certificate of {whose}'s chain signs another, but may not: it is no certificate of an authority; "
-        "have the chain replaced",
+        "a certificate of {whose}'s chain signs another certificate, but is not a CA certificate: have the "
+        "chain replaced",
     ),
 )
 
@@ -196,8 +196,8 @@ def _wrong_name(error: ssl.SSLCertVerificationError, whose: str, sent: list[Mapp
     host = re.search(r"not valid for '([^']*)'", error.verify_message)
     wrong = f"{whose}'s certificate is not for the host {host[1] if host else 'name that is used'}{listed}"
     if names or not sent:
-        return f"{wrong}: use a name of the certificate, or have one issued for this host"
-    return f"{wrong}: it has no subjectAltName, without which a certificate is for no host; have it replaced"
+        return f"{wrong}: use a host name of the certificate, or have a certificate issued for this host"
+    return f"{wrong}: it has no subjectAltName, and so is for no host; have it replaced"
 
 
 def _expired(whose: str, trust: Trust, sent: list[Mapping[str, Any]]) -> str:
@@ -219,11 +219,11 @@ def _untrusted(code: int, whose: str, trust: Trust, sent: list[Mapping[str, Any]
     if code == _SELF_SIGNED:
         fix = trust.fix("it")
         return (
-            f"{not_trusted}: it is signed by itself, and not in {trust}. Have it replaced by one of an "
+            f"{not_trusted}: it is self-signed and not in {trust}. Have it replaced by a certificate of an "
             f"authority, or {fix}"
         )
     if code == _NO_ROOT:
-        fix = trust.fix("the root certificate, too,")
+        fix = trust.fix("also the root certificate")
         return f"{not_trusted}: {trust} holds only an intermediate certificate of its chain; {fix}"
     last = _last_of_chain(sent)
     authority = _name(last, "issuer") if last else "its authority"
@@ -232,7 +232,7 @@ def _untrusted(code: int, whose: str, trust: Trust, sent: list[Mapping[str, Any]
         return f"{not_trusted}: the authority of its chain, {authority}, is not in {trust}; {fix}"
     return (
         f"{not_trusted}: the certificate of {authority}, which signed it, is missing: {whose} does not send "
-        f"it, and it is not in {trust}. If it is an intermediate certificate, have {whose} send it, too; "
+        f"it, and it is not in {trust}. If it is an intermediate certificate, have {whose} send it too; "
         f"if it is a root certificate, {fix}"
     )
 

@@ -74,7 +74,7 @@ _CHUNK = 65536
 # A header may go on in a line that begins with a space (RFC 9112, 5.2); aiohttp joins these itself.
 _FOLD = re.compile(r"\s*[\r\n]+\s*")
 
-# To parse a larger body takes long enough to be no work for the event loop.
+# To parse a larger body takes too long on the event loop.
 _MAX_BYTES_ON_LOOP = 2**18
 
 _NEVER_CONNECTED = (
@@ -121,7 +121,7 @@ class _Driver:
         return new
 
     def _read(self, request: Request[T], response: Response) -> Answer[T]:
-        """Store the cookies that an answer sets, whatever else it is, and return what it means."""
+        """Store the cookies of an answer, also of an error, and return the meaning of the answer."""
         date = response.header("Date")
         request.cookies.store(self._wire.base, response.set_cookies, time.time(), date)
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._wire.proxy is not None:
@@ -301,7 +301,7 @@ class AsyncDriver(_Driver):
         except NotUnderstood as error:
             raise self._invalid(request, error) from None
         except _NO_ANSWER as error:
-            # Where a proxy or a redirect is the reason, it is of a narrower kind.
+            # Errors of a proxy or a redirect are of a subclass.
             if type(error) is aiohttp.ClientResponseError:
                 raise self._invalid(request, error) from None
             never_connected = isinstance(error, _NEVER_CONNECTED)
@@ -336,8 +336,8 @@ class Wire:
 
     :param base: the Library URL
     :param seconds: seconds an answer may take
-    :param trust: what certificates are checked with
-    :param proxy: the proxy on the way, from the environment
+    :param trust: the CA certificates to check with
+    :param proxy: the proxy, from the environment
     :param gateway_headers: headers of the connection that each request carries
     """
 
@@ -352,7 +352,7 @@ class Wire:
         """Return the wire to a server.
 
         :param server: the server to talk to
-        :raises InvalidInput: where its CA file cannot be used, or the environment names no usable proxy
+        :raises InvalidInput: if its CA file or the proxy of the environment cannot be used
         """
         proxy = Proxy.for_url(server.url)
         is_tls = server.url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
@@ -366,22 +366,22 @@ class Wire:
 
     @property
     def socks(self) -> Proxy | None:
-        """The proxy, if it speaks SOCKS."""
+        """The proxy, if it is a SOCKS proxy."""
         return self.proxy if self.proxy is not None and self.proxy.is_socks else None
 
     @property
     def http_proxy(self) -> str | None:
-        """The URL of the proxy, if it speaks HTTP."""
+        """The URL of the proxy, if it is an HTTP proxy."""
         return self.proxy.url if self.proxy is not None and not self.proxy.is_socks else None
 
     @property
     def proxies(self) -> dict[str, str]:
-        """The URL of the proxy, if it speaks HTTP, as requests takes it."""
+        """The URL of the proxy, if it is an HTTP proxy, in the form for requests."""
         return {"all": self.http_proxy} if self.http_proxy else {}
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What is on the wire besides a session, and must never be shown."""
+        """The secrets that requests contain besides those of a session."""
         return self.proxy.secrets if self.proxy is not None else frozenset()
 
     def url(self, request: Request[Any]) -> str:
@@ -400,7 +400,7 @@ class Wire:
             **({"Cookie": cookies} if cookies else {}),
             **request.headers,
         }
-        # The connection may name one differently cased, and two of a name are not to be sent.
+        # The connection may write a name in another case, and each header is sent once.
         own = {name.lower() for name in self.gateway_headers}
         return {name: value for name, value in headers.items() if name.lower() not in own} | dict(
             self.gateway_headers
@@ -498,7 +498,7 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Proxy | None, _Shared
 
 @asynccontextmanager
 async def _shared_client(socks: Proxy | None) -> AsyncIterator[aiohttp.ClientSession]:
-    """Lend the event loop's one client, or its one for a SOCKS proxy; the last to give it back closes it."""
+    """Yield the event loop's client, one for each SOCKS proxy; the last user closes it."""
     clients = _shared.setdefault(asyncio.get_running_loop(), {})
     shared = clients.get(socks)
     if shared is None:

@@ -29,9 +29,9 @@ class MstrPublishStatusTrigger(BaseTrigger):
     :param handle: the handle of the refresh, as plain JSON
     :param mstr_conn_id: the Airflow connection that sealed it
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
-    :param poll_interval: seconds of the longest pause between two looks
+    :param poll_interval: maximum seconds between two checks
     :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
-    :param tables_in: the task instance whose XCom holds the tables, where they are too many for the handle
+    :param tables_in: the task instance whose XCom holds the tables, if they are too large for the handle
     :param closes: whether the refresh is to be closed once the publish has ended, even if no worker follows
     """
 

@@ -41,11 +41,11 @@ except ImportError:
 
 # The first that fits is told; a narrower kind of error stands before a wider one.
 _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (socket.gaierror, "the host is not found: look at its spelling"),
+    (socket.gaierror, "the host name is not found: check its spelling"),
     (ConnectionRefusedError, "the connection is refused: nothing listens at this host and port"),
     (
         (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, aiohttp.ConnectionTimeoutError),
-        "no connection comes about in time: a wrong host or port, or a firewall between",
+        "the connection timed out: check the host, the port and the firewalls",
     ),
     ((requests.Timeout, TimeoutError), "no answer within {seconds:g} s"),
     (
@@ -57,7 +57,7 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
             urllib3.exceptions.IncompleteRead,
             ssl.SSLEOFError,
         ),
-        "the connection ended before the whole answer came",
+        "the connection ended before the whole answer arrived",
     ),
     (
         (ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
@@ -69,20 +69,20 @@ _WORDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
 _TLS_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile("WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER_FAILURE|PACKET_LENGTH|UNKNOWN_PROTOCOL"),
-        "no TLS is spoken there: use http, or another port",
+        "this port does not use TLS: use http, or another port",
     ),
     (
         re.compile("PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|LEGACY_RENEGOTIATION|DH_KEY_TOO"),
-        "only TLS that is too old or too weak is spoken there: have TLS 1.2 or newer switched on",
+        "this port offers only TLS that is too old or too weak: have TLS 1.2 or newer enabled",
     ),
     (
         re.compile("HANDSHAKE_FAILURE"),
-        "the TLS handshake is refused there: have TLS 1.2 or newer switched on, and no certificate of the "
-        "client required, as this package has none",
+        "the TLS handshake is refused: have TLS 1.2 or newer enabled, and client certificates not required, "
+        "because this package cannot send one",
     ),
     (
         re.compile("CERTIFICATE_REQUIRED|CERTIFICATE_UNKNOWN|BAD_CERTIFICATE"),
-        "a certificate of the client is wanted there, which this package cannot give",
+        "a client certificate is required, but this package cannot send one",
     ),
 )
 
@@ -98,7 +98,7 @@ _NO_TLS_STATUSES = (None, 301, 302, 303, 307, 308, 400, 403, 426)
 
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
 
-# What waiting does not change of what a SOCKS proxy answers, as python-socks puts it.
+# Answers of a SOCKS proxy that a retry does not change, in the words of python-socks.
 _SOCKS_LOGIN = re.compile("authentication|identd", re.IGNORECASE)
 _NOT_SOCKS = re.compile("version|malformed|invalid", re.IGNORECASE)
 _SOCKS_REFUSED = re.compile("not allowed|not supported", re.IGNORECASE)
@@ -113,13 +113,13 @@ def network_error(
     seconds: float,
     nothing_done: bool,
 ) -> MstrError:
-    """Return the error that says what went wrong on the way to the server.
+    """Return the error that explains why a request got no answer.
 
     :param purpose: what the request is for
     :param error: what requests or aiohttp raised
-    :param proxy: the proxy on the way
-    :param trust: what certificates are checked with
-    :param seconds: how long the answer was waited for at most
+    :param proxy: the proxy, if there is one
+    :param trust: the CA certificates
+    :param seconds: the time limit of the answer
     :param nothing_done: whether it is certain that the request had no effect
     """
     chain = list(_chain(error))
@@ -143,7 +143,7 @@ def network_error(
 
 
 def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
-    """Return the error for a status with which a proxy answers itself.
+    """Return the error for a status that the proxy answers, and not the server.
 
     :param purpose: what the request is for
     :param proxy: the proxy
@@ -178,7 +178,7 @@ def in_words(error: BaseException, seconds: float) -> str:
     """Return what went wrong on the network.
 
     :param error: what requests or aiohttp raised
-    :param seconds: how long the answer was waited for at most
+    :param seconds: the time limit of the answer
     """
     chain = list(_chain(error))
     tls_error = _tls_error(chain)
@@ -195,7 +195,7 @@ def in_words(error: BaseException, seconds: float) -> str:
 
 
 def _tls_error(chain: list[BaseException]) -> ssl.SSLError | None:
-    """Return what the ssl module raised, if it did; aiohttp's errors are kinds of it, but lack its fields."""
+    """Return the error of the ssl module; aiohttp's errors are subclasses of it, but lack its fields."""
     raised = (each for each in chain if isinstance(each, ssl.SSLError))
     return next(
         (each for each in raised if not isinstance(each, (aiohttp.ClientError, ssl.SSLEOFError))), None
@@ -208,7 +208,7 @@ def _tls_words(reason: str) -> str:
 
 
 def _is_at_proxy(chain: list[BaseException], proxy: Proxy) -> bool:
-    """Return whether it was the connection to the proxy that failed, not the one behind it."""
+    """Return whether the connection to the proxy failed, and not the one from it to the server."""
     return any(
         isinstance(each, (*_OF_A_PROXY, aiohttp.ConnectionTimeoutError))
         or (isinstance(each, _CONNECTOR_ERRORS) and (each.host, each.port) == (proxy.host, proxy.port))
@@ -222,7 +222,7 @@ def _proxy_hint(chain: list[BaseException], proxy: Proxy | None, at_proxy: bool)
         return ""
     if at_proxy and proxy.scheme == "https" and any(isinstance(each, ssl.SSLError) for each in chain):
         return (
-            f". If the proxy itself speaks no TLS, write http:// in {proxy.variable}, also for https servers"
+            f". If the proxy does not use TLS itself, use http:// in {proxy.variable}, also for https servers"
         )
     if proxy.scheme in ("socks4", "socks5") and any(isinstance(each, socket.gaierror) for each in chain):
         remote = {"socks4": "socks4a", "socks5": "socks5h"}[proxy.scheme]
@@ -242,28 +242,28 @@ def _socks_problem(answer: str, proxy: Proxy) -> str | None:
     if _SOCKS_LOGIN.search(answer):
         return f"{_login_problem(proxy)} ({answer})"
     if _NOT_SOCKS.search(answer):
-        return f"does not speak {proxy.scheme} ({answer}): look at scheme and port in {proxy.variable}"
+        return f"is not a {proxy.scheme} proxy: check scheme and port in {proxy.variable} ({answer})"
     return f"{_refused(proxy)} ({answer})" if _SOCKS_REFUSED.search(answer) else None
 
 
 def _login_problem(proxy: Proxy) -> str:
     if proxy.user is not None:
-        return f"refuses the user and password that {proxy.variable} has: correct them, percent-encoded"
+        return f"refuses the user and password in {proxy.variable}: correct them, percent-encoded"
     return (
-        f"wants a user and a password: write them into {proxy.variable}, percent-encoded, as "
+        f"requires a user and a password: put them into {proxy.variable}, percent-encoded, as "
         f"{proxy.scheme}://user:password@host:port"
     )
 
 
 def _refused(proxy: Proxy) -> str:
     return (
-        "refuses to connect to the server: have it allow the server's host and port, name another proxy in "
+        "refuses to connect to the server: have it allow the server's host and port, set another proxy in "
         f"{proxy.variable}, or add the host to NO_PROXY"
     )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it came of, which urllib3 has among its arguments, too."""
+    """Yield an error and its causes, which urllib3 also has among the arguments."""
     left: list[BaseException | None] = [error]
     seen: set[int] = set()
     while left:

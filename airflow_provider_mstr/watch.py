@@ -60,7 +60,7 @@ MOST_FAILED = 5
 # Seconds that a kill may take to reach a task after a teardown has closed its session.
 KILL_GRACE = 10.0
 
-# How a refresh ends by its error; any other error gives it up.
+# The state of a refresh that ends with an error; with any other error, it may still be running.
 _STATES = {PublishFailed: State.FAILED, OutcomeUnknown: State.UNKNOWN}
 
 _UPDATED = "the data model was updated since the publish was sent, so that has ended well"
@@ -72,7 +72,7 @@ class Watcher:
 
     :param refresh: the refresh that was published
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
-    :param poll_interval: seconds of the longest pause between two looks
+    :param poll_interval: maximum seconds between two checks
     :param clock: seconds since the epoch
     :param tell: takes a line for the log
     :param seen: table id to the last word seen for it, and the seconds it took; an earlier watch's, where

@@ -196,14 +196,14 @@ EXCEPTIONS = (
         {*EVERY_FAULT} - {"401 session lost"},
         {"ends": SUCCESS, "load": COMPLETED},
     ),
-    # A load is seen to have started. Where it is not, the start is repeated once, in a new session.
+    # If nothing shows that the load has started, the start is repeated once, in a new session.
     Exceptional(["publish"], UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
     Exceptional(["publish"], UNSTARTED, {"logins": 2}, ways=ONE_TASK),
     Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
     Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown", "load": NO_LOAD}, ways=IN_STEPS),
     Exceptional(["publish"], ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
     Exceptional(["publish"], ["404 instance lost"], {"ends": "HandleRefused"}, [FOR_EVER], IN_STEPS),
-    # Where publishStatus does not answer, the end of the load is unknown.
+    # If publishStatus does not answer, the end of the load is unknown.
     Exceptional(STATUS, UNASKED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
     # A publish status that is the I-Server's failure is the publish's, unless it was not meant so.
     Exceptional(STATUS, ["500 of the API"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),

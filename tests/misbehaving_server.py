@@ -69,14 +69,14 @@ class Line:
         """Pass bytes on to a port of this machine and back, as a proxy does, until either side ends."""
         with socket.create_connection(("127.0.0.1", port)) as inner:
             self.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pass_on, args=(inner, self._socket), daemon=True)
+            back = threading.Thread(target=pass_on, args=(inner, self._socket), daemon=True)
             back.start()
-            _pass_on(self._socket, inner)
+            pass_on(self._socket, inner)
             back.join(5)
         self.close()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def pass_on(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

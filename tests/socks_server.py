@@ -10,10 +10,12 @@ import threading
 from dataclasses import dataclass
 from types import TracebackType
 
+from misbehaving_server import pass_on
+
 
 @dataclass(frozen=True)
 class Asked:
-    """Where a client wanted to be connected to.
+    """The target that a client asked for.
 
     :param host: the name or address as it came
     """
@@ -27,8 +29,8 @@ class SocksServer:
     """Speaks SOCKS 4, 4a and 5.
 
     :param target: the port that all connections lead to
-    :param login: user and password that it wants
-    :param reply: the SOCKS 5 code with which it answers each wish; 0 grants it
+    :param login: user and password that it requires
+    :param reply: the SOCKS 5 code with which it answers each request; 0 is success
     """
 
     def __init__(self, target: int = 0, login: tuple[str, str] | None = None, reply: int = 0) -> None:
@@ -68,9 +70,9 @@ class SocksServer:
             if granted:
                 with socket.create_connection(("127.0.0.1", self._target)) as inner:
                     self._open.append(inner)
-                    back = threading.Thread(target=_pass_on, args=(inner, line), daemon=True)
+                    back = threading.Thread(target=pass_on, args=(inner, line), daemon=True)
                     back.start()
-                    _pass_on(line, inner)
+                    pass_on(line, inner)
                     back.join(5)
 
     def _socks5(self, line: socket.socket, reading: object) -> bool:
@@ -111,11 +113,3 @@ def _text(read: object) -> str:
     while (byte := read(1)) not in (b"", b"\0"):  # type: ignore[operator]
         text += byte
     return text.decode()
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)

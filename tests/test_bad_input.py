@@ -110,7 +110,7 @@ def test_a_data_model_id_that_is_none_is_refused(refresh: Way, typed: Any, mstr_
 @every_way
 @pytest.mark.parametrize("typed", ["", "  ", -7, 7.0, True, ["Retail"], {}, b"Retail"], ids=repr)
 def test_a_data_model_name_that_is_none_is_refused(refresh: Way, typed: Any, mstr_sandbox: Sandbox) -> None:
-    refused(refresh(None, data_model=typed).error, f"data_model is {typed!r}, which is no data model's name")
+    refused(refresh(None, data_model=typed).error, f"data_model is {typed!r}, which is not a data model name")
     unasked(mstr_sandbox)
 
 
@@ -204,20 +204,20 @@ def test_delete_refuses_what_is_no_handle(handle: Any, mstr_sandbox: Sandbox) ->
         ([], "tables is empty"),
         ({}, "tables is empty"),
         ((), "tables is empty"),
-        ('""', "tables holds ''"),
-        ([""], "tables holds ''"),
-        (["ytd_day", " "], "tables holds ' '"),
-        ('["ytd_day", ""]', "tables holds ''"),
-        ([None], "tables holds None"),
-        ([-7], "tables holds -7"),
+        ('""', "tables contains ''"),
+        ([""], "tables contains ''"),
+        (["ytd_day", " "], "tables contains ' '"),
+        ('["ytd_day", ""]', "tables contains ''"),
+        ([None], "tables contains None"),
+        ([-7], "tables contains -7"),
         ([7.0], "render_template_as_native_obj"),
-        ([True], "tables holds True"),
-        ([["ytd_day"]], "tables holds ['ytd_day']"),
-        ("[['ytd_day']]", "tables holds ['ytd_day']"),
-        ([{"name": "ytd_day"}], "tables holds {'name': 'ytd_day'}"),
-        ('[{"id": "a", "policy": "add"}]', "tables holds {'id': 'a', 'policy': 'add'}"),
-        ({7.5: "add"}, "tables holds 7.5"),
-        ({"": "add"}, "tables holds ''"),
+        ([True], "tables contains True"),
+        ([["ytd_day"]], "tables contains ['ytd_day']"),
+        ("[['ytd_day']]", "tables contains ['ytd_day']"),
+        ([{"name": "ytd_day"}], "tables contains {'name': 'ytd_day'}"),
+        ('[{"id": "a", "policy": "add"}]', "tables contains {'id': 'a', 'policy': 'add'}"),
+        ({7.5: "add"}, "tables contains 7.5"),
+        ({"": "add"}, "tables contains ''"),
         (-7, "not -7"),
         (0.5, "not 0.5"),
         (True, "not True"),
@@ -225,7 +225,7 @@ def test_delete_refuses_what_is_no_handle(handle: Any, mstr_sandbox: Sandbox) ->
         (b"ytd_day", "not b'ytd_day'"),
         (set(), "tables is empty"),
         (frozenset(), "tables is empty"),
-        pytest.param({"ytd_day", 0.5}, "tables holds 0.5", id="set"),
+        pytest.param({"ytd_day", 0.5}, "tables contains 0.5", id="set"),
         (["ytd_day", "ytd_day"], "the table ytd_day twice"),
         (["ytd_day", " ytd_day"], "the table ytd_day twice"),
         (UserList(["a", "a"]), "the table a twice"),
@@ -233,7 +233,7 @@ def test_delete_refuses_what_is_no_handle(handle: Any, mstr_sandbox: Sandbox) ->
         ("['ytd_day', 'ytd_day']", "the table ytd_day twice"),
         ('{"ytd_day": "add", "ytd_day": "replace"}', "the table ytd_day twice"),
         ("{'ytd_day': 'add', 'ytd_day': None}", "the table ytd_day twice"),
-        ({"ytd_day": "overwrite"}, "'ytd_day' in tables is 'overwrite'; there is replace, add,"),
+        ({"ytd_day": "overwrite"}, "'ytd_day' in tables is 'overwrite'; it must be one of: replace, add,"),
         ('{"ytd_day": "overwrite"}', "'ytd_day' in tables is 'overwrite'"),
         ({"ytd_day": ""}, "'ytd_day' in tables is ''"),
         ({"ytd_day": 1}, "'ytd_day' in tables is 1"),
@@ -295,7 +295,7 @@ def test_a_policy_that_does_not_exist_is_refused(
 ) -> None:
     refreshed = refresh(RETAIL, tables=tables, refresh_policy=policy)
 
-    refused(refreshed.error, f"refresh_policy is {policy!r}; there is replace, add, update, upsert")
+    refused(refreshed.error, f"refresh_policy is {policy!r}; it must be one of: replace, add, update, upsert")
     unpublished(refreshed, mstr_sandbox)
 
 
@@ -322,8 +322,8 @@ def test_a_policy_that_does_not_exist_is_refused(
         ({"password": "", "extra": {"login_mode": "api_token"}}, "no token in its password"),
         ({"schema": ""}, "no project: give project_id"),
         ({"schema": None}, "no project: give project_id"),
-        ({"extra": {"login_mode": "saml"}}, "login_mode 'saml' does not exist; there is standard"),
-        ({"extra": {"login_mode": 2}}, "login_mode '2' does not exist"),
+        ({"extra": {"login_mode": "saml"}}, "login_mode is 'saml'; it must be one of: standard"),
+        ({"extra": {"login_mode": 2}}, "login_mode is '2'; it must be one of"),
         ({"extra": {"login_mode": ["ldap"]}}, "login_mode"),
         ({"extra": {"verify": "/nowhere/ca.pem"}}, "'/nowhere/ca.pem' (verify of the connection)"),
         ({"extra": {"verify": "ca\0.pem"}}, "verify of the connection"),
@@ -338,7 +338,7 @@ def test_a_policy_that_does_not_exist_is_refused(
         *(
             pytest.param(
                 {"extra": text},
-                "the connection's extra is no JSON object",
+                "the connection's extra is not a JSON object",
                 marks=needs.CONNECTION_AS_GIVEN,
             )
             for text in ("[30]", "30", '"ldap"')
@@ -435,7 +435,7 @@ def test_what_to_do_where_the_model_is_busy_is_one_of_two_things(
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         make(when_busy=typed)
-    assert str(caught.value) == f"when_busy is {typed!r}; there is wait, fail"
+    assert str(caught.value) == f"when_busy is {typed!r}; it must be one of: wait, fail"
 
 
 BOOLEANS = [

@@ -479,8 +479,8 @@ def test_an_interruption_stops_the_load_and_closes_the_session(
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        (["tables", " "], "which is no data model's name"),
-        (["refresh", ""], "which is no data model's name"),
+        (["tables", " "], "which is not a data model name"),
+        (["refresh", ""], "which is not a data model name"),
         (["refresh", "Gr\udcf6sse"], "model 'Gr\\udcf6sse' is not text in the encoding of this terminal"),
         (["models", "--name", "\udcff"], "name '\\udcff' is not text in the encoding of this terminal"),
         (["refresh", "Retail", "--timeout", "soon"], "--timeout is 'soon'"),

@@ -277,7 +277,7 @@ def test_what_airflow_itself_puts_into_extra_is_understood() -> None:
     assert (whole.ineffective, old_form.ineffective) == ((), ())
 
 
-# Passwords and tokens with something around them
+# Passwords and tokens with blanks or line breaks around them
 
 
 def test_an_api_token_loses_what_is_around_it_and_a_password_nothing() -> None:
@@ -307,7 +307,7 @@ def test_a_timeout_may_be_a_timedelta() -> None:
 def test_an_extra_that_is_no_object_is_refused_without_being_told(extra: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         LibraryServer.of(Fields(), extra)
-    assert str(caught.value) == "the connection's extra is no JSON object"
+    assert str(caught.value) == "the connection's extra is not a JSON object"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_the_schema_is_the_project(schema: str | None, project: str | None) -> N
     ],
 )
 def test_a_part_of_the_library_url_is_no_project(schema: str) -> None:
-    with pytest.raises(InvalidInput, match="in a URI, percent-encode it"):
+    with pytest.raises(InvalidInput, match="in a connection URI, percent-encode it"):
         server(host="library.example.com", schema=schema)
 
 
@@ -374,27 +374,27 @@ def test_a_link_quotes_the_values_that_it_fills_in(project: str, quoted: str) ->
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("javascript:alert('{data_model_id}')", "not the address of a web page"),
-        ("JavaScript://x/%0aalert(1)", "not the address of a web page"),
-        ("java\nscript:alert(1)", "not the address of a web page"),
-        ("data:text/html,{base}", "not the address of a web page"),
-        ("file:///etc/passwd", "not the address of a web page"),
-        ("vbscript:{base}", "not the address of a web page"),
-        ("//wiki/{data_model_id}", "not the address of a web page"),
-        ("wiki/{data_model_id}", "not the address of a web page"),
-        ("{data_model_id}", "not the address of a web page"),
-        ("https://", "not the address of a web page"),
-        ("https://[wiki", "not the address of a web page"),
-        ("https://wiki/\x1b[31m", "not the address of a web page"),
-        (5, "not the address of a web page"),
-        (["https://wiki"], "not the address of a web page"),
-        ("https://wiki/{data_model}", "has '{data_model}'; it may hold only {base}, {project_id} and"),
-        ("https://wiki/{}", "has '{}'"),
-        ("https://wiki/{{base}}", "has '{}'"),
-        ("https://wiki/{base", "has '{'"),
-        ("https://wiki/base}", "has '}'"),
-        ("https://wiki/{BASE}", "has '{BASE}'"),
-        ("https://me:s3cr3t@wiki/{data_model_id}", "holds a user name"),
+        ("javascript:alert('{data_model_id}')", "not the URL of a web page"),
+        ("JavaScript://x/%0aalert(1)", "not the URL of a web page"),
+        ("java\nscript:alert(1)", "not the URL of a web page"),
+        ("data:text/html,{base}", "not the URL of a web page"),
+        ("file:///etc/passwd", "not the URL of a web page"),
+        ("vbscript:{base}", "not the URL of a web page"),
+        ("//wiki/{data_model_id}", "not the URL of a web page"),
+        ("wiki/{data_model_id}", "not the URL of a web page"),
+        ("{data_model_id}", "not the URL of a web page"),
+        ("https://", "not the URL of a web page"),
+        ("https://[wiki", "not the URL of a web page"),
+        ("https://wiki/\x1b[31m", "not the URL of a web page"),
+        (5, "not the URL of a web page"),
+        (["https://wiki"], "not the URL of a web page"),
+        ("https://wiki/{data_model}", "contains '{data_model}'; it may contain only {base}"),
+        ("https://wiki/{}", "contains '{}'"),
+        ("https://wiki/{{base}}", "contains '{}'"),
+        ("https://wiki/{base", "contains '{'"),
+        ("https://wiki/base}", "contains '}'"),
+        ("https://wiki/{BASE}", "contains '{BASE}'"),
+        ("https://me:s3cr3t@wiki/{data_model_id}", "contains a user name"),
     ],
 )
 def test_a_link_template_that_makes_no_link_is_refused(template: Any, words: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a deferred task hands to its trigger, whatever the size of the data model."""
+"""What a deferred task passes to its trigger, whatever the size of the data model."""
 
 from __future__ import annotations
 

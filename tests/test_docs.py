@@ -471,8 +471,8 @@ STATED = {
         "n = 65536, r = 8, p = 2": (
             (session.SCRYPT_COST, session.SCRYPT_BLOCK_SIZE, session.SCRYPT_PARALLELISM) == (65536, 8, 2)
         ),
-        "The clocks of two machines may differ by ten minutes": session.MAX_CLOCK_DIFFERENCE == 600,
-        "no more than 1,000, and one refresh no more than 50": (
+        "The clocks of two machines may differ by up to ten minutes": session.MAX_CLOCK_DIFFERENCE == 600,
+        "at most 1,000 secrets, and one refresh at most 50": (
             (hooks.MAX_REGISTERED_SECRETS, transport.MAX_SECRETS) == (1000, 50)
         ),
     },

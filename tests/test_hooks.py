@@ -323,7 +323,7 @@ def test_a_reached_session_limit_is_told_in_words(mstr_sandbox: Sandbox, connect
 @pytest.mark.parametrize(
     ("host", "why"),
     [
-        ("http://strategy.invalid/Library", "the host is not found"),
+        ("http://strategy.invalid/Library", "the host name is not found"),
         ("http://127.0.0.1:1", "the connection is refused"),
     ],
 )

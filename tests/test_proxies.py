@@ -71,7 +71,7 @@ def refusal(drive: Drive, server: LibraryServer, **fields: Any) -> MstrError:
     return caught.value
 
 
-# What is no proxy's URL fails at once, without its secrets
+# A malformed proxy URL fails at once, and the error has no secrets
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def refusal(drive: Drive, server: LibraryServer, **fields: Any) -> MstrError:
         ("http://proxy.example.com:99999", "its port is not a number"),
         ("http://proxy.example.com:0", "its port is not a number"),
         ("http//proxy.example.com:3128", "a colon is missing"),
-        ("http://https://proxy.example.com", "one scheme too many"),
+        ("http://https://proxy.example.com", "it has two schemes"),
         (f"http://user:{SECRET}#1@proxy.example.com:3128", "its port is not a number"),
         (f"http://user:a b{SECRET}@proxy.example.com", "it contains a blank"),
         ("http://[::1", "it is not a URL"),
@@ -93,7 +93,7 @@ def refusal(drive: Drive, server: LibraryServer, **fields: Any) -> MstrError:
         ("'http://proxy.example.com:3128'", "quotes do not belong to it"),
         ("ftp://proxy.example.com:21", "it begins with ftp://, which is no kind of proxy"),
         ("socks://127.0.0.1:1080", "it begins with socks://"),
-        (f"http://user:%E2%82%AC{SECRET}@proxy.example.com", "no proxy understands"),
+        (f"http://user:%E2%82%AC{SECRET}@proxy.example.com", "proxies do not accept"),
     ],
 )
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "ALL_PROXY"])
@@ -140,8 +140,8 @@ def test_a_proxy_shows_neither_its_password_nor_its_user() -> None:
 @pytest.mark.parametrize(
     ("login", "words"),
     [
-        ("", "wants a user and a password: write them into"),
-        (f"user:{SECRET}@", "refuses the user and password that"),
+        ("", "requires a user and a password: put them into"),
+        (f"user:{SECRET}@", "refuses the user and password in"),
     ],
 )
 def test_a_407_is_the_proxys(
@@ -182,7 +182,7 @@ def test_a_tunnel_that_the_proxy_cannot_make_now_is_asked_for_again(
 ) -> None:
     with MisbehavingServer(answer(status, b""), lambda line: line.tunnel(secure.port)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        # What must not be repeated may be, as the server has seen nothing of it.
+        # Even a call that must not be repeated may be, because it did not reach the server.
         once = ask(method="POST", repeatable=False, patience=30.0)
         assert drive(at(secure.url, verify=str(authority.file)), once) == {}
     assert len(proxy.heard) == 2
@@ -242,7 +242,7 @@ def test_what_a_server_repeats_of_the_proxys_password_is_masked(
         assert "***" in str(refusal(drive, at(PLAIN)))
 
 
-# Proxies to which TLS is spoken
+# Proxies that use TLS
 
 
 @pytest.mark.parametrize("tunnel", [False, True], ids=["plain", "tunnel"])
@@ -315,8 +315,8 @@ def test_a_proxy_that_speaks_no_tls(
     monkeypatch.setenv("all_proxy", f"https://127.0.0.1:{plain_only}")
     error = refusal(drive, at(url), patience=20.0)
     assert isinstance(error, ProxyError)
-    assert f"at the proxy https://127.0.0.1:{plain_only} (all_proxy), no TLS is spoken there" in str(error)
-    assert "write http:// in all_proxy" in str(error)
+    assert f"https://127.0.0.1:{plain_only} (all_proxy), this port does not use TLS" in str(error)
+    assert "use http:// in all_proxy" in str(error)
 
 
 # SOCKS proxies
@@ -369,7 +369,7 @@ def test_a_socks_proxy_that_wants_another_login(
         monkeypatch.setenv("https_proxy", f"socks5h://{login}127.0.0.1:{proxy.port}")
         error = refusal(drive, at(SECURE), patience=20.0)
     assert isinstance(error, ProxyError)
-    words = "refuses the user and password" if login else "wants a user and a password"
+    words = "refuses the user and password" if login else "requires a user and a password"
     assert f"the proxy socks5h://127.0.0.1:{proxy.port} (https_proxy) {words}" in str(error)
     assert "wrong-secret" not in str(error)
     assert proxy.connections == 1
@@ -409,7 +409,7 @@ def test_a_socks_proxy_that_is_not_there(drive: Drive, monkeypatch: pytest.Monke
     monkeypatch.setenv("https_proxy", "socks5h://version.invalid:1080")
     error = refusal(drive, at(SECURE))
     assert isinstance(error, ServerUnavailable)
-    assert "at the proxy socks5h://version.invalid:1080 (https_proxy), the host is not found" in str(error)
+    assert "socks5h://version.invalid:1080 (https_proxy), the host name is not found" in str(error)
 
 
 def test_a_server_that_speaks_no_socks(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -428,7 +428,7 @@ def test_a_name_that_only_the_proxy_knows_is_looked_up_there(
         assert drive(at(PLAIN), ask()) == {}
         monkeypatch.setenv("http_proxy", f"socks5://127.0.0.1:{proxy.port}")
         error = refusal(drive, at(PLAIN))
-    assert "the host is not found" in str(error)
+    assert "the host name is not found" in str(error)
     assert "socks5h" in str(error)
 
 

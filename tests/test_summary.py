@@ -59,7 +59,7 @@ def test_what_failed_comes_first_and_what_did_not_end_next() -> None:
 
 def test_a_refresh_that_was_not_seen_ending_was_given_up() -> None:
     ended = told(table("unseen", State.RUNNING, None), state=State.RUNNING)
-    assert ended[0] == "Refresh given up after 72.4 s, 1 table:"
+    assert ended[0] == "Refresh not finished after 72.4 s, 1 table:"
 
 
 def test_of_hundreds_of_tables_the_rest_is_counted() -> None:

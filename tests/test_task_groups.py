@@ -78,7 +78,7 @@ def test_a_data_model_may_be_named() -> None:
     assert (create.data_model_id, create.data_model) == (None, "Sales")
 
 
-# What is left out comes from the default arguments, as it does for every operator.
+# An argument that is left out comes from the default arguments, as for every operator.
 
 OTHER = "B8A627B44A7A421C81741B868401E446"
 

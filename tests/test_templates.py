@@ -218,7 +218,7 @@ def test_a_name_that_a_template_made_of_nothing_is_refused(
     done = perform(rendered(make, native, name=nothing))
 
     assert isinstance(done.error, AirflowFailException)
-    assert "which is no data model's name" in str(done.error)
+    assert "which is not a data model name" in str(done.error)
     assert mstr_sandbox.report().requests == {}
 
 
@@ -228,7 +228,7 @@ def refused(done: Performed, *words: str) -> None:
     assert [word for word in words if word not in str(done.error)] == []
 
 
-# What comes to nothing is never what was left out.
+# A value that renders to None is not an argument that is left out.
 
 
 @either

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a certificate, and its fix, in the same words whichever driver finds out."""
+"""What is wrong with a certificate, and its fix, in the same words with either driver."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_missing_intermediate_certificate(
 ) -> None:
     error = refusal(drive, intermediate.server(), authority.file)
     assert "the certificate of 'Intermediate', which signed it, is missing" in str(error)
-    assert "If it is an intermediate certificate, have the server send it, too" in str(error)
+    assert "If it is an intermediate certificate, have the server send it too" in str(error)
     assert f"to the CA file '{authority.file}' (verify of the connection)" in str(error)
     assert SET_VERIFY not in str(error)
 
@@ -169,7 +169,7 @@ def test_a_ca_file_of_the_environment_is_named(
 
 def test_a_certificate_signed_by_itself(drive: Drive, authority: Authority, tmp_path: Path) -> None:
     own = Authority(tmp_path, "127.0.0.1")
-    assert "it is signed by itself, and not in" in str(refusal(drive, own.itself(), authority.file))
+    assert "it is self-signed and not in" in str(refusal(drive, own.itself(), authority.file))
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_an_old_version_of_tls(drive: Drive, authority: Authority) -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_1
     with MisbehavingServer(tls=old) as server, pytest.raises(ServerUnavailable) as caught:
         drive(at(server.url, authority.file), ask())
-    assert "have TLS 1.2 or newer switched on" in str(caught.value)
+    assert "have TLS 1.2 or newer enabled" in str(caught.value)
 
 
 def test_a_server_that_wants_a_certificate_of_the_client(drive: Drive, authority: Authority) -> None:
@@ -284,4 +284,4 @@ def test_a_server_that_wants_a_certificate_of_the_client(drive: Drive, authority
     strict.maximum_version = ssl.TLSVersion.TLSv1_2
     with MisbehavingServer(tls=strict) as server, pytest.raises(ServerUnavailable) as caught:
         drive(at(server.url, authority.file), ask())
-    assert "no certificate of the client required" in str(caught.value)
+    assert "client certificates not required" in str(caught.value)

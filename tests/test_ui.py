@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the views make of Airflow's answers, in which a DAG may have put any JSON."""
+"""How the views show Airflow's answers, which may contain any JSON of a DAG."""
 
 from __future__ import annotations
 

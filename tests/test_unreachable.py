@@ -54,7 +54,7 @@ def nobody() -> str:
 
 def test_a_host_that_is_not_found(fail: Fail) -> None:
     assert fail("http://strategy.invalid").what == (
-        "could not log in as etl: the host is not found: look at its spelling"
+        "could not log in as etl: the host name is not found: check its spelling"
     )
 
 
@@ -79,7 +79,7 @@ def test_a_proxy_that_is_not_there(fail: Fail, monkeypatch: pytest.MonkeyPatch) 
 def test_a_server_without_tls(fail: Fail, mstr_sandbox: Sandbox) -> None:
     error = fail(mstr_sandbox.url.replace("http:", "https:"))
     assert isinstance(error, ServerUnavailable)
-    assert "no TLS is spoken there" in error.what
+    assert "this port does not use TLS" in error.what
 
 
 @pytest.mark.parametrize(

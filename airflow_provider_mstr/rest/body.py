@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of a response: put together from what arrives, unzipped, and of a limited size."""
+"""The body of a response: collected, decompressed, and limited in size."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import zlib
 
 from airflow_provider_mstr.rest.errors import NotUnderstood
 
-# The list of 80,000 tables fits, and a longer one is read page by page. While JSON is parsed, the event loop
-# stands still: for a third of a second at this size.
+# The list of 80,000 tables fits, and a longer one is read page by page. To parse JSON of this size blocks an
+# event loop for a third of a second.
 MAX_BODY_BYTES = 32 * 2**20
 
 ACCEPT_ENCODING = "gzip"
@@ -21,16 +21,16 @@ _ANY_WINDOW = zlib.MAX_WBITS | 32
 
 
 class BodyReader:
-    """Puts a body together; never unzips more than the limit, however little of it arrives.
+    """Collects a body; never decompresses more than the limit.
 
-    :param encoding: the value of Content-Encoding, None where there is none
-    :raises NotUnderstood: where the encoding is unknown
+    :param encoding: the value of Content-Encoding, None if there is none
+    :raises NotUnderstood: if the encoding is unknown
     """
 
     def __init__(self, encoding: str | None) -> None:
         name = (encoding or "").strip().lower()
         if name not in _ZIPPED | _PLAIN:
-            raise NotUnderstood("the answer has a Content-Encoding other than gzip")
+            raise NotUnderstood("the answer has a Content-Encoding other than gzip and deflate")
         self._body = bytearray()
         self._received = 0
         self._is_zipped = name in _ZIPPED
@@ -40,7 +40,7 @@ class BodyReader:
         """Add what has arrived.
 
         :param data: the next bytes of the body, as they are on the wire
-        :raises NotUnderstood: where the body exceeds the limit, or is not zipped as it claims
+        :raises NotUnderstood: if the body exceeds the limit, or is not valid gzip data
         """
         self._received += len(data)
         if self._is_zipped:
@@ -53,7 +53,7 @@ class BodyReader:
     def finish(self) -> bytes:
         """Return the whole body.
 
-        :raises NotUnderstood: where its zipped data does not end
+        :raises NotUnderstood: if its gzip data is incomplete
         """
         if self._is_zipped and self._received and not self._unzip.eof:
             raise NotUnderstood("the answer ends inside its gzip data")
@@ -62,7 +62,7 @@ class BodyReader:
     def _feed_zipped(self, data: bytes) -> None:
         while data and len(self._body) <= MAX_BODY_BYTES:
             if self._unzip.eof:
-                # A zipped body may consist of several parts.
+                # A gzip body may have several parts.
                 self._unzip = zlib.decompressobj(_ANY_WINDOW)
             try:
                 self._body += self._unzip.decompress(data, MAX_BODY_BYTES + 1 - len(self._body))

@@ -88,8 +88,8 @@ class Listing(Generic[Row]):
     def every_row(self, session: Session, project_id: str | None = None) -> Procedure[tuple[Row, ...]]:
         """Return every row, each once.
 
-        All are asked for at once; where that is refused, is more than an answer may hold, or fewer come than
-        the server says there are, page by page.
+        One request asks for all rows. If the server refuses it, or if the answer is too large or has fewer
+        rows than the server counts, requests ask page by page.
 
         :param session: the session to ask in
         :param project_id: the project the list is about; None for a list about no project

@@ -36,7 +36,7 @@ def signed(hexadecimal: int) -> int:
 
 
 def number_of(value: Any) -> int | None:
-    """Return the I-Server's number that a server sent; None where it is none, or has more than 32 bits.
+    """Return a code or status of the I-Server; None if it is not a number, or has more than 32 bits.
 
     :param value: a number, or a number as text, as one endpoint sends it (3.5)
     """

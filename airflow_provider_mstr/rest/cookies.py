@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_mstr.rest.masking import secrets_among
 
-# A browser shortens a longer life to this (RFC 6265bis).
+# A browser limits the lifetime of a cookie to this (RFC 6265bis).
 MAX_LIFETIME = 400 * 24 * 60 * 60.0
 
 # A browser does not store a cookie with one of these (RFC 6265bis), and aiohttp does not send it.
@@ -47,7 +47,7 @@ class Cookies:
       It does not replace a cookie of the same name with a path.
     - A gateway may show the Library under a prefix: the path of a cookie may begin behind that prefix.
     - A cookie whose path does not match is sent if no other cookie of its name has a path that matches.
-    - ``Secure`` is ignored: the token, which is worth as much, goes over the same connection.
+    - ``Secure`` is ignored: the token gives the same access, and goes over the same connection.
 
     ``http.cookiejar`` does not serve here: it drops a cookie for an attribute that browsers ignore, cannot
     send back a cookie for a domain without a dot, and compares a date of the server with the local clock.
@@ -64,7 +64,7 @@ class Cookies:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cookies) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # they change
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         return f"Cookies({list(self)})"
@@ -77,7 +77,7 @@ class Cookies:
     def store(self, library_url: str, lines: Iterable[str], now: float, date: str | None = None) -> None:
         """Store, replace or delete the cookies that an answer sets.
 
-        :param library_url: the Library URL that was asked
+        :param library_url: the Library URL of the request
         :param lines: the values of the answer's ``Set-Cookie`` headers
         :param now: seconds since the epoch
         :param date: the answer's ``Date``: an ``Expires`` is a time of the server's clock, not of this one
@@ -95,7 +95,7 @@ class Cookies:
                 self._cookies[_identity(cookie)] = cookie
 
     def header(self, library_url: str, path: str, now: float) -> str:
-        """Return the ``Cookie`` header of a request; empty where there is no cookie to send.
+        """Return the ``Cookie`` header of a request; empty if there is no cookie to send.
 
         Cookies with a longer path come first, then those that were set earlier.
 
@@ -124,8 +124,8 @@ class Cookies:
         """Return the cookies that :meth:`to_json` described.
 
         :param data: what :meth:`to_json` returned
-        :raises TypeError: where a part has another type
-        :raises ValueError: where a cookie has more or fewer parts
+        :raises TypeError: if a part has another type
+        :raises ValueError: if a cookie has more or fewer parts
         """
         return cls(_cookie_of(*texts, expires=expires) for *texts, expires in data)
 
@@ -171,7 +171,7 @@ def _is_within(host: str, domain: str) -> bool:
 
 
 def _plain(host: str) -> str:
-    """Return a host name in the one spelling by which it can be compared."""
+    """Return a host name in the form to compare it in."""
     host = host.lower().rstrip(".")
     try:
         return host.encode("idna").decode()
@@ -188,7 +188,7 @@ def _expires(attributes: Mapping[str, str], now: float, ahead: float) -> float |
 
 
 def _time(date: str) -> float | None:
-    """Return the seconds since the epoch that a date of HTTP stands for."""
+    """Return an HTTP date as seconds since the epoch; None if it is not a date."""
     try:
         parsed = parsedate_tz(date)
         return None if parsed is None else float(timegm(parsed[:9]) - (parsed[9] or 0))

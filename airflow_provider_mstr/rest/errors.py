@@ -30,7 +30,7 @@ class ServerReply:
         return "; ".join(part for part in (said, known) if part)
 
 
-# What an error may set for itself, and not leave to its class.
+# The attributes that an error can set to another value than its class.
 _OWN = {"advice": str, "mended_by_time": bool, "may_answer_later": bool}
 
 
@@ -83,11 +83,11 @@ class InvalidInput(MstrError, ValueError):
 
 
 class CertificateRefused(MstrError):
-    """A certificate is not trusted; the text names the reason and what to do about it."""
+    """A certificate is not trusted; the text gives the reason and the fix."""
 
 
 class ProxyError(MstrError):
-    """A proxy wants something else of its user: it is no matter of the server, nor of waiting."""
+    """A proxy refuses the connection: the server is not the cause, and a retry does not help."""
 
     advice = "Environment variables are read when a worker or triggerer starts: restart them after a change."
 
@@ -168,8 +168,8 @@ class NotUnderstood(MstrError):
     """An answer came, but not one of the API's.
 
     :param what: what happened
-    :param reply: the server's own words, where it said anything
-    :param too_large: whether more came than is read of one answer; less may come where less is asked for
+    :param reply: what the server answered, if it did
+    :param too_large: whether the answer exceeds the size limit; a request for less may succeed
     """
 
     advice = (

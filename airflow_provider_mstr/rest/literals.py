@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that a template has made text of, and texts that a template has made values of."""
+"""Rendered arguments: values that became text in a template, and text that became values."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 
 from airflow_provider_mstr.rest.errors import InvalidInput
 
-# What Jinja and its filter tojson make of None.
+# The text that Jinja and its filter tojson render None to.
 _RENDERED_NONE = frozenset({"None", "null"})
 
-# Longer numbers are no ids or names, and Python refuses to print very long ones.
+# Longer numbers are not ids or names, and Python refuses to print very long ones.
 _MAX_NUMBER = 10**255
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Blank:
-    """An argument that a template rendered to nothing, or for which another task returned None.
+    """An argument that rendered to None or to an empty text, or for which another task returned None.
 
     It is never equal to an argument that the DAG file leaves out.
 
-    :param value: None, an empty text, or the text that Jinja makes of None
+    :param value: None, an empty text, or the text that Jinja renders None to
     """
 
     value: str | None
@@ -37,14 +37,14 @@ class Blank:
 
 
 def as_text(value: Any, written: Any, digits: int = 0) -> Any:
-    """Return a rendered value with the text that ``render_template_as_native_obj`` has made values of.
+    """Return a rendered value; undo what ``render_template_as_native_obj`` has made of text.
 
     Airflow then evaluates even a plain text, such as the name "2024". That text is returned as it is in the
     DAG file. A whole number out of a template, or from another task, becomes text again.
 
     :param value: the rendered value
     :param written: the value in the DAG file
-    :param digits: how long the text of a number is at least; the zeros at its beginning are lost
+    :param digits: the minimum length of the text of a number, as zeros at its beginning are lost
     """
     if isinstance(written, str) and not isinstance(value, str) and _is_literal(written, value):
         return written
@@ -62,7 +62,7 @@ def as_text(value: Any, written: Any, digits: int = 0) -> Any:
 
 
 def mark_blanks(value: Any, written: Any) -> Any:
-    """Return a rendered value; a ``Blank`` where its template, or another task, made nothing of it.
+    """Return a rendered value; a ``Blank`` if it is None or empty because of a template or another task.
 
     :param value: the rendered value
     :param written: the value in the DAG file
@@ -80,12 +80,12 @@ def mark_blanks(value: Any, written: Any) -> Any:
 
 
 def text_of(value: Any, digits: int = 0) -> str:
-    """Return the text of an id or a name, without blanks around it; an empty text where it is neither.
+    """Return the text of an id or a name, without blanks around it; an empty text if it is neither.
 
-    Native rendering makes whole numbers of digits, so these count as text.
+    Native rendering turns digits into whole numbers, so these count as text.
 
     :param value: an argument
-    :param digits: how long the text of a number is at least
+    :param digits: the minimum length of the text of a number
     """
     if isinstance(value, str):
         return value.strip()
@@ -95,12 +95,12 @@ def text_of(value: Any, digits: int = 0) -> str:
 
 
 def advice_for(value: Any) -> str:
-    """Return what to do about a value that must be a text and is none.
+    """Return what to do about a value that must be a text, but is not.
 
     :param value: an argument
     """
     if isinstance(value, Blank):
-        return ". Check the template, or the task, that it comes from"
+        return ". Check the template or the task that it comes from"
     if value is None or isinstance(value, str):
         return ""
     return (
@@ -136,7 +136,7 @@ def is_nothing(typed: Any) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Return whether this is a text without any character but blanks.
+    """Return whether this is a text that is empty or only has blanks.
 
     :param value: an argument
     """
@@ -144,7 +144,7 @@ def is_empty(value: Any) -> bool:
 
 
 def _parts(written: Any) -> dict[str, Any]:
-    """Return the parts of a value in the DAG file, by name or index; none of a text, such as a template."""
+    """Return the parts of a value in the DAG file, by name or index; a text, such as a template, has none."""
     if isinstance(written, Mapping):
         return {str(name): part for name, part in written.items()}
     return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes secrets out of what a server answers, however it has encoded them."""
+"""Masks secrets in the answers of a server, in each encoding that it may use."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from urllib.parse import quote, unquote
 
 MASK = "***"
 
-# A password of fewer characters would be found in too many texts.
+# Too many texts contain a password of fewer characters.
 MIN_PASSWORD_LENGTH = 4
 
 # A token or a cookie of fewer characters may be a word, such as "true", that is part of other texts.
 MIN_SECRET_LENGTH = 8
 
-# How often a text may have been encoded; one that was encoded more often is masked as a whole.
+# How many encodings of a text are undone; a text with more is masked as a whole.
 MAX_ENCODINGS = 5
 
 _WORD = re.compile(r"\S+")
@@ -48,8 +48,16 @@ def secrets_among(values: Iterable[str]) -> frozenset[str]:
     return frozenset(value for value in bare if len(value) >= MIN_SECRET_LENGTH)
 
 
+def passwords_among(values: Iterable[str]) -> frozenset[str]:
+    """Return which values are secrets: those that are long enough.
+
+    :param values: passwords, API tokens, and headers for a gateway
+    """
+    return frozenset(value for value in values if len(value) >= MIN_PASSWORD_LENGTH)
+
+
 class Masker:
-    """Masks secrets as they are, URL-encoded, escaped for HTML or JSON, in base64, or several of these.
+    """Masks secrets: plain, URL-encoded, escaped for HTML or JSON, in base64, or in several of these.
 
     :param secrets: what must not be shown
     """
@@ -148,7 +156,7 @@ def _base64(raw: bytes) -> set[str]:
     """Return what the base64 of some data contains if these bytes are in it, wherever they begin."""
     parts = set()
     for before in range(3):
-        # The characters at both ends depend on what stands before and behind the secret.
+        # The characters at both ends depend on the text before and after the secret.
         begin, end = -(-8 * before // 6), 8 * (before + len(raw)) // 6
         for encode in (b64encode, urlsafe_b64encode):
             parts.add(_folded(encode(bytes(before) + raw).decode()[begin:end]))

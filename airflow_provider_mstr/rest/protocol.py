@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Response:
     """An HTTP response as it came: no status has been judged and no body read.
 
-    :param secrets: what is masked where the answer repeats it
+    :param secrets: what is masked if the answer repeats it
     """
 
     status: int
@@ -58,7 +58,7 @@ class Response:
 
     @property
     def masker(self) -> Masker:
-        """Masks its secrets and what else must not be shown where the answer repeats it."""
+        """The masker of its own secrets and of those of the request."""
         return Masker(self.secrets | self.own_secrets)
 
     def json(self) -> Any:
@@ -267,7 +267,7 @@ def _elsewhere(response: Response) -> str:
         port = f":{target.port}" if target.port else ""
     except ValueError:
         return "nowhere that can be read"
-    # The name of a host is in lower case, in which a secret would not be found.
+    # Secrets are masked before the host name is in lower case, in which they are not found.
     host = response.masker.text(target.netloc.rpartition("@")[2].removesuffix(port).rstrip(":"))
     return clean(f"{host.lower()}{port}") if target.hostname else "another path"
 

@@ -56,9 +56,9 @@ class PublishStatus:
 
     @property
     def shows_load(self) -> bool:
-        """Whether a load has started, whatever became of it.
+        """Whether a load has started, in whatever state it is.
 
-        What an instance shows before its publish is not documented: 0, 1 or nothing, by all that is known.
+        What an instance shows before its publish is not documented; it may be 0, 1 or nothing.
         """
         return bool(self.tables) or self.status not in (_ALL_LOADED, _RESULT_READY)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_provider_mstr.rest.cookies import Cookies
 from airflow_provider_mstr.rest.errors import HandleRefused
-from airflow_provider_mstr.rest.masking import MIN_PASSWORD_LENGTH, secrets_among
+from airflow_provider_mstr.rest.masking import passwords_among, secrets_among
 
 TOKEN_HEADER = "X-MSTR-AuthToken"  # noqa: S105 - the name of a header
 PROJECT_HEADER = "X-MSTR-ProjectID"
@@ -58,11 +58,9 @@ class Credentials:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be shown, if it is long enough not to be found in every other text."""
+        """What must never be shown: the password, unless it is too short."""
         # A server may repeat the password without the blanks around it.
-        return frozenset(
-            text for text in (self.password, self.password.strip()) if len(text) >= MIN_PASSWORD_LENGTH
-        )
+        return passwords_among([self.password, self.password.strip()])
 
     @property
     def oddity(self) -> str:
@@ -104,7 +102,7 @@ class Session:
     cookies: Cookies = field(default_factory=Cookies, repr=False)
 
     def headers(self, project_id: str | None = None) -> dict[str, str]:
-        """Return the headers that make a call part of this session, but for its cookies.
+        """Return the headers that make a call part of this session, except its cookies.
 
         :param project_id: the project the call is about; None for calls about no project
         """
@@ -140,7 +138,7 @@ class Seal:
         """Return the session that was sealed.
 
         :param sealed: what :meth:`close` returned, at most a week ago
-        :raises HandleRefused: where it was sealed with another secret, altered, is too old, or of the future
+        :raises HandleRefused: if it was sealed with another secret, altered, too long ago, or in the future
         """
         from cryptography.fernet import InvalidToken
 
@@ -169,7 +167,7 @@ def _session(said: Any) -> Session:
 
 
 def _check_age(sealed_at: float, now: float) -> None:
-    """Refuse a handle that is too old, or that the clocks of two machines make younger than nothing.
+    """Refuse a handle that is too old, or that another clock sealed in the future.
 
     Fernet's own check allows a difference of one minute, and does not name the clocks.
     """
@@ -196,7 +194,7 @@ def _utc(moment: float) -> str:
 
 
 def _key(secret: str, scope: str) -> bytes:
-    # Many threads may ask for the same key at once, and each derivation takes 64 MB.
+    # Many threads may need the same key at once, and each derivation takes 64 MB.
     with _derivation:
         return _derived_key(secret, scope)
 

@@ -36,7 +36,7 @@ class RefreshPolicy(StrEnum):
         try:
             return cls(str(typed).strip().lower())
         except ValueError:
-            raise InvalidInput(f"{name} is {typed!r}; there is {', '.join(cls)}") from None
+            raise InvalidInput(f"{name} is {typed!r}; it must be one of: {', '.join(cls)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class TableChoice:
             return cls({}, default)
         if isinstance(tables, Blank) or (isinstance(tables, str) and tables.strip() in ("", "None", "null")):
             raise InvalidInput(
-                f"tables is {tables!r}: a template or another task gave no value; "
+                f"tables is {tables!r}: a template or another task returned no value; "
                 "leave tables out to publish every table, or name the tables in a list"
             )
         typed = _parsed(tables) if isinstance(tables, str) else tables
@@ -178,7 +178,7 @@ def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
 def _table_text(typed: Any) -> str:
     text = text_of(typed)
     if not text:
-        raise InvalidInput(f"tables holds {typed!r}, which is no table name or id{advice_for(typed)}")
+        raise InvalidInput(f"tables contains {typed!r}, which is not a table name or id{advice_for(typed)}")
     return text
 
 

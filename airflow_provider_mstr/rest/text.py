@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text that a server sends: made harmless where it is parsed, before a log, a terminal or a page shows it."""
+"""Cleans text of the server where it is parsed, before a log, a terminal or a page shows it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HARMFUL = frozenset({"Cc", "Cf", "Cs"})
 
 
 def clean(text: str, limit: int = MAX_NAME) -> str:
-    """Return a text on one line, without characters that are no text, and no longer than the limit.
+    """Return a text on one line, without control and invisible characters, and at most as long as the limit.
 
     Ordinary text comes back as it is. Compare a clean name only with another clean name.
 
@@ -31,11 +31,11 @@ def clean(text: str, limit: int = MAX_NAME) -> str:
 
 
 def object_id(value: Any, what: str) -> str:
-    """Return an id as it is, since requests carry it; one that is no plain text is refused.
+    """Return an id unchanged, because requests contain it; refuse one that is not plain text.
 
-    :param value: what stands where the id belongs
-    :param what: how the error calls what has the id
-    :raises NotUnderstood: where it is empty, too long, or has control characters
+    :param value: the id
+    :param what: what has the id, for the error
+    :raises NotUnderstood: if it is empty, too long, or has control characters
     """
     if not isinstance(value, str) or not value or len(value) > MAX_ID or not value.isprintable():
         raise NotUnderstood(f"{what} has an invalid id")

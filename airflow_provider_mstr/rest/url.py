@@ -16,14 +16,14 @@ _ENCODED_SCHEME = re.compile(r"https?%3A", re.IGNORECASE)
 # What a copy from a document, a chat or a shell leaves around a URL.
 _AROUND = " \t\r\n\f\v\u00a0\u200b\u2060\ufeff<>()\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb,;"
 
-# What the Library's context is called: MicroStrategyLibrary, StrategyLibraryStd, or any name with Library.
+# Parts of the context's name: MicroStrategyLibrary, StrategyLibraryStd, or any other name with Library.
 _CONTEXT_NAMES = ("strategylibrary", "library")
 
-# The first segment behind the Library URL in addresses that people copy from a browser (7.3).
+# The first segment after the Library URL in addresses that people copy from a browser (7.3).
 _INSIDE_LIBRARY = frozenset({"api", "api-docs", "app", "auth", "static", "servlet", "admin", "saml"})
 _PAGE_SUFFIXES = (".html", ".htm", ".jsp", ".json")
 
-# A page and an endpoint of the Library that are called as its context may be.
+# A page and an endpoint of the Library whose names look like that of its context.
 _NO_CONTEXT = frozenset({("app", "library"), ("api", "library")})
 
 
@@ -45,7 +45,9 @@ def library_url(pasted: str, port: int | None = None) -> str:
         raise InvalidInput("the connection's host contains a blank or a control character: remove it")
     url = _split(text if _SCHEME.match(text) else f"//{_in_brackets(text.lstrip('/'))}")
     if url.scheme not in ("", "http", "https"):
-        raise InvalidInput(f"the Library URL begins with {url.scheme}://, but only http and https will do")
+        raise InvalidInput(
+            f"the Library URL begins with {url.scheme}://; it must begin with https:// or http://"
+        )
     if "@" in url.netloc:
         raise InvalidInput("the Library URL carries a login: put login and password into their own fields")
     host = _host(url)
@@ -103,7 +105,7 @@ def _ascii_host(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode()
     except UnicodeError:
-        raise InvalidInput("the connection's host is not a URL: its host name cannot exist") from None
+        raise InvalidInput("the connection's host is not a URL: its host name is invalid") from None
 
 
 def _port(url: SplitResult) -> int | None:
@@ -124,8 +126,8 @@ def _library_path(path: str) -> str:
 def _base_length(names: list[str]) -> int:
     """Return how many segments the Library URL has.
 
-    It ends with the name of the Library's context, which is before all that is inside the Library. Where no
-    segment is called as a context usually is, it ends before the first that is known to be inside.
+    It ends with the segment that has the name of the Library's context. If there is none, it ends before the
+    first segment that is known to be inside the Library.
     """
     for context in _CONTEXT_NAMES:
         length = 0

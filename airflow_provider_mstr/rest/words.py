@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How lists are told in a line that a person reads, and how names are compared."""
+"""How a line for a person shows a list, and how names are compared."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def composed(text: str) -> str:
 
 
 def caseless(text: str) -> str:
-    """Return a text in the form to compare it in, whatever its casing (Unicode Standard 3.13, D145).
+    """Return a text in the form for comparison without regard to case (Unicode Standard 3.13, D145).
 
     :param text: a text
     """

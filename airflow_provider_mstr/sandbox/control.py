@@ -16,7 +16,7 @@ from airflow_provider_mstr.sandbox.world import PublishFailure
 
 
 class Control:
-    """Reads and orders under ``/sandbox``, beside the REST API and not part of it.
+    """The control endpoint under ``/sandbox``, which is not part of the REST API.
 
     :param service: the server that is controlled.
     :param host: the address that the server listens on.
@@ -27,7 +27,7 @@ class Control:
         self._host = host
 
     def app(self) -> web.Application:
-        """Return what answers below ``/sandbox``."""
+        """Return the application that serves ``/sandbox``."""
         app = web.Application(middlewares=[self._refuse_web_pages])
         app.add_routes(
             [
@@ -46,7 +46,7 @@ class Control:
     async def _refuse_web_pages(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Refuse what a web page of another server makes a browser on this machine send.
+        """Refuse requests that a web page of another server makes through a browser on this machine.
 
         The browser names that server in ``Origin``. If the name of that server leads to this machine (DNS
         rebinding), the browser names it in ``Host``.
@@ -109,7 +109,7 @@ class Control:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, where no network is crossed.
+    """Return whether a host is this machine, so that other machines cannot reach it.
 
     :param host: a name or an address, without brackets.
     """

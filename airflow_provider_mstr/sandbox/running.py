@@ -123,7 +123,7 @@ class Sandbox(Service):
             if reachable := [address[0] for address in runner.addresses if not is_loopback(address[0])]:
                 log.warning(
                     "Other machines can reach the sandbox on %s and control it without a login: "
-                    "let it listen on 127.0.0.1 unless they have to",
+                    "use 127.0.0.1 as its host unless other machines need it",
                     ", ".join(reachable),
                 )
             opened.set_result(runner.addresses[0][1])

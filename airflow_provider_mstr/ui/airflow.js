@@ -16,7 +16,7 @@ export class Refused extends Error {
     if (this.status === 401) return "You are signed out. Reload this page to sign in again.";
     if (this.status === 403) return "You may not see this. Ask an administrator of Airflow for the right to read task instances.";
     if (this.status === 0) return "Airflow does not answer. It is asked again by itself; if that does not help, see whether its API server runs.";
-    if (this.status < 400) return "Airflow's API sent an unexpected answer. See whether a proxy or a login page answers for it.";
+    if (this.status < 400) return "Airflow's API sent an unexpected answer. Check whether a proxy or a login page answers in its place.";
     return `Airflow's API answered with an error (${this.status}). It is asked again by itself; if that does not help, see the API server's log.`;
   }
 }

@@ -81,7 +81,7 @@ function tableOf(progress, { id, name, policy }) {
   return table;
 }
 
-/** The outcome of a refresh; null for what is none, as it does not tell of tables.
+/** The outcome of a refresh; null for anything else, which has no list of tables.
  * @param {unknown} said
  * @returns {Outcome | null} */
 export function outcomeOf(said) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values of known types, from JSON in which anybody may have put anything: a DAG's arguments, an XCom, a line of a log.
+// Values of known types, from JSON that may contain anything: a DAG's arguments, an XCom, a line of a log.
 
 /** The text of a text or a number; "" for anything else. @param {unknown} value */
 export const textOf = (value) =>
-  // Half a character has no place in a URL.
+  // A URL cannot contain half of a surrogate pair.
   typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "\ufffd") : Number.isFinite(value) ? String(value) : "";
 
 /** A finite number; null for anything else. @param {unknown} value
@@ -23,7 +23,7 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 // The last millisecond of a JavaScript date.
 const LATEST = 8.64e15;
 
-/** A moment in milliseconds since the epoch; null for what is none.
+/** A moment in milliseconds since the epoch; null for anything else.
  * @param {unknown} value a date as text, or milliseconds
  * @returns {number | null} */
 export function momentOf(value) {

@@ -40,7 +40,7 @@ const FAILED = ["failed", "upstream_failed"];
  *   label: string, conn: string, id: string, name: string, project: string, handle: any, failed?: Attempt}} Attempt
  * `failed` is the step before it that failed, where that is why it was never tried. */
 
-/** What a task instance says; null where it does not say which one it is.
+/** The attempt of a task instance; null if it has no id.
  * @param {unknown} ti as Airflow's API has it
  * @returns {Attempt | null} */
 export function attemptOf(ti) {

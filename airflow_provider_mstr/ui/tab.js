@@ -109,7 +109,7 @@ async function refreshOf(place, kept) {
     kind: "refresh",
     isOver,
     link,
-    // With a custom XCom backend, it may be a reference to another place.
+    // A custom XCom backend may store a reference instead.
     isUnreadable: outcome !== null && !outcomeOf(outcome) && !last,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state ?? "scheduled", start: null, end: null, progress: read(null) }],
     id,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a body is put together from what arrives."""
+"""How a body is collected from what arrives."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def texts_of(value: Any) -> Iterator[str]:
             yield from texts_of(part)
 
 
-# What takes nothing of the answer but a number, or only that there was one.
+# Calls that read only a number of the answer, or only its status.
 WITHOUT_TEXTS = {"enter_project", "sessions"}
 
 HARMFUL = st.sampled_from(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left of the text that a server sends."""
+"""How text of a server is cleaned and shortened."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_data_model_and_a_project_are_found_by_their_names_as_they_are_shown_a
     assert play(procedures.project_id(a_session(), typed), projects).result == PROJECT
 
 
-# What stands where a number belongs
+# Values in place of a number
 
 
 @pytest.mark.parametrize("number", [10**30, -(1 << 32), "9" * 4000, True, 1.5, "one"])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -20,7 +20,7 @@ from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 class RaisingTrigger(MstrPublishStatusTrigger):
     """Ends with an error that nobody has thought of."""
 
-    async def _refresh(self, server: LibraryServer) -> Refresh:
+    async def _opened(self, server: LibraryServer, handle: Mapping[str, Any]) -> Refresh:
         raise RuntimeError("nobody has thought of this")
 
 

@@ -206,12 +206,7 @@ def failed_run(guarded: Standalone) -> str:
 
 @pytest.mark.parametrize(
     "stored",
-    [
-        "s3://bucket/xcoms/outcome.json",
-        5,
-        {"path": "s3://bucket/xcoms/outcome.json"},
-        {"tables": [{"id": 5}], "seconds": 1},
-    ],
+    ["s3://bucket/xcoms/outcome.json", 5, {"path": "s3://bucket/xcoms/outcome.json"}],
     ids=json.dumps,
 )
 def test_an_outcome_that_a_custom_xcom_backend_stores_elsewhere_is_explained(

@@ -78,7 +78,9 @@ def test_a_worker_killed_after_the_publish_leaves_it_to_the_retry(
     # Without a supervisor, Airflow misses the worker only when its heartbeat has been missing for a while.
     await_the_retrys_looks(sandbox)
     assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1)
-    assert "going on with its publish" in airflow.log_of(dag_id, run_id, task_id, attempt=2)
+    assert "An earlier attempt of this task has started the load" in airflow.log_of(
+        dag_id, run_id, task_id, attempt=2
+    )
 
 
 def test_a_killed_refresh_that_a_user_clears_starts_afresh(airflow: Standalone, sandbox: Sandbox) -> None:
