@@ -28,7 +28,7 @@ from airflow_provider_mstr.arguments import (
 )
 from airflow_provider_mstr.durations import positive_seconds
 from airflow_provider_mstr.failures import TaskKilledError, handle_failures, task_failures
-from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, OutcomeUnknown
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, OutcomeUnknown, ServerUnavailable
 from airflow_provider_mstr.rest.literals import is_nothing
 from airflow_provider_mstr.rest.tables import ID_LENGTH, RefreshPolicy, TableChoice
 from airflow_provider_mstr.tasks import MstrTask
@@ -260,11 +260,21 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
         :param next_method: what Airflow calls
         :param next_kwargs: what it calls it with
         :param context: the task's context
+        :raises OutcomeUnknown: where the trigger failed, so that nobody has seen how the load ends
         """
         if next_method == "__fail__":
-            with self._closing(context):
+            with task_failures(), self._closing(context), self.concluding(context):
                 self._reopen(self.kept(context["ti"], HANDLE_KEY))
-                return super().resume_execution(next_method, next_kwargs, context)
+                try:
+                    return super().resume_execution(next_method, next_kwargs, context)
+                except Exception as error:
+                    if self._under_way is None:
+                        raise
+                    what = f"it is unknown how the load of {self._under_way.instance.model_name} ends"
+                    failed = ServerUnavailable(
+                        f"the wait in the triggerer failed ({type(error).__name__}: {error})"
+                    )
+                    raise self._under_way.outcome_unknown(what, failed) from error
         return super().resume_execution(next_method, next_kwargs, context)
 
     def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:

@@ -182,20 +182,24 @@ def test_no_secret_is_in_an_xcom_or_an_event(refresh: Way, mstr_sandbox: Sandbox
     assert [secret for secret in mstr_sandbox.secrets() if secret in seen] == []
 
 
+@pytest.mark.parametrize(
+    ("policy", "kind"), [("replace", errors.OutcomeUnknown), ("add", AirflowFailException)]
+)
 @pytest.mark.parametrize("why", ["Trigger failure", "Trigger timeout"])
 def test_the_refresh_is_closed_where_airflow_resumes_only_to_fail_the_task(
-    why: str, mstr_sandbox: Sandbox
+    why: str, policy: str, kind: type[Exception], mstr_sandbox: Sandbox
 ) -> None:
     mstr_sandbox.change(publish_seconds=600.0)
     make = lambda: MstrRefreshDataModelOperator(  # noqa: E731
-        task_id="refresh", data_model_id=RETAIL, deferrable=True
+        task_id="refresh", data_model_id=RETAIL, refresh_policy=policy, deferrable=True
     )
     deferred = perform(make, triggerer=False)
     assert not nothing_left(mstr_sandbox)
 
-    with pytest.raises(Exception, match=why):
+    with pytest.raises(kind, match=f"{why}.*it is unknown how the load"):
         make().resume_execution("__fail__", {"error": why}, {"ti": deferred.ti})
 
+    assert deferred.xcoms["mstr_outcome"]["state"] == "unknown"
     assert nothing_left(mstr_sandbox)
     assert mstr_sandbox.report().publishes[0].state == "cancelled"
 
