@@ -72,7 +72,8 @@ MAX_SECRETS = 50
 _CHUNK = 65536
 
 # A header may go on in a line that begins with a space (RFC 9112, 5.2); aiohttp joins these itself.
-_FOLD = re.compile(r"\s*[\r\n]+\s*")
+# It is searched for from the first space of several, so that a long run of spaces is passed once.
+_FOLD = re.compile(r"(?<!\s)\s*[\r\n]+\s*")
 
 # To parse a larger body takes too long on the event loop.
 _MAX_BYTES_ON_LOOP = 2**18
