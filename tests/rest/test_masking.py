@@ -128,7 +128,7 @@ def test_a_key_that_is_the_password_stays_as_it_is() -> None:
     assert Masker(["status"]).json({"status": "status"}) == {"status": "***"}
 
 
-@pytest.mark.parametrize("form", FORMS.keys() - {"lines of base64"})
+@pytest.mark.parametrize("form", sorted(FORMS.keys() - {"lines of base64"}))
 def test_only_the_word_with_an_encoded_secret_is_masked(form: str) -> None:
     shown = FORMS[form]("p@ss/w+rd&<of>=nobody;").strip('"')
     words = Masker(["p@ss/w+rd&<of>=nobody;"]).text(f"the login {shown} is wrong").split()
