@@ -105,7 +105,7 @@ def test_the_version_is_asked_for_once_and_briefly_in_the_session() -> None:
 
 def test_a_cookie_that_comes_with_the_answer_is_kept() -> None:
     session = a_session(ingress="one")
-    play(about.server_version(session), answer({}, Set_Cookie="ingress=two"))
+    play(about.server_version(session), answer({}, Set_Cookie="ingress=two; Path=/MicroStrategyLibrary"))
     assert [cookie.value for cookie in session.cookies] == ["two"]
 
 

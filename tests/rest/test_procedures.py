@@ -226,14 +226,15 @@ def test_each_call_is_made_as_the_api_has_it(name: str) -> None:
 def test_each_call_keeps_the_cookies_that_its_answer_renews(name: str) -> None:
     call, _, good, _ = CALLS[name]
     session = a_session(JSESSIONID="old", ingress="old", kept="kept")
-    cookies = (("Set-Cookie", "JSESSIONID=new"), ("set-cookie", "ingress=; Max-Age=0"))
+    path = "Path=/MicroStrategyLibrary"
+    cookies = (("Set-Cookie", f"JSESSIONID=new; {path}"), ("set-cookie", f"ingress=; {path}; Max-Age=0"))
     play(call(session), Response(good.status, good.headers + cookies, good.body))
     assert values(session) == {"JSESSIONID": "new", "kept": "kept"}
 
 
 def test_every_page_of_a_list_is_asked_for_with_the_sessions_cookies() -> None:
     session = a_session(ingress="one")
-    first = answer({"total": 2, "tables": [ROWS[0]]}, Set_Cookie="ingress=two")
+    first = answer({"total": 2, "tables": [ROWS[0]]}, Set_Cookie="ingress=two; Path=/MicroStrategyLibrary")
     played = play(
         procedures.list_tables(an_instance(session)), first, answer({"total": 2, "tables": [ROWS[1]]})
     )
