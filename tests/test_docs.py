@@ -472,8 +472,8 @@ STATED = {
             (session.SCRYPT_COST, session.SCRYPT_BLOCK_SIZE, session.SCRYPT_PARALLELISM) == (65536, 8, 2)
         ),
         "The clocks of two machines may differ by up to ten minutes": session.MAX_CLOCK_DIFFERENCE == 600,
-        "at most 1,000 secrets, and one refresh at most 50": (
-            (hooks.MAX_REGISTERED_SECRETS, transport.MAX_SECRETS) == (1000, 50)
+        "no more than 3,000, and one login no more than 50": (
+            (hooks.MAX_REGISTERED_SECRETS, transport.MAX_SECRETS) == (3000, 50)
         ),
     },
 }
