@@ -257,8 +257,8 @@ def test_the_values_of_headers_are_secrets() -> None:
         ("linkUrl", "use link_template"),
         ("username", "put the user into login"),
         ("tiemout", "use timeout"),
-        ("time_zone", "the extras are login_mode, verify, timeout, headers, link_template"),
-        ("quite different", "the extras are login_mode, verify, timeout, headers, link_template"),
+        ("time_zone", "the extras are: login_mode, verify, timeout, headers, link_template"),
+        ("quite different", "the extras are: login_mode, verify, timeout, headers, link_template"),
     ],
 )
 def test_an_extra_field_without_effect_is_named_with_the_right_one(name: str, instead: str) -> None:
