@@ -222,7 +222,8 @@ def test_whatever_a_proxy_does_the_error_names_it_and_no_class(
 def test_a_proxy_with_an_international_name_is_named(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://pröxy.invalid:3128")
     error = refusal(drive, at(SECURE))
-    assert "at the proxy http://xn--prxy-6qa.invalid:3128 (https_proxy), the host name is not found" in str(error)
+    proxy = "at the proxy http://xn--prxy-6qa.invalid:3128 (https_proxy)"
+    assert f"{proxy}, the host name is not found" in str(error)
 
 
 def test_a_proxy_with_odd_characters_in_its_login_gets_it(
