@@ -63,7 +63,8 @@ class _ModelTask(MstrTask):
         super().__init__(**kwargs)
         given = {"data_model_id": data_model_id, "data_model": data_model}
         if None not in given.values():
-            levels = default_levels(kwargs.get("dag"), kwargs.get("task_group"))
+            dag = self.dag if self.has_dag() else None  # type: ignore[no-untyped-call]
+            levels = default_levels(dag, self.task_group)
             names = nearest(given, *levels, kwargs.get("default_args") or {})
             if len(names) > 1:
                 raise InvalidInput("give either data_model_id or data_model, not both")

@@ -47,7 +47,7 @@ def venv(tmp_path: Path) -> Path:
 
 def make(venv: Path, *words: str) -> bool:
     """Run make in that environment; return whether it passed."""
-    unset = ("MAKEFLAGS", "MAKELEVEL", "HYPOTHESIS_PROFILE", "AIRFLOW")
+    unset = ("MAKEFLAGS", "MAKELEVEL", "HYPOTHESIS_PROFILE", "AIRFLOW", "PYTHON", "ARGS")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     command = ["make", *words, f"VENV={venv}"]
     return subprocess.run(command, cwd=matrix.ROOT, env=environment, capture_output=True).returncode == 0

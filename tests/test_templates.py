@@ -72,6 +72,7 @@ def rendered(make: Callable[[], Any], native: bool, returned: Any = None, **para
             "ti": Upstream(returned),
             # For Airflow 2.
             "expanded_ti_count": None,
+            "run_id": "run",
         }
         operator.render_template_fields(context)
         return context.get("task", operator)
