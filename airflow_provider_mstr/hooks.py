@@ -323,4 +323,6 @@ def _async_driver(server: LibraryServer) -> AsyncDriver:
     from airflow_provider_mstr.transport import AsyncDriver
 
     # Airflow's masker compiles all of its patterns again, which must not block the event loop.
-    return AsyncDriver(server, sync_to_async(register_secrets))
+    register = sync_to_async(register_secrets)
+    # Without the shield, a cancellation loses the message by which Airflow marks a user's kill.
+    return AsyncDriver(server, lambda secrets: asyncio.shield(register(secrets)))

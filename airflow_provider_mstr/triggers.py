@@ -135,7 +135,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         """Return the published tables and what the worker has seen of them."""
         if self.tables_in is None:
             return {"tables": self.handle["tables"], "seen": self.seen}
-        return await sync_to_async(load_tables)(self.tables_in)
+        return await asyncio.shield(sync_to_async(load_tables)(self.tables_in))
 
     async def _opened(self, server: LibraryServer, handle: Mapping[str, Any]) -> Refresh:
         # Deriving the seal's key takes longer than an event loop may be kept waiting.

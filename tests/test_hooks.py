@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
@@ -740,3 +740,30 @@ def test_a_hook_without_arguments_uses_the_default_connection(connect: Connect) 
     connect()
     assert MstrHook().test_connection()[0]
     assert MstrHook.conn_name_attr == "mstr_conn_id"
+
+
+async def test_a_kill_stays_known_as_one_while_secrets_are_registered(
+    mstr_connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, goes_on = threading.Event(), threading.Event()
+
+    def register(secrets: Iterable[str]) -> None:
+        started.set()
+        goes_on.wait(60)
+
+    monkeypatch.setattr(hooks, "register_secrets", register)
+    hook = MstrHook()
+    seen: list[tuple[Any, ...]] = []
+
+    async def wait() -> None:
+        try:
+            await hook.arun(procedures.login((await hook.aserver()).credentials))
+        except asyncio.CancelledError as cancelled:
+            seen.append(cancelled.args)
+
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.to_thread(started.wait, 60)
+    waiting.cancel("the mark of a user's kill")
+    await waiting
+    goes_on.set()
+    assert seen == [("the mark of a user's kill",)]

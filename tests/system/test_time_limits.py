@@ -45,13 +45,15 @@ def states(airflow: Standalone, dag_id: str, runs: Runs) -> tuple[str, dict[str,
     return run["state"], {name: task["state"] for name, task in airflow.tasks(dag_id, runs[dag_id]).items()}
 
 
-def log_of_the_failed(dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox) -> str:
-    """Check that a refresh has failed with its load cancelled and closed once; return its task's log."""
+def assert_failed(dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox, *lines: str) -> None:
+    """Check that a refresh has failed, its load cancelled and closed once; wait for lines of its log."""
     run, tasks = states(airflow, dag_id, runs)
     assert (run, tasks[task_of(dag_id)], tasks.get("delete", "success")) == ("failed", "failed", "success")
     publish = publish_of(dag_id, sandbox)
     assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
-    return airflow.log_of(dag_id, runs[dag_id], task_of(dag_id))
+    task = (dag_id, runs[dag_id], task_of(dag_id))
+    # Airflow may write the end of a log after the run has ended.
+    airflow.wait_until(lambda: all(line in airflow.log_of(*task) for line in lines))
 
 
 @needs.ON_KILL
@@ -73,17 +75,15 @@ def test_dagrun_timeout_stops_a_deferred_load_though_no_teardown_runs(
 def test_a_publish_that_takes_longer_than_timeout_is_cancelled_and_the_task_says_what_to_do(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    log = log_of_the_failed(dag_id, runs, airflow, sandbox)
-
-    assert f"the publish of data model {model_of(dag_id)} did not end within 8 s: still waiting for" in log
-    assert "Raise timeout if the data model needs longer" in log
+    late = f"the publish of data model {model_of(dag_id)} did not end within 8 s: still waiting for"
+    assert_failed(dag_id, runs, airflow, sandbox, late, "Raise timeout if the data model needs longer")
 
 
 @pytest.mark.parametrize("dag_id", of_both_forms("execution_timeout_blocking"))
 def test_execution_timeout_in_the_worker_stops_the_load(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    assert "AirflowTaskTimeout" in log_of_the_failed(dag_id, runs, airflow, sandbox)
+    assert_failed(dag_id, runs, airflow, sandbox, "AirflowTaskTimeout")
 
 
 def test_execution_timeout_does_not_count_while_deferred(
@@ -102,17 +102,14 @@ def test_execution_timeout_does_not_count_while_deferred(
 def test_a_trigger_that_raises_leaves_no_load_behind(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    log = log_of_the_failed(dag_id, runs, airflow, sandbox)
-
-    assert "TaskDeferralError" in log
-    assert "nobody has thought of this" in log
+    assert_failed(dag_id, runs, airflow, sandbox, "TaskDeferralError", "nobody has thought of this")
 
 
 @pytest.mark.parametrize("dag_id", of_both_forms("silent_trigger"))
 def test_a_trigger_that_never_fires_is_given_up_and_leaves_no_load_behind(
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    assert "Trigger timeout" in log_of_the_failed(dag_id, runs, airflow, sandbox)
+    assert_failed(dag_id, runs, airflow, sandbox, "Trigger timeout")
 
 
 @needs.ON_KILL
