@@ -176,9 +176,8 @@ def has_published(earlier: Earlier, clock: Callable[[], float]) -> Procedure[boo
         # The watch finds out whether it has loaded anything.
         return True
     if has_started is None and refresh.adds_rows:
-        name = refresh.instance.model_name
         killed = ServerUnavailable("the attempt that published was killed before the answer came")
-        raise refresh.outcome_unknown(f"it is unknown whether the load of {name} has started", killed)
+        raise refresh.start_unknown(killed)
     return has_started is True
 
 

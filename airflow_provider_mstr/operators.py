@@ -152,6 +152,24 @@ class _PublishTask(MstrTask):
         """
         return TableChoice.of(self.argument(context, "tables"), self.argument(context, "refresh_policy"))
 
+    def publish(self, opened: Refresh, choice: TableChoice, note: Note, *, owns_session: bool) -> Refresh:
+        """Publish the tables as the task's arguments say, and return the refresh as it then stands.
+
+        :param opened: a refresh that was opened
+        :param choice: the tables and their policies
+        :param note: takes down how far the publish has come
+        :param owns_session: whether this task has opened the session, and may replace it
+        """
+        return self.hook.publish(
+            opened,
+            choice,
+            evidence=self.evidence,
+            when_busy=self.when_busy,
+            timeout=self.timeout,
+            note=note,
+            owns_session=owns_session,
+        )
+
     @contextmanager
     def concluding(self, context: Context) -> Iterator[None]:
         """Push the outcome, too, if the block raises that it is unknown whether the load has started.
@@ -271,11 +289,10 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
                 except Exception as error:
                     if self._under_way is None:
                         raise
-                    what = f"it is unknown how the load of {self._under_way.instance.model_name} ends"
                     failed = ServerUnavailable(
                         f"the wait in the triggerer failed ({type(error).__name__}: {error})"
                     )
-                    raise self._under_way.outcome_unknown(what, failed) from error
+                    raise self._under_way.end_unknown(failed) from error
         return super().resume_execution(next_method, next_kwargs, context)
 
     def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:
@@ -328,14 +345,7 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
             ledger.note(refresh, taken)
 
         opened = self.opened(context, data_model, note)
-        published = self.hook.publish(
-            opened,
-            choice,
-            evidence=self.evidence,
-            when_busy=self.when_busy,
-            timeout=self.timeout,
-            note=note,
-        )
+        published = self.publish(opened, choice, note, owns_session=True)
         return self.watcher(published, self.timeout, self.poll_interval)
 
     def _wait(self, context: Context, watcher: Watcher) -> dict[str, Any]:
@@ -486,14 +496,8 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
                 ledger.note(refresh, taken)
 
             with self.concluding(context):
-                published = self._adopted(ledger, opened) or self.hook.publish(
-                    opened,
-                    choice,
-                    evidence=self.evidence,
-                    when_busy=self.when_busy,
-                    timeout=self.timeout,
-                    note=note,
-                    owns_session=False,
+                published = self._adopted(ledger, opened) or self.publish(
+                    opened, choice, note, owns_session=False
                 )
             self.read_lineage(published, sources=True)
             return self.hook.handle(published).to_json()

@@ -112,7 +112,7 @@ class Publisher:
             if has_started:
                 break
             if is_last:
-                raise lost if has_started is False else self._unknown(refresh, lost)
+                raise lost if has_started is False else refresh.start_unknown(lost)
             new = self._new_instance(refresh) if has_started is False else self._new_session(refresh, lost)
             refresh = yield from new
         # A slow server may begin long after the request was sent.
@@ -153,7 +153,7 @@ class Publisher:
         baseline = refresh.baseline
         is_comparable = baseline is not None and baseline.readable
         if self.reopen is None or (refresh.adds_rows and not is_comparable):
-            raise self._unknown(refresh, lost)
+            raise refresh.start_unknown(lost)
         self.tell(
             "Nothing shows whether the load has started; closing the session, which stops it, "
             "and publishing again in a new session"
@@ -169,15 +169,11 @@ class Publisher:
             refresh = replace(first, instance=(yield from self.reopen(first.instance, note)))
             cube = yield from workflow.cube_of(refresh.instance)
         except MstrError as error:
-            raise self._unknown(first, error) from error
+            raise first.start_unknown(error) from error
         is_unclear = refresh.adds_rows and (cube is None or cube.processing)
         if is_unclear or (baseline is not None and baseline.outdated_by(cube)):
-            raise self._unknown(refresh, lost)
+            raise refresh.start_unknown(lost)
         return refresh
-
-    def _unknown(self, refresh: Refresh, lost: MstrError) -> MstrError:
-        name = refresh.instance.model_name
-        return refresh.outcome_unknown(f"it is unknown whether the load of {name} has started", lost)
 
     def _unless_rejected(self, refresh: Refresh, queue: _Queue) -> Procedure[Refresh | None]:
         """Return what was published; None if it was rejected for another job, which has ended."""

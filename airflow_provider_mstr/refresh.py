@@ -65,14 +65,24 @@ class Refresh:
         """What to compare the cube with: another job's load proves nothing, but one that runs may be ours."""
         return Baseline(readable=False) if self.baseline and self.contested else self.baseline
 
-    def outcome_unknown(self, what: str, cause: MstrError) -> OutcomeUnknown:
-        """Return the error of a load that may have ended in any way.
+    def start_unknown(self, cause: MstrError) -> OutcomeUnknown:
+        """Return the error of a load of which nothing shows whether it has started.
 
-        No retry follows if it could add rows twice, or if the same cause would end it.
-
-        :param what: what is unknown
         :param cause: why
         """
+        return self._unknown(
+            f"it is unknown whether the load of {self.instance.model_name} has started", cause
+        )
+
+    def end_unknown(self, cause: MstrError) -> OutcomeUnknown:
+        """Return the error of a load that has started, and of which nothing shows how it ends.
+
+        :param cause: why
+        """
+        return self._unknown(f"it is unknown how the load of {self.instance.model_name} ends", cause)
+
+    def _unknown(self, what: str, cause: MstrError) -> OutcomeUnknown:
+        """Return the error; no retry follows if it could add rows twice or would meet the same cause."""
         error = OutcomeUnknown(f"{cause.what}, so {what}", cause.reply)
         if self.adds_rows:
             error.advice, error.mended_by_time = ADDED_ROWS_ADVICE, False

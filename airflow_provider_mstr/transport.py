@@ -211,12 +211,12 @@ class SyncDriver(_Driver):
             self._register(new)
         try:
             response = self._exchange(request)
-            if new := self._received_secrets(response):
-                self._register(new)
         except (InvalidHTTPError, NotUnderstood) as error:
             raise self._invalid(request, error) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise self._failure(request, error, nothing_done=_never_connected(error)) from None
+        if new := self._received_secrets(response):
+            self._register(new)
         return self._read(request, response)
 
     def _exchange(self, request: Request[Any]) -> Response:
@@ -297,8 +297,6 @@ class AsyncDriver(_Driver):
             await self._register(new)
         try:
             response = await self._exchange(client, request)
-            if self._register and (new := self._received_secrets(response)):
-                await self._register(new)
         except NotUnderstood as error:
             raise self._invalid(request, error) from None
         except _NO_ANSWER as error:
@@ -307,6 +305,8 @@ class AsyncDriver(_Driver):
                 raise self._invalid(request, error) from None
             never_connected = isinstance(error, _NEVER_CONNECTED)
             raise self._failure(request, error, nothing_done=never_connected) from None
+        if self._register and (new := self._received_secrets(response)):
+            await self._register(new)
         if len(response.body) > _MAX_BYTES_ON_LOOP:
             return await asyncio.to_thread(self._read, request, response)
         return self._read(request, response)

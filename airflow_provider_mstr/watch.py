@@ -254,13 +254,9 @@ class Watcher:
             if baseline.outdated_by(cube):
                 self.tell(f"{error.what}; but {_UPDATED}")
                 return Ending(self.outcome(State.FINISHED, proven=False))
-        unknown = self._unknown(error)
+        unknown = self.refresh.end_unknown(error)
         unknown.may_answer_later = self.left > 0
         return self.ending(unknown)
-
-    def _unknown(self, cause: MstrError) -> OutcomeUnknown:
-        name = self.refresh.instance.model_name
-        return self.refresh.outcome_unknown(f"it is unknown how the load of {name} ends", cause)
 
     def _by_evidence(self, lost: MstrError) -> Procedure[RefreshOutcome]:
         """Return the outcome that the model's cube shows, where publishStatus can be asked no more.
@@ -268,7 +264,7 @@ class Watcher:
         :raises OutcomeUnknown: where the cube does not show a load, or not in time
         """
         baseline, instance = self.refresh.comparable, self.refresh.instance
-        unknown = self._unknown(lost)
+        unknown = self.refresh.end_unknown(lost)
         if baseline is None or not baseline.readable:
             raise unknown
         self.tell(f"{lost.what}; looking for the data model's last update instead")
