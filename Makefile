@@ -4,28 +4,34 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+NOX := .venv-nox/bin/nox
+
+INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt
 
 # Of these every branch is to be reached, of the rest nearly all.
-WHOLE := airflow_provider_mstr/rest/*,airflow_provider_mstr/refresh.py
+WHOLE := airflow_provider_mstr/rest/*,airflow_provider_mstr/refresh/*
 
 # Several tests at once, as most of them wait; those of a whole Airflow run one by one, so that none comes late.
 PYTEST = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest --junitxml=$(VENV)/results/$@.xml
 
 .NOTPARALLEL:
-.PHONY: help demo ui test test-all test-long test-airflow matrix celery coverage mutation docs bench lint format dist audit clean
+.PHONY: help demo ui test test-all test-long test-airflow matrix celery coverage mutation docs bench lint format dist audit clean constraints
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
 demo: $(INSTALLED)  ## refresh a data model of the sandbox from an example DAG, in this terminal
-	@$(BIN)/python scripts/demo.py
+	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python scripts/demo.py
 
 ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs (PORT=8080)
-	@$(BIN)/python scripts/ui.py
+	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python scripts/ui.py
 
-ifdef AIRFLOW
-test test-all test-long test-airflow:
-	@python3 scripts/matrix.py test $@ $(AIRFLOW) $(PYTHON) $(ARGS)
+# PYTHON is a version or an interpreter.
+VERSION = $(if $(filter 3.%,$(PYTHON)),$(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
+
+ifneq ($(AIRFLOW),)
+test test-all test-long test-airflow: $(NOX)
+	@$(NOX) --tags $(AIRFLOW)-$(VERSION) -- $@
 else
 test: $(INSTALLED)  ## the quick tests, some minutes (AIRFLOW=2.11.2 PYTHON=3.12)
 	$(PYTEST) -n 3 -m "not (long or whole_airflow)" $(ARGS) $(MAY_BE_NONE)
@@ -38,12 +44,12 @@ test-long: $(INSTALLED)
 	HYPOTHESIS_PROFILE=ci $(PYTEST) -n 3 -m "(long or hypothesis) and not whole_airflow" $(ARGS) $(MAY_BE_NONE)
 
 test-airflow: $(INSTALLED)
-	@$(BIN)/python scripts/browser.py
+	@$(BIN)/python tests/support/browser.py
 	$(PYTEST) -m whole_airflow $(ARGS) $(MAY_BE_NONE)
 endif
 
-matrix:  ## all tests on each Airflow and Python of tests/matrix.toml, for hours
-	@python3 scripts/matrix.py all $(ARGS)
+matrix: $(NOX)  ## all tests on each Airflow and Python of tests/matrix.toml, for hours
+	@$(NOX) --session tests
 
 coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflow
 	$(BIN)/coverage erase
@@ -53,12 +59,15 @@ coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflo
 		$(BIN)/coverage report --omit '$(WHOLE)' --fail-under 95 && exit $$whole
 
 mutation: $(INSTALLED)  ## see that a test fails for each small change of the code that tells a verdict, some minutes
-	@$(BIN)/pip install --quiet --group mutation
-	@$(BIN)/python scripts/mutation.py
+	$(INSTALL) --group mutation
+	@# With a name, mutmut first runs the tests of the code as it is. It lists what no test fails for.
+	HYPOTHESIS_PROFILE=default $(BIN)/mutmut run "airflow_provider_mstr.*" > $(VENV)/mutation.log || \
+		{ tail -n 50 $(VENV)/mutation.log; exit 1; }
+	@! $(BIN)/mutmut results | grep -v ': timeout$$'
 
 celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; a quarter of an hour (ARGS="--refreshes 20")
 	$(BIN)/pip install --quiet --group celery
-	@PYTHONPATH=$(CURDIR)/scripts:$(CURDIR)/tests/system $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
+	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
@@ -66,27 +75,29 @@ docs: $(INSTALLED)  ## build the documentation into site/
 bench: $(INSTALLED)  ## measure beside other providers, about an hour (ONLY=importing)
 	$(BIN)/pip install --quiet --group bench
 	@for each in $(or $(ONLY),importing waiting noticing running wire scale mapping); do \
-		echo; echo "## $$each"; PYTHONPATH=scripts $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
+		echo; echo "## $$each"; PYTHONPATH=tests/support $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
-lint: $(INSTALLED)  ## ruff and mypy, and zizmor for the workflows
+lint: $(INSTALLED)  ## ruff, mypy and import-linter, and zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/zizmor --quiet --offline .github
 
 dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and install them where nothing is
-	$(BIN)/pip install --quiet --group dist
+	$(INSTALL) --group dist
 	rm -rf dist .venv-dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
-	$(BIN)/python -m pytest tests/test_package.py
+	$(BIN)/python -m pytest tests/integration/test_package.py
 	$(PYTHON) -m venv .venv-dist
 	.venv-dist/bin/pip install --quiet dist/*.whl
 	.venv-dist/bin/python scripts/installed.py
 	.venv-dist/bin/pip install --quiet "airflow-provider-mstr[openlineage]" --find-links dist
 	.venv-dist/bin/python scripts/installed.py openlineage
 
-audit: dist  ## look for known vulnerabilities in what the package brings with it
+# Look for known vulnerabilities in what the package brings with it.
+audit: dist
 	$(BIN)/pip-audit --strict --skip-editable --path .venv-dist/lib/python3*/site-packages
 
 format: $(INSTALLED)  ## let ruff mend what it can
@@ -94,10 +105,21 @@ format: $(INSTALLED)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets above have made
-	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* mutants dist site
+	rm -rf $(VENV) .venv-* .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* mutants dist site
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --group dev --editable .
+	$(INSTALL) --group dev --editable .
 	@touch $@
+
+$(NOX): pyproject.toml constraints.txt
+	python3 -m venv .venv-nox
+	.venv-nox/bin/pip install --quiet --upgrade pip
+	.venv-nox/bin/pip install --quiet --constraint constraints.txt --group matrix
+	@touch $@
+
+# Pin the newest versions of all that make installs for development.
+constraints: $(NOX)
+	.venv-nox/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+		--group dev --group mutation --group dist --group matrix pyproject.toml --output-file constraints.txt

@@ -9,13 +9,13 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset, Context
 
-from airflow_provider_mstr.arguments import DEFAULT_CONN_ID
-from airflow_provider_mstr.rest.tables import is_id
+from airflow_provider_mstr.refresh.options import DEFAULT_CONN_ID
+from airflow_provider_mstr.rest.text import is_id
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
-    from airflow_provider_mstr.refresh import RefreshOutcome
+    from airflow_provider_mstr.refresh.result import RefreshResult
 
 SCHEME = "mstr"
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **more: Any) -> Asset:
-    """Return the asset that stands for a data model: an outlet of its refresh, a schedule of what needs it.
+    """Return the asset of a data model: an outlet of its refresh, and the schedule of what needs it.
 
     :param data_model_id: the data model's id
     :param mstr_conn_id: the Airflow connection of the server that holds it
@@ -36,7 +36,7 @@ def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Return the one form of a data model's address, whoever wrote it; Airflow asks for it.
+    """Return the normal form of a data model's URI; Airflow asks for it.
 
     :param uri: an address of the scheme ``mstr``
     :raises ValueError: where it is not ``mstr://<connection>/<data model>``
@@ -56,32 +56,32 @@ def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset | None:
     :param asset: the data model's asset
     :param lineage_context: the hook or operator that asks
     """
-    from airflow_provider_mstr.facets import dataset
     from airflow_provider_mstr.hooks import MstrHook
-    from airflow_provider_mstr.lineage import model_place
+    from airflow_provider_mstr.observability.facets import dataset
+    from airflow_provider_mstr.observability.lineage import model_dataset
 
     uri = urlsplit(asset.uri)
     server = MstrHook(unquote(uri.netloc)).server
-    return dataset(model_place(server, server.project, uri.path.strip("/"))) if server.project else None
+    return dataset(model_dataset(server, server.project, uri.path.strip("/"))) if server.project else None
 
 
-def attach_outcome(context: Context, outlets: list[Any], outcome: RefreshOutcome, mstr_conn_id: str) -> None:
-    """Let the event of the refreshed data model carry the outcome, where that is among the outlets.
+def attach_result(context: Context, outlets: list[Any], result: RefreshResult, mstr_conn_id: str) -> None:
+    """Let the event of the refreshed data model carry the result, where that is among the outlets.
 
     :param context: the task's context
     :param outlets: the task's outlets
-    :param outcome: how the refresh ended
+    :param result: how the refresh ended
     :param mstr_conn_id: the Airflow connection of the server that holds the data model
     """
-    refreshed = _uri(outcome.data_model_id, mstr_conn_id)
+    refreshed = _uri(result.object_id, mstr_conn_id)
     models = [each for each in outlets if isinstance(each, Asset) and urlsplit(each.uri).scheme == SCHEME]
     for outlet in models:
         if outlet.uri == refreshed:
-            context["outlet_events"][outlet].extra = {"refresh": outcome.to_json()}
+            context["outlet_events"][outlet].extra = {"refresh": result.to_json()}
     if others := [outlet.uri for outlet in models if outlet.uri != refreshed]:
         log.warning(
             "This task has refreshed %s, but has %s as outlets too: their events say that they were "
-            "updated, and carry no outcome",
+            "updated, and carry no result",
             refreshed,
             ", ".join(others),
         )

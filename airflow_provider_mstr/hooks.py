@@ -9,35 +9,38 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_mstr.arguments import DEFAULT_CONN_ID, DEFAULT_TIMEOUT, WhenBusy
-from airflow_provider_mstr.checkup import check
-from airflow_provider_mstr.connection import LibraryServer
+from airflow_provider_mstr.connection.check import check
+from airflow_provider_mstr.connection.server import LibraryServer
+from airflow_provider_mstr.observability.log_fields import with_fields
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR
-from airflow_provider_mstr.publishing import Publisher
-from airflow_provider_mstr.refresh import Note, Refresh, RefreshHandle, unnoted
-from airflow_provider_mstr.rest import procedures, workflow
+from airflow_provider_mstr.refresh.job import Job, JobSpec, Log, OnProgress, StartContext, ignore_progress
+from airflow_provider_mstr.refresh.kinds import load_job
+from airflow_provider_mstr.refresh.literals import advice_for, is_empty, text_of
+from airflow_provider_mstr.refresh.options import DEFAULT_CONN_ID
+from airflow_provider_mstr.refresh.start import start_job
+from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, login, logout
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
-from airflow_provider_mstr.rest.literals import advice_for, is_empty, text_of
-from airflow_provider_mstr.rest.procedures import DataModelInstance
-from airflow_provider_mstr.rest.protocol import Procedure, hurried
+from airflow_provider_mstr.rest.flow import Flow, with_retry_limit
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.tables import ID_LENGTH, TableChoice, is_id
+from airflow_provider_mstr.rest.text import ID_LENGTH, is_id
 
 if TYPE_CHECKING:
-    from airflow_provider_mstr.transport import AsyncDriver, SyncDriver
+    from airflow_provider_mstr.transport.async_driver import AsyncDriver
+    from airflow_provider_mstr.transport.sync_driver import SyncDriver
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 # Seconds that the test of a connection gives each of its requests.
-TEST_PATIENCE = 8.0
-SESSION_PATIENCE = 20.0
+TEST_RETRY_SECONDS = 8.0
+SESSION_RETRY_SECONDS = 20.0
 
 # Characters of a sealed session, which is part of a trigger's arguments. HTTP servers accept fewer cookies.
 MAX_SEALED_SESSION = 24_000
@@ -70,7 +73,7 @@ class MstrHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the connection form looks where Airflow does not read it from the provider info."""
+        """Return the connection form for an Airflow that does not read it from the provider info."""
         return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
 
     @cached_property
@@ -94,27 +97,27 @@ class MstrHook(BaseHook):
             self.__dict__["server"] = LibraryServer.of(connection, await get_async_extra_dejson(connection))
         return self.server
 
-    def run(self, procedure: Procedure[T]) -> T:
-        """Run a procedure of ``airflow_provider_mstr.rest`` to its end and return its result.
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow of ``airflow_provider_mstr.rest`` to its end and return its result.
 
-        :param procedure: a procedure that was not started yet
+        :param flow: a flow that was not started yet
         """
         driver = self.get_conn()
         with self._counting(driver):
-            return driver.run(procedure)
+            return driver.run(flow)
 
-    async def arun(self, procedure: Procedure[T]) -> T:
-        """Run a procedure to its end on the event loop and return its result.
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run a flow to its end on the event loop and return its result.
 
-        :param procedure: a procedure that was not started yet
+        :param flow: a flow that was not started yet
         """
-        # Importing the driver and reading CA files takes longer than an event loop may be kept waiting.
+        # Importing the driver and reading CA files would block the event loop for too long.
         driver = await asyncio.to_thread(_async_driver, await self.aserver())
         with self._counting(driver):
-            return await driver.run(procedure)
+            return await driver.run(flow)
 
     def get_conn(self) -> SyncDriver:
-        """Return the driver that runs procedures against the server; it holds no session."""
+        """Return the driver that runs flows against the server; it holds no session."""
         return self._driver
 
     @contextmanager
@@ -127,7 +130,7 @@ class MstrHook(BaseHook):
 
     @cached_property
     def _driver(self) -> SyncDriver:
-        from airflow_provider_mstr.transport import SyncDriver
+        from airflow_provider_mstr.transport.sync_driver import SyncDriver
 
         return SyncDriver(self.server, register_secrets)
 
@@ -166,112 +169,97 @@ class MstrHook(BaseHook):
         """
         return _text("data_model", data_model, "not a data model name")
 
-    def open(
+    def open_job(
         self,
-        project_id: str | None,
-        data_model: str,
-        note: Note = unnoted,
-        found: Callable[[str], object] | None = None,
-    ) -> Refresh:
-        """Log in and create a data model instance, which is where a refresh begins.
+        spec: JobSpec[Any],
+        on_progress: OnProgress = ignore_progress,
+        on_found: Callable[[str], object] = lambda object_id: None,
+    ) -> Job:
+        """Log in and open what is to be refreshed.
 
-        :param project_id: the project's id or name; None for the connection's
-        :param data_model: the data model's id or name
-        :param note: takes down what has been opened
-        :param found: takes the data model's id as soon as it is known
+        :param spec: what to refresh
+        :param on_progress: stores what has been opened
+        :param on_found: receives the object's id as soon as it is known
         """
-        data_model, project = self.data_model_name(data_model), self.project(project_id)
-        known_id, known_project = (each if is_id(each) else "" for each in (data_model, project))
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
         self._warn_of_ineffective_fields()
 
-        def logged_in(session: Session) -> None:
-            if len(self.server.seal.close(session)) > MAX_SEALED_SESSION:
+        def store(job: Job, accepted: bool = False) -> None:
+            if len(self.server.seal.close(job.session)) > MAX_SEALED_SESSION:
                 raise InvalidInput(
                     "the session's cookies are too large for Airflow to store: "
                     "have the server, and the proxies before it, set fewer or shorter cookies"
                 )
-            note(Refresh(DataModelInstance(session, known_project, known_id)))
+            on_progress(job, accepted)
 
-        def looked_up(data_model_id: str) -> None:
-            if not known_id:
-                log.info("Data model %r is %s", data_model, data_model_id)
-            if found is not None:
-                found(data_model_id)
+        context = replace(self._start_context(store), on_found=on_found, warn=log.warning)
+        job: Job = self.run(spec.open(context))
+        return job
 
-        who = self.server.credentials
-        opening = workflow.open_instance(who, project, data_model, logged_in, looked_up, log.warning)
-        refresh = Refresh(self.run(opening))
-        note(refresh)
-        return refresh
-
-    def publish(
+    def start_job(
         self,
-        refresh: Refresh,
-        choice: TableChoice,
+        spec: JobSpec[Any],
+        job: Job,
+        on_progress: OnProgress = ignore_progress,
         *,
-        evidence: bool = True,
-        when_busy: WhenBusy = WhenBusy.WAIT,
-        timeout: float = DEFAULT_TIMEOUT,
-        note: Note = unnoted,
         owns_session: bool = True,
-    ) -> Refresh:
-        """Publish the chosen tables, once, and return the refresh as it then stands.
+        log_line: Log | None = None,
+    ) -> Job:
+        """Start a load, once, and return the job as it then is.
 
-        :param refresh: a refresh that was opened
-        :param choice: the tables and their policies
-        :param evidence: whether to read the model's last update if publishStatus does not show the load's end
-        :param when_busy: what to do where another job publishes the model
-        :param timeout: seconds to wait for that other job
-        :param note: takes down how far the publish has come
+        :param spec: what to refresh
+        :param job: the job that was opened
+        :param on_progress: stores how far the start is
         :param owns_session: whether it may close and replace the session if nothing shows whether the load
             has started
+        :param log_line: logs a line; None for the hook's log
         :raises OutcomeUnknown: if nothing shows whether the load has started
         """
-        reopen = self._reopen if owns_session else None
-        publisher = Publisher(choice, evidence, when_busy, timeout, time.time, log.info, note, reopen)
-        return self.run(publisher.publish(refresh))
+        context = replace(self._start_context(on_progress), owns_session=owns_session)
+        if log_line is not None:
+            context = replace(context, log=log_line)
+        started: Job = self.run(start_job(spec, job, context))
+        return started
 
-    def _reopen(
-        self, instance: DataModelInstance, logged_in: Callable[[Session], object]
-    ) -> Procedure[DataModelInstance]:
-        who = self.server.credentials
-        return workflow.open_instance(who, instance.project_id, instance.data_model_id, logged_in)
+    def _start_context(self, on_progress: OnProgress) -> StartContext:
+        return StartContext(
+            self.server.credentials, time.time, with_fields(log.info), on_progress=on_progress
+        )
 
-    def close(self, refresh: Refresh) -> None:
-        """Delete the instance and log out, tolerating what is gone already.
+    def close(self, job: Job) -> None:
+        """Cancel the load if it still runs, and log out; what is already gone is fine.
 
-        :param refresh: the refresh that is over
+        :param job: the job that is over
         """
-        kept = self.run(workflow.close(refresh.instance))
-        if kept is not None:
-            log.warning("The instance went only with its session: %s", kept)
+        problem = self.run(job.close())
+        if problem is not None:
+            log.warning("The instance was deleted only with its session: %s", problem)
 
-    def handle(self, refresh: Refresh) -> RefreshHandle:
-        """Return the handle under which a refresh travels.
+    def handle(self, job: Job) -> dict[str, Any]:
+        """Return the handle of a job: plain JSON with a sealed session.
 
-        :param refresh: the refresh under way
+        :param job: the job
         """
-        return RefreshHandle.of(refresh, self.server.seal)
+        return job.to_json(self.server.seal)
 
-    def refresh(self, handle: Any) -> Refresh:
-        """Return the refresh that a handle stands for.
+    def load_job(self, handle: Any) -> Job:
+        """Return the job of a handle.
 
-        :param handle: a handle, its JSON, or the text that a template made of it
-        :raises HandleRefused: where it is none, or was sealed under another connection
+        :param handle: a handle, or the text that a template made of it
+        :raises InvalidHandle: if it is something else, or was sealed under another connection
         """
-        return RefreshHandle.from_json(handle).open(self.server.seal)
+        return load_job(handle, self.server.seal)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Log in for as long as the block lasts; somebody waits at a screen, so not for long."""
         self._warn_of_ineffective_fields()
-        session = self.run(hurried(procedures.login(self.server.credentials), SESSION_PATIENCE))
+        session = self.run(with_retry_limit(login(self.server.credentials), SESSION_RETRY_SECONDS))
         try:
             yield session
         finally:
-            self.run(procedures.logout(session, workflow.CLEANUP_PATIENCE))
+            self.run(logout(session, CLEANUP_RETRY_SECONDS))
 
     def _warn_of_ineffective_fields(self) -> None:
         for field in self.server.ineffective:
@@ -283,7 +271,7 @@ class MstrHook(BaseHook):
         Somebody waits for it at a screen, so a server that is away is not asked for long.
         """
         try:
-            return True, self.run(hurried(check(self.server), TEST_PATIENCE))
+            return True, self.run(with_retry_limit(check(self.server), TEST_RETRY_SECONDS))
         except MstrError as error:
             return False, str(error)
 
@@ -320,7 +308,7 @@ def _text(name: str, value: Any, problem: str) -> str:
 def _async_driver(server: LibraryServer) -> AsyncDriver:
     from asgiref.sync import sync_to_async
 
-    from airflow_provider_mstr.transport import AsyncDriver
+    from airflow_provider_mstr.transport.async_driver import AsyncDriver
 
     # Airflow's masker compiles all of its patterns again, which must not block the event loop.
     register = sync_to_async(register_secrets)

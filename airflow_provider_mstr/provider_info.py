@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow is told about this provider, without importing the rest of it."""
+"""What Airflow reads about this provider, without importing the rest of it."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("sensors")],
         "triggers": [_modules("triggers")],
         "asset-uris": _ASSET_URIS,
-        # Airflow 2 looks here.
+        # Airflow 2 reads this.
         "dataset-uris": _ASSET_URIS,
-        "extra-links": ["airflow_provider_mstr.links.MstrDataModelLink"],
+        "extra-links": ["airflow_provider_mstr.observability.links.MstrDataModelLink"],
         "config": _CONFIG,
-        "cli": ["airflow_provider_mstr.cli.get_mstr_cli_commands"],
+        "cli": ["airflow_provider_mstr.cli.parser.get_mstr_cli_commands"],
         "connection-types": [
             {
                 "hook-class-name": "airflow_provider_mstr.hooks.MstrHook",

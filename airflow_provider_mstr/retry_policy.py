@@ -9,12 +9,12 @@ from typing import Any
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_mstr.rest.errors import (
-    InstanceLost,
+    InstanceExpired,
     ModelBusy,
     MstrError,
     OutcomeUnknown,
+    SessionExpired,
     SessionLimit,
-    SessionLost,
 )
 
 try:
@@ -27,7 +27,7 @@ except ImportError:
 
 # Asking while the project is full may keep its idle sessions from expiring (docs/strategy-rest-api.md 1.9).
 _MINUTES = (SessionLimit, ModelBusy)
-_SOON = (SessionLost, InstanceLost, OutcomeUnknown)
+_SOON = (SessionExpired, InstanceExpired, OutcomeUnknown)
 
 
 class MstrRetryPolicy(RetryPolicy):
@@ -56,7 +56,7 @@ class MstrRetryPolicy(RetryPolicy):
         :param context: the task's context
         """
         kind = type(exception).__name__
-        if isinstance(exception, MstrError) and not exception.mended_by_time:
+        if isinstance(exception, MstrError) and not exception.retryable:
             return RetryDecision.fail(reason=f"{kind}: a retry does not help")
         if isinstance(exception, _MINUTES):
             return RetryDecision.retry(timedelta(minutes=self.minutes), reason=f"{kind}: the cause may pass")

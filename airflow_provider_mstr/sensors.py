@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor: waits for a publish that another task has started."""
+"""The sensor: waits for a load that another task has started."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_mstr.arguments import (
+from airflow_provider_mstr.operators.arguments import as_boolean
+from airflow_provider_mstr.operators.base import MstrTask
+from airflow_provider_mstr.refresh.options import (
     DEFAULT_CONN_ID,
     DEFAULT_POLL_INTERVAL,
     DEFAULT_TIMEOUT,
-    as_boolean,
+    positive_seconds,
 )
-from airflow_provider_mstr.durations import positive_seconds
-from airflow_provider_mstr.failures import handle_failures
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, PublishTimedOut
-from airflow_provider_mstr.tasks import MstrTask
+from airflow_provider_mstr.task.failures import handle_failures
 
 if TYPE_CHECKING:
-    from airflow_provider_mstr.refresh import Ending
-    from airflow_provider_mstr.watch import Watcher
+    from airflow_provider_mstr.refresh.poller import Poller
+    from airflow_provider_mstr.refresh.result import RefreshResult
+    from airflow_provider_mstr.task.run import TaskRun
 
-# Seconds for which a worker asks a server that is away before it defers.
-EARLY_PATIENCE = 3.0
+# Seconds for which a worker retries a request before it defers.
+WORKER_RETRY_SECONDS = 3.0
 
 
 class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
@@ -43,7 +44,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
     :param instance: the handle of the publish: the output of the task that published (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
-    :param poke_interval: seconds between two looks; while deferred, of the longest pause between them
+    :param poke_interval: seconds between two polls; while deferred, the maximum
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     """
 
@@ -67,64 +68,67 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         )
         self.instance = instance
         self.deferrable = as_boolean("deferrable", deferrable)
-        self._watching: Watcher | None = None
+        self._poller: Poller | None = None
 
     def execute(self, context: Context) -> Any:
-        """Wait for the publish, and return its outcome.
+        """Wait for the load, and return its result.
 
         :param context: the task's context
         """
         if not self.deferrable:
-            with self.breakable():
+            with self.interruptible():
                 return super().execute(context)
         with self._failures():
-            watcher = self._watcher(context)
-            ending = self.watch(watcher, watcher.end_within(0, EARLY_PATIENCE))
-            if ending is None:
-                self.defer_to_trigger(context, watcher, closes=False)
-            return self.conclude(context, ending)
+            run = self._run(context)
+            poller = self._same_poller(run)
+            result = run.poll(poller, poller.wait_for(0, WORKER_RETRY_SECONDS))
+            if result is None:
+                self.defer_to_trigger(context, poller, closes=False)
+            return self._conclude(run, result)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; the publish has ended where the value is true.
+        """Poll once; the load has ended if the value is true.
 
         :param context: the task's context
         """
         with self._failures():
-            watcher = self._watcher(context)
-            ending = self.watch(watcher, watcher.end_within(0))
-            return PokeReturnValue(ending is not None, ending and self.conclude(context, ending))
+            run = self._run(context)
+            poller = self._same_poller(run)
+            result = run.poll(poller, poller.wait_for(0))
+            return PokeReturnValue(result is not None, result and self._conclude(run, result))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Return the outcome of the publish that the trigger saw ending.
+        """Return the result of the load that the trigger saw.
 
         :param context: the task's context
-        :param event: what the trigger fired
+        :param event: the event of the trigger
         """
         with self._failures():
-            return self.conclude(context, self.fired(event))
+            run = self._run(context)
+            return self._conclude(run, run.parse_event(event))
 
-    def conclude(self, context: Context, ending: Ending) -> dict[str, Any]:
-        """Push and tell the outcome, whatever it is; return it where it is a success, else raise its error.
+    def _conclude(self, run: TaskRun, result: RefreshResult) -> dict[str, Any]:
+        run.read_lineage(self.instance, sources=False)
+        return run.conclude(result)
 
-        :param context: the task's context
-        :param ending: how the watch ended
-        """
-        self.read_lineage(self.instance, sources=False)
-        return super().conclude(context, ending)
+    def _run(self, context: Context) -> TaskRun:
+        from airflow_provider_mstr.task.run import TaskRun
 
-    def _watcher(self, context: Context) -> Watcher:
-        """Return the watcher of the publish, one for all the looks of this process."""
-        self._watching = self._watching or self._new_watcher(context)
-        return self._watching
+        return TaskRun(self, context, timeout=self.timeout, poll_interval=self.poke_interval)
 
-    def _new_watcher(self, context: Context) -> Watcher:
-        refresh = self.given(context, self.instance)
-        if refresh.published_at is None:
+    def _same_poller(self, run: TaskRun) -> Poller:
+        """Return the poller of the job, one for all polls of this process."""
+        self._poller = self._poller or self._new_poller(run)
+        return self._poller
+
+    def _new_poller(self, run: TaskRun) -> Poller:
+        job = run.load_handle(self.instance)
+        if job.started_at is None:
             raise InvalidInput("instance was not published: give the sensor the output of the publish task")
-        watcher = self.watcher(refresh, self.timeout, self.poke_interval)
-        # A session that is over at the first look was most likely closed on purpose, by a teardown.
-        watcher.answered = False
-        return watcher
+        poller = run.poller(job)
+        # If the session is over at the first poll, a teardown has most likely closed it.
+        poller.has_answered = False
+        return poller
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

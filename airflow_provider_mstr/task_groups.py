@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import TaskGroup, XComArg
 
-from airflow_provider_mstr.arguments import NOTSET, NotSet, default_levels, nearest
-from airflow_provider_mstr.durations import positive_seconds
-from airflow_provider_mstr.operators import (
+from airflow_provider_mstr.operators.arguments import NOTSET, NotSet, default_levels, nearest
+from airflow_provider_mstr.operators.data_model import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
     MstrPublishDataModelOperator,
     Tables,
 )
+from airflow_provider_mstr.refresh.options import positive_seconds
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class DataModelRefresh(TaskGroup):
     """The task group of a refresh."""
 
     @property
-    def outcome(self) -> XComArg:
-        """The outcome of the refresh, for a task that follows it."""
+    def result(self) -> XComArg:
+        """The result of the refresh, for a task that follows it."""
         wait = self.get_child_by_label("wait")
         return XComArg(cast("BaseOperator", wait))
 
@@ -46,13 +46,13 @@ def refresh_data_model(
     poll_interval: float | timedelta | NotSet = NOTSET,
     timeout: float | timedelta | NotSet = NOTSET,
     when_busy: str | NotSet = NOTSET,
-    evidence: bool | NotSet = NOTSET,
+    verify_last_update: bool | NotSet = NOTSET,
     **group: Any,
 ) -> DataModelRefresh:
     """Return a task group of ``create``, ``publish``, ``wait`` and ``delete``.
 
     ``create`` is the setup and ``delete`` its teardown, so that the session is closed whatever becomes
-    of the tasks between them. Tasks after the group follow ``wait``, which returns the outcome.
+    of the tasks between them. Tasks after the group follow ``wait``, which returns the result.
     Either ``data_model_id`` or ``data_model`` is to be given.
     If you leave out an argument, it comes from the ``default_args`` of the group, of the groups around it, or
     of the DAG; otherwise it has the default of the operators.
@@ -70,7 +70,7 @@ def refresh_data_model(
         ``default_args`` means the same
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
-    :param evidence: whether to read the model's last update if publishStatus does not show the end of a load
+    :param verify_last_update: whether to read the last update if publishStatus does not show the end
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``
     """
     refresh = DataModelRefresh(group_id=group_id, **group)
@@ -94,7 +94,7 @@ def refresh_data_model(
                 refresh_policy=refresh_policy,
                 when_busy=when_busy,
                 timeout=timeout,
-                evidence=evidence,
+                verify_last_update=verify_last_update,
             ),
             **connection,
         )

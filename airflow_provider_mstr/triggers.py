@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger: the wait for a publish, where it costs no worker."""
+"""The trigger: waits for a load in the triggerer, where it occupies no worker."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_mstr.connection import LibraryServer
-from airflow_provider_mstr.deferral import is_deferred_to, load_tables
+from airflow_provider_mstr.connection.server import LibraryServer
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.refresh import Refresh, RefreshHandle
-from airflow_provider_mstr.rest import workflow
+from airflow_provider_mstr.observability.log_fields import with_fields
+from airflow_provider_mstr.refresh.job import Job
+from airflow_provider_mstr.refresh.kinds import load_job
+from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.rest.errors import MstrError
-from airflow_provider_mstr.watch import Watcher
+from airflow_provider_mstr.task.deferral import is_deferred_to, load_stored
 
-# Airflow fails a task whose trigger ends before its scheduler has taken note of the deferral.
+# Airflow fails a task whose trigger ends before the scheduler has registered the deferral.
 FIRST_PAUSE = 5.0
 
 
 class MstrPublishStatusTrigger(BaseTrigger):
-    """Watches publishStatus until the publish ends, then fires one event with its ending.
+    """Polls a load until it ends, then sends one event with its result.
 
-    :param handle: the handle of the refresh, as plain JSON
+    :param handle: the handle of the job, as plain JSON
     :param mstr_conn_id: the Airflow connection that sealed it
     :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
     :param poll_interval: maximum seconds between two checks
-    :param seen: what the worker has seen of the tables, as ``Watcher.seen`` has it
-    :param tables_in: the task instance whose XCom holds the tables, if they are too large for the handle
-    :param closes: whether the refresh is to be closed once the publish has ended, even if no worker follows
+    :param seen: what the worker has seen of the tables, as ``Poller.seen`` has it
+    :param stored_in: the task instance whose XCom holds a field that is too large for the arguments
+    :param closes: whether to close the job once it has ended
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         poll_interval: float,
         seen: Mapping[str, Sequence[Any]] | None = None,
         closes: bool = False,
-        tables_in: Mapping[str, Any] | None = None,
+        stored_in: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.handle = handle
@@ -52,9 +53,9 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.seen = dict(seen or {})
         self.closes = closes
-        self.tables_in = dict(tables_in) if tables_in else None
-        self._settled = False
-        self._refresh: Refresh | None = None
+        self.stored_in = dict(stored_in) if stored_in else None
+        self._is_settled = False
+        self._job: Job | None = None
         self._closing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -68,38 +69,37 @@ class MstrPublishStatusTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "seen": self.seen,
                 "closes": self.closes,
-                "tables_in": self.tables_in,
+                "stored_in": self.stored_in,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Fire once: with the ending as ``Ending.to_json`` has it, and the handle unless that is closed."""
+        """Send one event: ``RefreshResult.to_event``, and the handle unless the job is closed."""
         hook = MstrHook(self.mstr_conn_id)
         try:
             server = await hook.aserver()
             stored = await self._stored()
-            refresh = self._refresh = await self._opened(server, self.handle | {"tables": stored["tables"]})
+            job = self._job = await self._load(server, self.handle | dict(stored["handle"]))
         except Exception:
             # An error must not come too early either.
             await asyncio.sleep(FIRST_PAUSE)
             raise
         seen = {table: (str(word), float(seconds)) for table, (word, seconds) in stored["seen"].items()}
-        watcher = Watcher(
-            refresh, self.timeout, self.poll_interval, server.credentials, time.time, self.log.info, seen
-        )
-        ending = await hook.arun(watcher.end(FIRST_PAUSE))
-        closed = self.closes and await self._closed(hook, refresh)
-        handle = None if closed else await self._sealed(server, refresh)
-        # A trigger may be cancelled as soon as it has fired, and must have nothing left to do then.
-        self._settled = True
-        yield TriggerEvent(  # type: ignore[no-untyped-call]
-            {
-                "handle": handle,
-                "polls": watcher.looks,
-                "retries": hook.retries,
-                **ending.to_json(),
-            }
-        )
+        log = with_fields(self.log.info)
+        poller = Poller(job, self.timeout, self.poll_interval, server.credentials, time.time, log, seen)
+        result = await hook.arun(poller.wait(FIRST_PAUSE))
+        is_closed = self.closes and await self._try_close(hook, job)
+        # The server may have renewed the session's cookies.
+        handle = None if is_closed else await asyncio.to_thread(job.to_json, server.seal)
+        # A trigger may be cancelled as soon as it has sent its event, and must have nothing left to do then.
+        self._is_settled = True
+        event = {
+            "handle": handle,
+            "polls": poller.poll_count,
+            "retries": hook.retries,
+            **result.to_event(),
+        }
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Close the refresh, which stops its load, where a user has ended or cleared the deferred task.
@@ -107,51 +107,49 @@ class MstrPublishStatusTrigger(BaseTrigger):
         Airflow 3.3 calls this, and up to 3.3.2 also where another triggerer has only taken over. It cancels
         this too, about a second later, so the work is done where that does not reach it.
         """
-        if self._settled:
+        if self._is_settled:
             return
-        # Told at once, as Airflow may have closed the task's log by the time that the work is done.
-        self.log.info("This wait was ended: its load is stopped, unless another triggerer has taken it over")
+        # Logged at once, as Airflow may have closed the task's log when the work is done.
+        self.log.info(
+            "Cancelled by a user; stopping the load on the server, unless another triggerer has taken over"
+        )
         self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        if await self._still_waited_for():
+        if await self._is_still_deferred():
             return
-        self._settled = True
+        self._is_settled = True
         hook = MstrHook(self.mstr_conn_id)
-        refresh = self._refresh or await self._opened(await hook.aserver(), self.handle)
-        await hook.arun(workflow.close(refresh.instance))
+        job = self._job or await self._load(await hook.aserver(), self.handle)
+        await hook.arun(job.close())
 
-    async def _closed(self, hook: MstrHook, refresh: Refresh) -> bool:
-        """Close the refresh, and return whether that has worked; where it has not, the task tries again."""
+    async def _try_close(self, hook: MstrHook, job: Job) -> bool:
+        """Close the job, and return whether that was possible; otherwise the task tries again."""
         try:
-            await hook.arun(workflow.close(refresh.instance))
+            await hook.arun(job.close())
         except MstrError as error:
             self.log.warning("The session could not be closed yet: %s", error)
             return False
         return True
 
     async def _stored(self) -> Mapping[str, Any]:
-        """Return the published tables and what the worker has seen of them."""
-        if self.tables_in is None:
-            return {"tables": self.handle["tables"], "seen": self.seen}
-        return await asyncio.shield(sync_to_async(load_tables)(self.tables_in))
+        """Return the fields of the handle that an XCom stores, and what the worker has seen."""
+        if self.stored_in is None:
+            return {"handle": {}, "seen": self.seen}
+        return await asyncio.shield(sync_to_async(load_stored)(self.stored_in))
 
-    async def _opened(self, server: LibraryServer, handle: Mapping[str, Any]) -> Refresh:
-        # Deriving the seal's key takes longer than an event loop may be kept waiting.
-        return await asyncio.to_thread(RefreshHandle.from_json(handle).open, server.seal)
+    async def _load(self, server: LibraryServer, handle: Mapping[str, Any]) -> Job:
+        # Deriving the key of the seal would block the event loop for too long.
+        return await asyncio.to_thread(load_job, handle, server.seal)
 
-    async def _sealed(self, server: LibraryServer, refresh: Refresh) -> dict[str, Any]:
-        """Return the handle, with the session's cookies as the server has renewed them."""
-        return (await asyncio.to_thread(RefreshHandle.of, refresh, server.seal)).to_json()
+    async def _is_still_deferred(self) -> bool:
+        """Return whether the task is deferred to this very wait, so that only its triggerer has changed.
 
-    async def _still_waited_for(self) -> bool:
-        """Whether the task is deferred to this very wait, so that only its triggerer has changed.
-
-        A cleared task may be deferred again by now, but then to another handle.
+        A cleared task may be deferred again by now, but then with another handle.
         """
         ti = self.task_instance
         if ti is None:
             return False
-        # A thread of asyncio's own could not talk to Airflow, which wants its own event loop for that.
+        # Airflow must be asked on a thread of asgiref's, which has Airflow's event loop.
         return await sync_to_async(is_deferred_to)(ti, self.handle)

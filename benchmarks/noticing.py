@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How late the end of a publish is noticed, and how many polls that takes.
 
-The watcher of the package runs by a clock of its own, on which only its pauses take time. What Airflow itself
+The poller of the package runs by a clock of its own, on which only its pauses take time. What Airflow itself
 adds to a deferral, and to the start of the next task, is not in it.
 """
 
@@ -16,16 +16,17 @@ from dataclasses import dataclass, field
 
 from tables import show, surroundings
 
-from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_mstr.operators import EARLY_WATCH
-from airflow_provider_mstr.refresh import Ending, Refresh
-from airflow_provider_mstr.rest.procedures import DataModelInstance
-from airflow_provider_mstr.rest.protocol import Answer, Pause, Procedure, Run
-from airflow_provider_mstr.rest.publication import PublishStatus, TableStatus
+from airflow_provider_mstr.refresh.data_model import DataModelJob
+from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_mstr.refresh.poller import Poller
+from airflow_provider_mstr.refresh.result import RefreshResult
+from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
+from airflow_provider_mstr.rest.flow import Flow, Pause, Step, run_flow
+from airflow_provider_mstr.rest.publish_status import PublishStatus, TableStatus
+from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Credentials, Session
-from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
+from airflow_provider_mstr.task.refresh import WORKER_SECONDS
 from airflow_provider_mstr.triggers import FIRST_PAUSE
-from airflow_provider_mstr.watch import Watcher
 
 PUBLISHES = (1.0, 5.0, 10.0, 60.0, 600.0)
 
@@ -57,28 +58,32 @@ class Publish:
     seconds: float
     now: float = field(default=0.0, init=False)
 
-    def watcher(self) -> Watcher:
-        """Return the watcher of this publish."""
+    def poller(self) -> Poller:
+        """Return the poller of this publish."""
         instance = DataModelInstance(Session("token"), "B" * 32, "C" * 32, "D" * 32)
         # Zero would pass for "was not sent".
-        refresh = Refresh(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
-        return Watcher(
-            refresh, DEFAULT_TIMEOUT, DEFAULT_POLL_INTERVAL, Credentials(), lambda: 1.0 + self.now, str
+        job = DataModelJob(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
+        return Poller(
+            job,
+            DEFAULT_TIMEOUT,
+            DEFAULT_POLL_INTERVAL,
+            Credentials(),
+            lambda: 1.0 + self.now,
+            lambda line, **fields: None,
         )
 
-    def run(self, procedure: Procedure[Ending | None]) -> Ending | None:
-        """Run a watch to its end, and return what it returns.
+    def run(self, flow: Flow[RefreshResult | None]) -> RefreshResult | None:
+        """Run a flow of a poller to its end, and return what it returns.
 
-        :param procedure: the watch
+        :param flow: the flow
         """
-        run = Run(procedure)
-        while run.step is not None:
-            if isinstance(run.step, Pause):
-                self.now += run.step.seconds
-                run.feed(None)
-            else:
-                run.feed(Answer(self._status()))
-        return run.result
+        return run_flow(flow, self._perform)
+
+    def _perform(self, step: Step) -> PublishStatus | None:
+        if isinstance(step, Pause):
+            self.now += step.seconds
+            return None
+        return self._status()
 
     def _status(self) -> PublishStatus:
         done = self.now >= self.seconds
@@ -91,21 +96,21 @@ def blocking(seconds: float) -> Notice:
     :param seconds: how long the publish takes
     """
     publish = Publish(seconds)
-    watcher = publish.watcher()
-    publish.run(watcher.end())
-    return Notice(publish.now - seconds, watcher.looks)
+    poller = publish.poller()
+    publish.run(poller.wait())
+    return Notice(publish.now - seconds, poller.poll_count)
 
 
 def deferred(seconds: float) -> Notice:
-    """Return when a task that defers notices the end: first its worker looks, and then the triggerer.
+    """Return when a task that defers notices the end: first its worker polls, and then the triggerer.
 
     :param seconds: how long the publish takes
     """
     publish = Publish(seconds)
-    early, late = publish.watcher(), publish.watcher()
-    if publish.run(early.end_within(EARLY_WATCH)) is None:
-        publish.run(late.end(FIRST_PAUSE))
-    return Notice(publish.now - seconds, early.looks + late.looks)
+    early, late = publish.poller(), publish.poller()
+    if publish.run(early.wait_for(WORKER_SECONDS)) is None:
+        publish.run(late.wait(FIRST_PAUSE))
+    return Notice(publish.now - seconds, early.poll_count + late.poll_count)
 
 
 def every(interval: float) -> Callable[[float], Notice]:

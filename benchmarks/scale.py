@@ -17,17 +17,21 @@ from typing import Any, TypeVar
 from structlog.contextvars import get_contextvars
 from tables import show, surroundings
 
-from airflow_provider_mstr import summary
-from airflow_provider_mstr.arguments import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_mstr.refresh import Ending, Refresh, RefreshHandle
-from airflow_provider_mstr.rest import workflow
+from airflow_provider_mstr.observability import summary
+from airflow_provider_mstr.observability.log_fields import with_fields
+from airflow_provider_mstr.refresh.data_model import DataModelJob, resolve_tables
+from airflow_provider_mstr.refresh.kinds import load_job
+from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_mstr.refresh.poller import Poller
+from airflow_provider_mstr.refresh.sealing import Seal
+from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest.cookies import Cookie, Cookies
-from airflow_provider_mstr.rest.procedures import DataModelInstance
-from airflow_provider_mstr.rest.protocol import Pause, Procedure, Request, Response, Run, decipher
-from airflow_provider_mstr.rest.session import Credentials, Seal, Session
-from airflow_provider_mstr.rest.tables import TableChoice
+from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance
+from airflow_provider_mstr.rest.flow import Flow, Pause, run_flow
+from airflow_provider_mstr.rest.messages import Request, Response
+from airflow_provider_mstr.rest.responses import parse_response
+from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
-from airflow_provider_mstr.watch import Watcher
 
 T = TypeVar("T")
 
@@ -35,7 +39,7 @@ Meter = Callable[[Callable[[], Any]], tuple[Any, float]]
 
 
 class Server:
-    """A server without a network, on which half of the tables are loaded at the second look, and then all.
+    """A server without a network, on which half of the tables are loaded at the second poll, and then all.
 
     :param tables: how many the data model has
     """
@@ -43,21 +47,20 @@ class Server:
     def __init__(self, tables: int) -> None:
         self._ids = [f"{number:032X}" for number in range(tables)]
         self._listing = self._list()
-        self._looks = [self._status(loaded) for loaded in (0, tables // 2, tables)]
+        self._statuses = [self._status(loaded) for loaded in (0, tables // 2, tables)]
 
-    def run(self, procedure: Procedure[T]) -> T:
-        """Run a procedure to its end and return its result.
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and return its result.
 
-        :param procedure: a procedure that was not started yet
+        :param flow: a flow that was not started yet
         """
-        run = Run(procedure)
-        while run.step is not None:
-            run.feed(None if isinstance(run.step, Pause) else decipher(run.step, self._answer(run.step)))
-        return run.result
+        return run_flow(
+            flow, lambda step: None if isinstance(step, Pause) else parse_response(step, self._answer(step))
+        )
 
     def _answer(self, request: Request[Any]) -> Response:
         asks = request.path.endswith("/publishStatus")
-        return Response(200, body=self._looks.pop(0) if asks else self._listing)
+        return Response(200, body=self._statuses.pop(0) if asks else self._listing)
 
     def _list(self) -> bytes:
         listed = [{"information": {"objectId": each, "name": f"table {each[-4:]}"}} for each in self._ids]
@@ -77,7 +80,7 @@ class Log:
     text: int = 0
     fields: int = 0
 
-    def tell(self, line: str) -> None:
+    def count(self, line: str) -> None:
         """Count a line, and what is kept beside it.
 
         :param line: the line
@@ -109,36 +112,37 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
     session = Session("token", Cookies([Cookie("JSESSIONID", "cookie", "localhost", "/")]))
     instance = DataModelInstance(session, "B" * 32, "C" * 32, "D" * 32)
     choice = TableChoice.of(None, "replace")
-    chosen, cost = measured(lambda: server.run(workflow.resolve_tables(instance, choice)))
+    chosen, cost = measured(lambda: server.run(resolve_tables(instance, choice)))
     yield "list and choose the tables", cost, "-"
 
     seal = Seal("password", "scope")
     seal.close(instance.session)
-    refresh = Refresh(instance, chosen, time.time())
-    handle, cost = measured(lambda: RefreshHandle.of(refresh, seal).to_json())
+    job = DataModelJob(instance, chosen, time.time())
+    handle, cost = measured(lambda: job.to_json(seal))
     yield "make the handle (an XCom)", cost, _size(handle)
-    _, cost = measured(lambda: RefreshHandle.from_json(handle).open(seal))
+    _, cost = measured(lambda: load_job(handle, seal))
     yield "open the handle", cost, "-"
 
-    watcher = Watcher(refresh, DEFAULT_TIMEOUT, DEFAULT_POLL_INTERVAL, Credentials(), time.time, log.tell)
-    for look in ("first look", "second look, half are loaded"):
-        _, cost = measured(lambda: server.run(watcher.look()))
-        yield look, cost, "-"
-    seen = {table: list(each) for table, each in watcher.seen.items()}
+    log_line = with_fields(log.count)
+    poller = Poller(job, DEFAULT_TIMEOUT, DEFAULT_POLL_INTERVAL, Credentials(), time.time, log_line)
+    for poll in ("first poll", "second poll, half are loaded"):
+        _, cost = measured(lambda: server.run(poller.poll()))
+        yield poll, cost, "-"
+    seen = {table: list(each) for table, each in poller.seen.items()}
     trigger = MstrPublishStatusTrigger(
         handle, "mstr_default", DEFAULT_TIMEOUT, DEFAULT_POLL_INTERVAL, seen, True
     )
     row, cost = measured(trigger.serialize)
     yield "make the trigger's row", cost, _size(row)
 
-    outcome, cost = measured(lambda: server.run(watcher.look()))
-    yield "last look", cost, "-"
-    if outcome is None:
-        raise RuntimeError("the last look has seen no end")
-    ending, cost = measured(lambda: Ending(outcome).to_json())
-    yield "make the event, with the outcome (an XCom)", cost, _size(ending)
-    for line in summary.lines(outcome):
-        log.tell(line)
+    result, cost = measured(lambda: server.run(poller.poll()))
+    yield "last poll", cost, "-"
+    if result is None:
+        raise RuntimeError("the last poll shows no end")
+    data, cost = measured(result.to_event)
+    yield "make the event, with the result (an XCom)", cost, _size(data)
+    for line in summary.lines(result):
+        log.count(line)
     yield f"the whole log, {log.lines} lines", "-", log.text
     yield "the fields beside its lines", "-", log.fields
 

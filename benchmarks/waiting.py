@@ -96,11 +96,11 @@ async def mstr(url: str) -> Waiter:
     from lean_server import TABLES
 
     from airflow_provider_mstr.hooks import MstrHook
-    from airflow_provider_mstr.refresh import Refresh
+    from airflow_provider_mstr.refresh.data_model import DataModelJob
     from airflow_provider_mstr.rest.cookies import Cookie, Cookies
-    from airflow_provider_mstr.rest.procedures import DataModelInstance
+    from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
+    from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
     from airflow_provider_mstr.rest.session import Session
-    from airflow_provider_mstr.rest.tables import RefreshPolicy, TableRefresh
     from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 
     _connect("mstr_default", url, "mstr", login="user", password="secret")
@@ -111,7 +111,7 @@ async def mstr(url: str) -> Waiter:
         cookie = Cookie("JSESSIONID", f"{number:032X}", "127.0.0.1", "/")
         session = Session(f"token-{number:032}", Cookies([cookie]))
         instance = DataModelInstance(session, "B" * 32, "A" * 32, f"{number:032X}")
-        handle = MstrHook().handle(Refresh(instance, tables, sent)).to_json()
+        handle = MstrHook().handle(DataModelJob(instance, tables, sent))
         return MstrPublishStatusTrigger(handle, "mstr_default", 86400.0, POLL_INTERVAL).run()
 
     return wait

@@ -22,10 +22,11 @@ from unittest.mock import patch
 from tables import show, surroundings
 
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.rest.tables import TableChoice
+from airflow_provider_mstr.refresh.data_model import DataModelSpec
+from airflow_provider_mstr.refresh.poller import Poller
+from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 from airflow_provider_mstr.sandbox.world import RETAIL, TUTORIAL
-from airflow_provider_mstr.watch import Watcher
 
 IDS = [table.id for table in RETAIL.tables]
 NAMES = [table.name for table in RETAIL.tables]
@@ -156,16 +157,17 @@ def _refresh(hook: Callable[[], MstrHook], tables: list[str] | None, project: st
 
     :param hook: returns the hook of the task that comes next
     """
-    created = hook()
-    opened = created.handle(created.open(project, RETAIL.id)).to_json()
+    creates = hook()
+    choice = TableChoice.of(tables, "replace")
+    spec = DataModelSpec(project=creates.project(project), data_model=RETAIL.id, choice=choice)
+    opened = creates.handle(creates.open_job(spec))
     publishes = hook()
-    published = publishes.publish(publishes.refresh(opened), TableChoice.of(tables, "replace"))
-    handle = publishes.handle(published).to_json()
+    handle = publishes.handle(publishes.start_job(spec, publishes.load_job(opened), owns_session=False))
     waits = hook()
-    who = waits.server.credentials
-    waits.run(Watcher(waits.refresh(handle), 600.0, 30.0, who, time.time, str).end())
+    job, who, log = waits.load_job(handle), waits.server.credentials, lambda line, **fields: None
+    waits.run(Poller(job, 600.0, 30.0, who, time.time, log).wait())
     closes = hook()
-    closes.close(closes.refresh(opened))
+    closes.close(closes.load_job(opened))
 
 
 def _in_session(send: Callable[..., Any], tables: list[str]) -> None:

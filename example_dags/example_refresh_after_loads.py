@@ -33,9 +33,9 @@ with DAG(
     )
 
     @task
-    def report(outcome: Any) -> str:
+    def report(result: Any) -> str:
         """Stands for whatever reads the refreshed data model."""
-        return f"{len(outcome['tables'])} tables loaded in {outcome['seconds']} s"
+        return f"{len(result['tables'])} tables loaded in {result['seconds']} s"
 
     [load_stores(), load_sales()] >> refresh
-    report(refresh.outcome)
+    report(refresh.result)

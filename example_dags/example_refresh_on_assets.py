@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads, a refresh as soon as both are there, and a report as soon as that is done: all by assets.
 
-The event of the data model's asset carries the outcome of its refresh, which the report reads.
+The event of the data model's asset carries the result of its refresh, which the report reads.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ with DAG(
     def report(triggering_asset_events: Any = None) -> list[str]:
         """Stands for whatever reads the refreshed data model; a run by hand has no event to tell of."""
         events = triggering_asset_events[model] if triggering_asset_events else []
-        outcomes = [event.extra["refresh"] for event in events]
-        return [f"{len(each['tables'])} tables loaded in {each['seconds']} s" for each in outcomes]
+        results = [event.extra["refresh"] for event in events]
+        return [f"{len(each['tables'])} tables loaded in {each['seconds']} s" for each in results]
 
     report()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_home import EXAMPLE_DAGS, airflow_environment
+from example_runs import RUNNER
 from rich.console import Console
 from rich.table import Table
 
@@ -74,7 +75,7 @@ def run_dag(home: str, connection: str) -> bool:
     screen = Screen()
     log = Path(home, "demo.log")
     environment = airflow_environment(home, connection) | {"AIRFLOW__LOGGING__JSON_LOGS": "True"}
-    command = [sys.executable, str(Path(__file__).with_name("run_example.py")), str(EXAMPLE_DAGS), DAG_ID]
+    command = [sys.executable, str(RUNNER), str(EXAMPLE_DAGS), DAG_ID]
     with (
         log.open("w") as errors,
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as run,

@@ -3,30 +3,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import examples  # noqa: F401 - it loads the profile of hypothesis
+import own_airflow  # noqa: F401 - it sets Airflow's home before Airflow is imported
 import pytest
 import tenacity
 
 from airflow_provider_mstr.sandbox import Sandbox
-
-ROOT = Path(__file__).parent.parent
-
-# Airflow reads its configuration when it is first imported, so this cannot wait for a fixture.
-_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ.update(
-    AIRFLOW_HOME=_HOME.name,
-    AIRFLOW__CORE__LOAD_EXAMPLES="False",
-    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "example_dags"),
-    AIRFLOW__CORE__FERNET_KEY="bXN0ci10ZXN0cy1vbmx5LW5vdC1hLXNlY3JldC1rZXk=",
-)
-
 
 Forget = Callable[[], None]
 
@@ -73,18 +59,21 @@ def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
-    from airflow_provider_mstr import operators, publishing, transport, triggers, watch
-    from airflow_provider_mstr.rest import workflow
+    from airflow_provider_mstr import triggers
+    from airflow_provider_mstr.refresh import data_model, poller, start
+    from airflow_provider_mstr.rest import retry
+    from airflow_provider_mstr.rest.endpoints import auth
+    from airflow_provider_mstr.task import refresh
 
-    monkeypatch.setattr(transport, "_backoff", tenacity.wait_fixed(0.02))
-    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.02)
-    monkeypatch.setattr(watch, "EVIDENCE_PAUSE", 0.02)
-    monkeypatch.setattr(watch, "LONGEST_IDLE", 0.1)
-    monkeypatch.setattr(watch, "KILL_GRACE", 0.01)
-    monkeypatch.setattr(operators, "EARLY_WATCH", 0.01)
+    monkeypatch.setattr(retry, "_backoff", tenacity.wait_fixed(0.02))
+    monkeypatch.setattr(poller, "MIN_PAUSE", 0.02)
+    monkeypatch.setattr(poller, "LAST_UPDATE_PAUSE", 0.02)
+    monkeypatch.setattr(poller, "MAX_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(poller, "KILL_SECONDS", 0.01)
+    monkeypatch.setattr(refresh, "WORKER_SECONDS", 0.01)
     monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(publishing, "BUSY_PAUSE", 0.02)
-    monkeypatch.setattr(workflow, "CONFIRMING_PAUSE", 0.01)
-    monkeypatch.setattr(publishing, "MAX_SECONDS_TO_FIND_OUT", 0.1)
-    monkeypatch.setattr(publishing, "FIND_OUT_PAUSE", 0.02)
-    monkeypatch.setattr(workflow, "LOGOUT_PAUSE", 0.01)
+    monkeypatch.setattr(start, "BUSY_PAUSE", 0.02)
+    monkeypatch.setattr(data_model, "CONFIRMATION_PAUSE", 0.01)
+    monkeypatch.setattr(data_model, "MAX_SECONDS_TO_FIND_OUT", 0.1)
+    monkeypatch.setattr(data_model, "FIND_OUT_PAUSE", 0.02)
+    monkeypatch.setattr(auth, "LOGOUT_PAUSE", 0.01)

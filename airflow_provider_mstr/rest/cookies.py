@@ -26,9 +26,9 @@ _INTEGER = re.compile(r"-?[0-9]+")
 class Cookie:
     """A cookie, which a server identifies by name, domain and path.
 
-    :param domain: the host that set it, or the domain above that host that the server named
-    :param path: the path below which it is sent; empty where the server names none
-    :param expires: when it ends, in seconds since the epoch; None where it lives as long as the session
+    :param domain: the host that set it, or the parent domain that the server sent
+    :param path: the path below which it is sent; empty if the server sent none
+    :param expires: when it expires, in seconds since the epoch; None if it lasts as long as the session
     """
 
     name: str
@@ -41,18 +41,18 @@ class Cookie:
 class Cookies:
     """The cookies of a session with one server.
 
-    Every call must carry all cookies of its login (1.4), so these rules are wider than those of a browser:
+    Every request must carry all cookies of its login (1.4), so these rules are wider than those of a browser:
 
     - A cookie without ``Path`` belongs to the whole Library, not to the folder of the request that set it.
       It does not replace a cookie of the same name with a path.
     - A gateway may show the Library under a prefix: the path of a cookie may begin behind that prefix.
     - A cookie whose path does not match is sent if no other cookie of its name has a path that matches.
-    - ``Secure`` is ignored: the token gives the same access, and goes over the same connection.
+    - ``Secure`` is ignored: the token gives the same access and uses the same connection.
 
-    ``http.cookiejar`` does not serve here: it drops a cookie for an attribute that browsers ignore, cannot
-    send back a cookie for a domain without a dot, and compares a date of the server with the local clock.
+    ``http.cookiejar`` cannot do this: it drops a cookie for an attribute that browsers ignore, sends no
+    cookie for a domain without a dot, and compares a date of the server with the local clock.
 
-    :param cookies: those to begin with
+    :param cookies: the first cookies
     """
 
     def __init__(self, cookies: Iterable[Cookie] = ()) -> None:
@@ -71,19 +71,19 @@ class Cookies:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The values that must never be shown."""
+        """The values that are secrets."""
         return secrets_among(cookie.value for cookie in self)
 
     def store(self, library_url: str, lines: Iterable[str], now: float, date: str | None = None) -> None:
-        """Store, replace or delete the cookies that an answer sets.
+        """Store, replace or delete the cookies that a response sets.
 
         :param library_url: the Library URL of the request
-        :param lines: the values of the answer's ``Set-Cookie`` headers
+        :param lines: the values of the response's ``Set-Cookie`` headers
         :param now: seconds since the epoch
-        :param date: the answer's ``Date``: an ``Expires`` is a time of the server's clock, not of this one
+        :param date: the response's ``Date``: ``Expires`` is a time of the server's clock
         """
-        host = _plain(urlsplit(library_url).hostname or "")
-        server_time = _time(date or "")
+        host = _normalize_host(urlsplit(library_url).hostname or "")
+        server_time = _time(date)
         ahead = 0.0 if server_time is None else now - server_time
         for line in lines:
             cookie = _cookie(line, host, now, ahead)
@@ -97,21 +97,22 @@ class Cookies:
     def header(self, library_url: str, path: str, now: float) -> str:
         """Return the ``Cookie`` header of a request; empty if there is no cookie to send.
 
-        Cookies with a longer path come first, then those that were set earlier.
+        Cookies with a longer path come first, then older ones.
 
-        :param library_url: the Library URL to ask
+        :param library_url: the Library URL
         :param path: the path of the request below that URL
         :param now: seconds since the epoch
         """
         base, path = unquote(urlsplit(library_url).path), unquote(path)
-        paths = [base[start:] + path for start in range(len(base) or 1) if base[start:][:1] in ("", "/")]
-        # A gateway's prefix would make a cookie without a path come before those of the Library with one.
+        folders = [base[start:] for start, character in enumerate(base) if character == "/"] or [""]
+        paths = [folder + path for folder in folders]
+        # With a gateway's prefix, a cookie without a path would precede those of the Library with a path.
         library = base[base.rfind("/") :]
         alive = [cookie for cookie in self if cookie.expires is None or cookie.expires > now]
-        sent = [each for each in alive if any(_covers(each.path or library, path) for path in paths)]
+        sent = [each for each in alive if any(_path_matches(each.path or library, path) for path in paths)]
         matched = {cookie.name for cookie in sent}
         sent += [cookie for cookie in alive if cookie.name not in matched]
-        # Of two paths of one length, the one that the server has named comes first.
+        # Of two paths of the same length, the one that the server sent comes first.
         sent.sort(key=lambda cookie: (-len(cookie.path or library), not cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in sent)
 
@@ -141,37 +142,37 @@ def _identity(cookie: Cookie) -> tuple[str, str, str]:
     return cookie.name, cookie.domain, cookie.path
 
 
-def _covers(cookie_path: str, path: str) -> bool:
+def _path_matches(cookie_path: str, path: str) -> bool:
     """Return whether a path is a cookie's path or lies below it."""
     folder = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
     return path == cookie_path or path.startswith(folder)
 
 
 def _cookie(line: str, host: str, now: float, ahead: float) -> Cookie | None:
-    """Return the cookie of a ``Set-Cookie`` line; None where it cannot be sent or is for another host."""
+    """Return the cookie of a ``Set-Cookie`` line; None if it is invalid or for another host."""
     pair, *rest = line.split(";")
-    name, value = _halves(pair)
-    attributes = {key.lower(): text for key, text in map(_halves, rest)}
-    domain = _plain(attributes.get("domain", "").removeprefix(".")) or host
-    if not name or _CONTROL.search(pair) or not _is_within(host, domain):
+    name, value = _split_pair(pair)
+    attributes = {key.lower(): text for key, text in map(_split_pair, rest)}
+    domain = _normalize_host(attributes.get("domain", "").removeprefix(".")) or host
+    if not name or _CONTROL.search(pair) or not _domain_matches(host, domain):
         return None
-    path = attributes.get("path", "")
-    path = unquote(path) if path.startswith("/") else ""
+    path = attributes.get("path")
+    path = unquote(path) if path and path.startswith("/") else ""
     return Cookie(name, value, domain, path, _expires(attributes, now, ahead))
 
 
-def _halves(text: str) -> tuple[str, str]:
+def _split_pair(text: str) -> tuple[str, str]:
     key, _, value = text.partition("=")
     return key.strip(), value.strip()
 
 
-def _is_within(host: str, domain: str) -> bool:
-    # An address, unlike a name, has no domain above it.
+def _domain_matches(host: str, domain: str) -> bool:
+    # An IP address has no parent domain.
     return host == domain or (host.endswith(f".{domain}") and not host[-1].isdigit())
 
 
-def _plain(host: str) -> str:
-    """Return a host name in the form to compare it in."""
+def _normalize_host(host: str) -> str:
+    """Return a host name in the form for comparison."""
     host = host.lower().rstrip(".")
     try:
         return host.encode("idna").decode()
@@ -180,14 +181,13 @@ def _plain(host: str) -> str:
 
 
 def _expires(attributes: Mapping[str, str], now: float, ahead: float) -> float | None:
-    max_age = attributes.get("max-age", "")
-    if _INTEGER.fullmatch(max_age):
-        return now + min(float(max_age), MAX_LIFETIME)
-    expires = _time(attributes.get("expires", ""))
+    if max_age := _INTEGER.fullmatch(attributes.get("max-age") or ""):
+        return now + min(float(max_age[0]), MAX_LIFETIME)
+    expires = _time(attributes.get("expires"))
     return None if expires is None else min(expires + ahead, now + MAX_LIFETIME)
 
 
-def _time(date: str) -> float | None:
+def _time(date: str | None) -> float | None:
     """Return an HTTP date as seconds since the epoch; None if it is not a date."""
     try:
         parsed = parsedate_tz(date)

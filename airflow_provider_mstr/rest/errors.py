@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with a refresh, in the few meanings a caller can act on."""
+"""The errors of a refresh; each class is one that a caller can handle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ServerReply:
-    """What the server itself said of a failure: the part a support ticket needs."""
+    """The server's own report of a failure, which a support ticket needs."""
 
     status: int | None = None
     code: str | None = None
@@ -26,24 +26,24 @@ class ServerReply:
             ("ticket", self.ticket),
         )
         known = ", ".join(f"{name} {value}" for name, value in facts if value is not None)
-        said = f"the server said: {self.message}" if self.message else ""
-        return "; ".join(part for part in (said, known) if part)
+        message = f"server message: {self.message}" if self.message else ""
+        return "; ".join(part for part in (message, known) if part)
 
 
-# The attributes that an error can set to another value than its class.
-_OWN = {"advice": str, "mended_by_time": bool, "may_answer_later": bool}
+# The attributes that an instance can override.
+_OVERRIDABLE = {"advice": str, "retryable": bool, "may_answer_later": bool}
 
 
 class MstrError(Exception):
-    """A refresh could not go on; the class says what that means, the text what to do.
+    """The base class of all errors of this package.
 
-    :param what: what happened, naming the data model and table concerned
-    :param reply: the server's own words, where it said anything
+    :param what: what failed, with the name of the data model and table
+    :param reply: the server's report of the failure, if it sent one
     """
 
     advice: str = ""
-    mended_by_time: bool = False
-    # Whether the server may still show how a load ends, once it answers again.
+    retryable: bool = False
+    # Whether a later poll may still show the end of the load.
     may_answer_later: bool = False
 
     def __init__(self, what: str, reply: ServerReply | None = None) -> None:
@@ -53,36 +53,36 @@ class MstrError(Exception):
 
     def __str__(self) -> str:
         reply = str(self.reply)
-        told = f"{self.what} ({reply})" if reply else self.what
-        return f"{told}. {self.advice}" if self.advice else told
+        text = f"{self.what} ({reply})" if reply else self.what
+        return f"{text}. {self.advice}" if self.advice else text
 
     def to_json(self) -> dict[str, Any]:
-        """Return the error as plain JSON, for the way from the triggerer to a worker."""
-        own = {name: value for name, value in vars(self).items() if name in _OWN}
-        return {"error": type(self).__name__, "what": self.what, "reply": asdict(self.reply), **own}
+        """Return the error as plain JSON, which a trigger event can carry."""
+        overridden = {name: value for name, value in vars(self).items() if name in _OVERRIDABLE}
+        return {"error": type(self).__name__, "what": self.what, "reply": asdict(self.reply), **overridden}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> MstrError:
-        """Return the error that :meth:`to_json` described; an unknown kind is not understood.
+        """Return the error that :meth:`to_json` described; an unknown class becomes ``InvalidResponse``.
 
         :param data: what :meth:`to_json` returned
         """
-        kind = _MEANINGS.get(str(data.get("error")), NotUnderstood)
-        told = data.get("reply")
+        error_class = _CLASSES.get(str(data.get("error")), InvalidResponse)
+        stored = data.get("reply")
         known = {field.name for field in fields(ServerReply)}
-        reply = {key: value for key, value in told.items() if key in known} if isinstance(told, dict) else {}
-        error = kind(str(data.get("what") or "an error without a text"), ServerReply(**reply))
-        for name, sort in _OWN.items():
-            if isinstance(data.get(name), sort):
+        reply = {key: stored[key] for key in known & stored.keys()} if isinstance(stored, dict) else {}
+        error = error_class(str(data.get("what") or "an error without a message"), ServerReply(**reply))
+        for name, kind in _OVERRIDABLE.items():
+            if isinstance(data.get(name), kind):
                 setattr(error, name, data[name])
         return error
 
 
 class InvalidInput(MstrError, ValueError):
-    """An argument or a connection field makes no sense; nothing was published."""
+    """An argument or a connection field is invalid; nothing was published."""
 
 
-class CertificateRefused(MstrError):
+class CertificateError(MstrError):
     """A certificate is not trusted; the text gives the reason and the fix."""
 
 
@@ -92,35 +92,35 @@ class ProxyError(MstrError):
     advice = "Environment variables are read when a worker or triggerer starts: restart them after a change."
 
 
-class AuthenticationRefused(MstrError):
+class AuthenticationError(MstrError):
     advice = "Check login, password and login_mode of the Airflow connection."
 
 
-class SessionLost(MstrError):
+class SessionExpired(MstrError):
     advice = (
-        "The Strategy session is over: it expired, was closed, or its cookies did not reach the same node. "
+        "The Strategy session ended: it expired, was closed, or its cookies did not reach the same node. "
         "A new attempt logs in again."
     )
-    mended_by_time = True
+    retryable = True
 
 
 class SessionLimit(MstrError):
     advice = (
-        "The user holds as many sessions in this project as the server allows. Close sessions, run fewer "
-        "refreshes at once (an Airflow pool), or raise the limit in the project's governing settings; "
-        "a retry should wait minutes."
+        "The user has the maximum number of sessions in this project. Close sessions, run fewer "
+        "refreshes at once (an Airflow pool), or raise the limit in the project's governing settings. "
+        "Let retries wait for minutes."
     )
-    mended_by_time = True
+    retryable = True
 
 
-class InstanceLost(MstrError):
-    advice = "The data model instance is gone from its session. A new attempt creates another."
-    mended_by_time = True
+class InstanceExpired(MstrError):
+    advice = "The data model instance no longer exists in its session. A new attempt creates another."
+    retryable = True
 
 
 class ModelBusy(MstrError):
-    advice = "Another job is publishing this data model. Wait for it, or let only one task refresh a model."
-    mended_by_time = True
+    advice = "Another job is publishing this data model. Wait for it, or let only one task refresh the model."
+    retryable = True
 
 
 class NotPublishable(MstrError):
@@ -130,53 +130,53 @@ class NotPublishable(MstrError):
 
 
 class NotFound(MstrError):
-    advice = "Check the id or name, and that it belongs to this project, which the server must have loaded."
+    advice = "Check that the id or name belongs to this project, and that the server has loaded the project."
 
 
 class NoPrivilege(MstrError):
-    advice = "Give the connection's user the privilege and access this needs, or use another user."
+    advice = "Give the connection's user the required privilege and access, or use another user."
 
 
 class InvalidRequest(MstrError):
-    advice = "The server refuses the request as it stands; a retry would not help."
+    advice = "The server rejects this request; a retry does not help."
 
 
 class RequestFailed(MstrError):
-    """The server understood the request and failed at it, for a reason of its own."""
+    """The server accepted the request, but failed to process it."""
 
     advice = "Give the code and the ticket to the Strategy administrator."
-    mended_by_time = True
+    retryable = True
 
 
 class ServerUnavailable(MstrError):
-    """The request got no answer of the API's: the network, a proxy or the server is away.
+    """The request got no response from the API: the network, a proxy or the server is unavailable.
 
-    :param what: what happened
-    :param reply: the server's own words, where it said anything
+    :param what: what failed
+    :param reply: the server's report of the failure, if it sent one
     :param nothing_done: whether it is certain that the request had no effect
     """
 
-    advice = "Check that the Library server can be reached from this machine."
-    mended_by_time = True
+    advice = "Check that this machine can reach the Library server."
+    retryable = True
 
     def __init__(self, what: str, reply: ServerReply | None = None, *, nothing_done: bool = False) -> None:
         super().__init__(what, reply)
         self.nothing_done = nothing_done
 
 
-class NotUnderstood(MstrError):
-    """An answer came, but not one of the API's.
+class InvalidResponse(MstrError):
+    """The response has an unexpected format.
 
-    :param what: what happened
-    :param reply: what the server answered, if it did
-    :param too_large: whether the answer exceeds the size limit; a request for less may succeed
+    :param what: what failed
+    :param reply: the server's report of the failure, if it sent one
+    :param too_large: whether the response exceeds the size limit; a request for less may succeed
     """
 
     advice = (
         "Check that the connection's host is the Library URL (it usually ends with /MicroStrategyLibrary) "
-        "and that no proxy or login page stands before it."
+        "and that no proxy or login page answers instead of the server."
     )
-    mended_by_time = True
+    retryable = True
 
     def __init__(self, what: str, reply: ServerReply | None = None, *, too_large: bool = False) -> None:
         super().__init__(what, reply)
@@ -184,31 +184,27 @@ class NotUnderstood(MstrError):
 
 
 class PublishFailed(MstrError):
-    advice = "Mend what the server names, or give the code and the ticket to the Strategy administrator."
-    mended_by_time = True
+    advice = (
+        "Fix the table in the model or its source, or give the code and the ticket to the Strategy "
+        "administrator."
+    )
+    retryable = True
 
 
 class PublishTimedOut(MstrError):
-    advice = "The publish was given up. Raise timeout if the data model needs longer."
-    mended_by_time = True
+    advice = "Increase timeout if the data model needs longer."
+    retryable = True
 
 
 class OutcomeUnknown(MstrError):
-    """Whether the publish has ended, and how, can no longer be told; it is not known to have failed."""
+    """The outcome of the publish is unknown; it may still succeed."""
 
-    advice = "Look at the data model's last update in Strategy; a new attempt publishes again."
-    mended_by_time = True
+    advice = "Check the data model's last update in Strategy; a new attempt publishes again."
+    retryable = True
 
 
-class HandleRefused(MstrError):
+class InvalidHandle(MstrError):
     advice = "Clear the task that created the data model instance, with its downstream tasks."
 
 
-def _meanings(kind: type[MstrError]) -> dict[str, type[MstrError]]:
-    found = {kind.__name__: kind}
-    for narrower in kind.__subclasses__():
-        found |= _meanings(narrower)
-    return found
-
-
-_MEANINGS = _meanings(MstrError)
+_CLASSES = {MstrError.__name__: MstrError} | {each.__name__: each for each in MstrError.__subclasses__()}

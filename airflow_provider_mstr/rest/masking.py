@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Masks secrets in the answers of a server, in each encoding that it may use."""
+"""Masks secrets in the responses of a server, in each encoding that it may use."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MIN_PASSWORD_LENGTH = 4
 # A token or a cookie of fewer characters may be a word, such as "true", that is part of other texts.
 MIN_SECRET_LENGTH = 8
 
-# How many encodings of a text are undone; a text with more is masked as a whole.
+# How many encodings of a text are decoded; a text with more is masked as a whole.
 MAX_ENCODINGS = 5
 
 _WORD = re.compile(r"\S+")
-# A run of backslashes is looked at from its beginning only, or a long one would take its square of steps.
+# The pattern matches a run of backslashes only at its beginning, to avoid quadratic time.
 _JSON_ESCAPE = re.compile(r"(?<!\\)\\+u([0-9a-fA-F]{4})")
 
 # JSON's escapes of line breaks and the like.
@@ -144,7 +144,7 @@ def _forms(secret: str) -> set[str]:
     raw = {secret.encode(errors="surrogatepass")}
     with suppress(UnicodeEncodeError):
         raw.add(secret.encode("latin-1"))
-    # A server may take one of the two encodings for the other.
+    # A server may confuse the two encodings.
     shown = {data.decode(encoding, "replace") for data in raw for encoding in ("utf-8", "latin-1")}
     escaped = {quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1], html.escape(secret)}
     in_base64 = raw | {text.encode() for text in escaped}

@@ -1,41 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who logs in, what a login yields, and how a session travels without being readable on the way."""
+"""Credentials, the session that a login returns, and requests in a session."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
-import time
-from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import IntEnum
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_mstr.rest.cookies import Cookies
-from airflow_provider_mstr.rest.errors import HandleRefused
+from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.masking import passwords_among, secrets_among
+from airflow_provider_mstr.rest.messages import TOKEN_HEADER, Request, Response
 
-TOKEN_HEADER = "X-MSTR-AuthToken"  # noqa: S105 - the name of a header
+T = TypeVar("T")
+
+
+def session_request(
+    session: Session,
+    purpose: str,
+    method: str,
+    path: str,
+    parse: Callable[[Response], T],
+    project_id: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    retry_for: float | None = None,
+    **more: Any,
+) -> Flow[T]:
+    """Send a request in a session and return its value.
+
+    :param session: the session
+    :param purpose: the purpose of the request, which completes "could not ..."
+    :param method: the HTTP method
+    :param path: below the Library URL
+    :param parse: returns the value of a successful response
+    :param project_id: the project of the request, None if it has none
+    :param headers: headers besides those of the session
+    :param retry_for: the maximum total retry time, and the maximum timeout of one answer
+    :param more: further fields of :class:`Request`
+    """
+    answer: T = yield Request(
+        purpose=purpose,
+        method=method,
+        path=path,
+        parse=parse,
+        headers=session.headers(project_id) | dict(headers or {}),
+        cookies=session.cookies,
+        secrets=session.secrets,
+        has_session=True,
+        retry_for=retry_for,
+        timeout=retry_for,
+        **more,
+    )
+    return answer
+
+
 PROJECT_HEADER = "X-MSTR-ProjectID"
-
-SEAL_LIFETIME = 7 * 24 * 60 * 60
-
-# How many seconds the clocks of two machines may differ before a handle is refused for its age.
-MAX_CLOCK_DIFFERENCE = 10 * 60
-
-# What OWASP recommends for scrypt; one derivation takes 64 MB.
-SCRYPT_COST = 2**16
-SCRYPT_BLOCK_SIZE = 8
-SCRYPT_PARALLELISM = 2
-
-_derivation = threading.Lock()
 
 
 class LoginMode(IntEnum):
-    """How a login proves who it is (docs/strategy-rest-api.md 1.2)."""
+    """The login mode (docs/strategy-rest-api.md 1.2)."""
 
     STANDARD = 1
     GUEST = 8
@@ -45,7 +70,7 @@ class LoginMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a login needs.
+    """The credentials of a login.
 
     :param mode: the login mode
     :param login: the user name; unused by guests and API tokens
@@ -58,30 +83,30 @@ class Credentials:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be shown: the password, unless it is too short."""
-        # A server may repeat the password without the blanks around it.
+        """The password, unless it is too short to mask."""
+        # A server may repeat the password without the spaces around it.
         return passwords_among([self.password, self.password.strip()])
 
     @property
-    def oddity(self) -> str:
-        """What in the password is probably no part of it, in words; it is sent nevertheless."""
+    def password_problem(self) -> str:
+        """What in the password is probably a mistake, empty if nothing; it is sent nevertheless."""
         password = self.password
         if "\r" in password or "\n" in password:
             what = "contains a line break"
         elif password.endswith("\\n"):
-            what = "ends with \\n, which may stand for a line break"
+            what = "ends with \\n, which may be a line break"
         elif password != password.strip():
-            what = "begins or ends with a blank"
+            what = "begins or ends with a space"
         elif not password.isprintable():
             what = "contains an invisible character"
         elif len(password) > 1 and password[0] == password[-1] and password[0] in "'\"":
             what = "is in quotes"
         else:
             return ""
-        return f"the connection's password {what}: remove that, unless it belongs there"
+        return f"the connection's password {what}: remove it, unless it is part of the password"
 
     def login_body(self) -> dict[str, Any]:
-        """Return the body of the login request; an API token goes where the user name does (1.2)."""
+        """Return the body of the login request; an API token is sent as the user name (1.2)."""
         mode = {"loginMode": int(self.mode)}
         if self.mode is LoginMode.GUEST:
             return mode
@@ -92,124 +117,24 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login: its token and all its cookies, every one of which each later call must carry (1.4).
+    """A session: its token and all its cookies, which every later request must carry (1.4).
 
     :param token: the value of ``X-MSTR-AuthToken``
-    :param cookies: the cookies, which each answer may renew
+    :param cookies: the cookies, which each response may renew
     """
 
     token: str = field(repr=False)
     cookies: Cookies = field(default_factory=Cookies, repr=False)
 
     def headers(self, project_id: str | None = None) -> dict[str, str]:
-        """Return the headers that make a call part of this session, except its cookies.
+        """Return the headers of a request in this session, except its cookies.
 
-        :param project_id: the project the call is about; None for calls about no project
+        :param project_id: the project of the request, None if it has none
         """
         project = {} if project_id is None else {PROJECT_HEADER: project_id}
         return {TOKEN_HEADER: self.token} | project
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must never be shown: the token and every cookie, but for words such as "true"."""
+        """The token and every cookie, except short values such as "true"."""
         return secrets_among([self.token]) | self.cookies.secrets
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """Makes a session unreadable to all who could not log in themselves.
-
-    :param secret: the connection's own secret, from which the key is derived
-    :param scope: what else tells one connection from another, such as its URL and login
-    """
-
-    secret: str = field(repr=False)
-    scope: str
-
-    def close(self, session: Session) -> str:
-        """Return the session as ciphertext.
-
-        :param session: the session to hide
-        """
-        plain = json.dumps({"token": session.token, "cookies": session.cookies.to_json()})
-        return str(self._fernet().encrypt(plain.encode()).decode())
-
-    def open(self, sealed: str) -> Session:
-        """Return the session that was sealed.
-
-        :param sealed: what :meth:`close` returned, at most a week ago
-        :raises HandleRefused: if it was sealed with another secret, altered, too long ago, or in the future
-        """
-        from cryptography.fernet import InvalidToken
-
-        fernet = self._fernet()
-        try:
-            session = _session(json.loads(fernet.decrypt(sealed.encode())))
-            sealed_at = fernet.extract_timestamp(sealed.encode())
-        except (InvalidToken, ValueError, TypeError, KeyError, RecursionError):
-            raise HandleRefused(
-                "the handle's session cannot be opened with this connection: it was sealed under another "
-                "connection or password, or was altered"
-            ) from None
-        _check_age(sealed_at, time.time())
-        return session
-
-    def _fernet(self) -> Any:
-        from cryptography.fernet import Fernet
-
-        return Fernet(_key(self.secret, self.scope))
-
-
-def _session(said: Any) -> Session:
-    if not isinstance(said["token"], str):
-        raise TypeError
-    return Session(said["token"], Cookies.from_json(said["cookies"]))
-
-
-def _check_age(sealed_at: float, now: float) -> None:
-    """Refuse a handle that is too old, or that another clock sealed in the future.
-
-    Fernet's own check allows a difference of one minute, and does not name the clocks.
-    """
-    age = now - sealed_at
-    if -MAX_CLOCK_DIFFERENCE <= age <= SEAL_LIFETIME + MAX_CLOCK_DIFFERENCE:
-        return
-    clocks = (
-        f"the handle's session was sealed at {_utc(sealed_at)} by the clock of the machine that sealed it, "
-        f"but the clock of this machine shows {_utc(now)}"
-    )
-    if age < 0:
-        raise HandleRefused(
-            f"{clocks}, which is {-age / 60:.0f} minutes behind: set the clocks of both machines, for "
-            "example with NTP"
-        )
-    raise HandleRefused(
-        f"{clocks}: a handle is valid for a week; if it is not that old, set the clocks of both machines, "
-        "for example with NTP"
-    )
-
-
-def _utc(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _key(secret: str, scope: str) -> bytes:
-    # Many threads may need the same key at once, and each derivation takes 64 MB.
-    with _derivation:
-        return _derived_key(secret, scope)
-
-
-@lru_cache(maxsize=64)
-def _derived_key(secret: str, scope: str) -> bytes:
-    # scrypt, so that a guessable password is not guessed fast from a stolen ciphertext.
-    memory = 128 * SCRYPT_BLOCK_SIZE * (SCRYPT_COST + SCRYPT_PARALLELISM + 2)
-    derived = hashlib.scrypt(
-        secret.encode(),
-        salt=scope.encode(),
-        n=SCRYPT_COST,
-        r=SCRYPT_BLOCK_SIZE,
-        p=SCRYPT_PARALLELISM,
-        maxmem=memory,
-        dklen=32,
-    )
-    return urlsafe_b64encode(derived)

@@ -1,28 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cleans text of the server where it is parsed, before a log, a terminal or a page shows it."""
+"""Cleans texts and ids of the server, so that they are safe in logs and requests."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import Any
+from urllib.parse import quote
 
-from airflow_provider_mstr.rest.errors import NotUnderstood
+from airflow_provider_mstr.rest.errors import InvalidResponse
+
+_HEX = frozenset("0123456789abcdefABCDEF")
+ID_LENGTH = 32
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text has the form of a Strategy object id: 32 hexadecimal digits.
+
+    :param text: a name or an id
+    """
+    return len(text) == ID_LENGTH and _HEX.issuperset(text)
+
 
 MAX_NAME = 256
 MAX_MESSAGE = 2000
 MAX_ID = 256
 
-# Control characters, invisible ones (zero width, direction of writing), and halves of a surrogate pair.
+# Control characters, invisible ones (zero width, text direction), and halves of a surrogate pair.
 _HARMFUL = frozenset({"Cc", "Cf", "Cs"})
 
 
 def clean(text: str, limit: int = MAX_NAME) -> str:
     """Return a text on one line, without control and invisible characters, and at most as long as the limit.
 
-    Ordinary text comes back as it is. Compare a clean name only with another clean name.
+    Ordinary text does not change. Compare a clean name only with another clean name.
 
-    :param text: what a server sent, or what a user typed to be compared with it
-    :param limit: the number of characters that the result has at most
+    :param text: text of a server, or user input to compare with it
+    :param limit: the maximum length of the result
     """
     shown = text[:limit]
     if not shown.isprintable():
@@ -31,15 +44,23 @@ def clean(text: str, limit: int = MAX_NAME) -> str:
 
 
 def object_id(value: Any, what: str) -> str:
-    """Return an id unchanged, because requests contain it; refuse one that is not plain text.
+    """Check an id and return it unchanged, because requests contain it.
 
     :param value: the id
-    :param what: what has the id, for the error
-    :raises NotUnderstood: if it is empty, too long, or has control characters
+    :param what: the name of the object, for the error
+    :raises InvalidResponse: if it is empty, too long, or has control characters
     """
     if not isinstance(value, str) or not value or len(value) > MAX_ID or not value.isprintable():
-        raise NotUnderstood(f"{what} has an invalid id")
+        raise InvalidResponse(f"{what} has an invalid id")
     return value
+
+
+def path_segment(text: str) -> str:
+    """Return a text as one segment of a URL's path.
+
+    :param text: an id
+    """
+    return quote(text, safe="")  # pragma: no mutate - any letter is safe
 
 
 def _harmless(character: str) -> str:

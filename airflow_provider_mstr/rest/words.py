@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a line for a person shows a list, and how names are compared."""
+"""Formats lists of names for messages, and compares names."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ T = TypeVar("T")
 
 
 def first_of(names: Sequence[str], most: int) -> str:
-    """Return the first of some names, and how many more there are.
+    """Return the first names, and the number of further ones.
 
     :param names: the names
-    :param most: how many to name
+    :param most: the maximum number of names
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def called(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:
-    """Return the things that have a name: exactly, else in another Unicode form, else in any casing.
+    """Return the objects with a name: an exact match, else in another Unicode form, else ignoring case.
 
     :param name: the name
-    :param things: where to look
-    :param name_of: returns the name of a thing
+    :param things: the objects
+    :param name_of: returns the name of an object
     """
     things = list(things)
     for form in (str, composed, caseless):
@@ -38,7 +38,7 @@ def called(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[
 
 
 def composed(text: str) -> str:
-    """Return a text in its composed Unicode form (NFC), the usual one to compare texts in.
+    """Return a text in its composed Unicode form (NFC), which is usual for comparison.
 
     :param text: a text
     """
@@ -46,7 +46,7 @@ def composed(text: str) -> str:
 
 
 def caseless(text: str) -> str:
-    """Return a text in the form for comparison without regard to case (Unicode Standard 3.13, D145).
+    """Return a text in the form for comparison that ignores case (Unicode Standard 3.13, D145).
 
     :param text: a text
     """

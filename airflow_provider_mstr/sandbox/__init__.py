@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for a Strategy Library server: for demos, and for tests of DAGs that refresh data models."""
+"""A simulated Strategy Library server, for demos and for tests of DAGs that refresh data models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         World,
     )
 
-_HOMES = {
+_MODULES = {
     "Clock": "clock",
     "DEFAULT_WORLD": "world",
     "DataModel": "world",
@@ -64,7 +64,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # pytest loads the plugin in every run, so nothing heavy may come along with this package.
-    if name not in _HOMES:
+    # pytest imports the plugin in every run, so the import of this package must be cheap.
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -24,33 +24,33 @@ from airflow_provider_mstr.sandbox.settings import (
 from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, FailureKind, PublishFailure, World
 
 _EPILOG = """\
-The first line printed is the address, the second an Airflow connection as JSON, the third a command for
+The first printed line is the URL, the second an Airflow connection as JSON, the third a command for
 your shell. The server runs until it is interrupted (SIGINT or SIGTERM), and then exits with 0.
 
 While it runs:
-  curl http://127.0.0.1:PORT/sandbox/report             what happened so far
-  curl -X POST http://127.0.0.1:PORT/sandbox/finish     bring running publishes to their end
+  curl http://127.0.0.1:PORT/sandbox/report             show what has happened
+  curl -X POST http://127.0.0.1:PORT/sandbox/finish     finish running publishes
   curl -d '{"call": "publish", "kind": "lost_after"}' http://127.0.0.1:PORT/sandbox/faults
-                                                        let the answer to the next publish be lost
+                                                        lose the response to the next publish
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sandbox until it is interrupted.
 
-    :param arguments: of the command line; the process's own if left out.
+    :param arguments: command line arguments; by default those of the process.
     """
     options = _parser().parse_args(arguments)
     interrupted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
     with Sandbox(_settings(options), _world(options), host=options.host, port=options.port) as sandbox:
-        _announce(sandbox, options.print_url_to)
+        _print_addresses(sandbox, options.print_url_to)
         interrupted.wait()
     return 0
 
 
-def _announce(sandbox: Sandbox, url_file: Path | None) -> None:
+def _print_addresses(sandbox: Sandbox, url_file: Path | None) -> None:
     connection = sandbox.airflow_connection()
     print(sandbox.url)
     print(connection)
@@ -61,10 +61,10 @@ def _announce(sandbox: Sandbox, url_file: Path | None) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     names = Settings.__dataclass_fields__
-    chosen = {name: value for name, value in vars(options).items() if name in names}
+    values = {name: value for name, value in vars(options).items() if name in names}
     if options.fail:
-        chosen["publish_failure"] = PublishFailure(options.fail, options.fail_table)
-    return Settings(**chosen)
+        values["publish_failure"] = PublishFailure(options.fail, options.fail_table)
+    return Settings(**values)
 
 
 def _world(options: argparse.Namespace) -> World:
@@ -76,7 +76,7 @@ def _world(options: argparse.Namespace) -> World:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_mstr.sandbox",
-        description="A stand-in for a Strategy Library server, for demos and tests. All of it is in memory.",
+        description="A simulated Strategy Library server for demos and tests. All data is in memory.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,35 +88,37 @@ def _parser() -> argparse.ArgumentParser:
         "--print-url-to",
         type=Path,
         metavar="FILE",
-        help="write the address to this file, too, once it is open",
+        help="also write the URL to this file once the port is open",
     )
     add("--login", default=user.name, help="name of the first user (default: %(default)s)")
     add("--password", default=user.password, help="password of the first user (default: %(default)s)")
 
-    def setting(option: str, help_text: str, **how: Any) -> None:
-        value = how.pop("default", getattr(default, option[2:].replace("-", "_")))
-        shown = "" if value is None else " (default: %(default)s)"
-        add(option, default=value, help=help_text + shown, **how)
+    def setting(option: str, help_text: str, **keywords: Any) -> None:
+        value = keywords.pop("default", getattr(default, option[2:].replace("-", "_")))
+        default_text = "" if value is None else " (default: %(default)s)"
+        add(option, default=value, help=help_text + default_text, **keywords)
 
     setting("--base-path", "path of the Library", metavar="PATH")
+    setting("--publish-seconds", "duration of a publish in seconds", type=float, metavar="N", default=10.0)
+    setting("--reading", "form of the publishStatus responses", choices=get_args(Reading))
+    setting("--unpublished", "response of publishStatus before a publish", choices=get_args(Unpublished))
     setting(
-        "--publish-seconds", "how long a publish takes, in seconds", type=float, metavar="N", default=10.0
+        "--concurrent-publish",
+        "handling of a second publish of a data model",
+        choices=get_args(ConcurrentPublish),
     )
-    setting("--reading", "what publishStatus says", choices=get_args(Reading))
-    setting("--unpublished", "what it says before there was a publish", choices=get_args(Unpublished))
-    setting("--concurrent-publish", "what happens to a second publish", choices=get_args(ConcurrentPublish))
-    setting("--session-cap", "sessions a user may have in a project", type=int, metavar="N")
-    setting("--session-idle-seconds", "life of an idle session in seconds", type=float, metavar="N")
+    setting("--session-cap", "maximum sessions per user and project", type=int, metavar="N")
+    setting("--session-idle-seconds", "lifetime of an idle session in seconds", type=float, metavar="N")
     setting(
         "--instance-idle-seconds",
-        "life of an idle instance (default: as its session)",
+        "lifetime of an idle instance in seconds (default: that of its session)",
         type=float,
         metavar="N",
     )
-    setting("--table-page-cap", "most tables in one answer (default: no limit)", type=int, metavar="N")
-    setting("--header-case", "how X-MSTR headers are spelt", choices=get_args(HeaderCase))
-    add("--fail", choices=get_args(FailureKind), help="how every publish goes wrong (default: it does not)")
-    add("--fail-table", metavar="NAME", help="the table it goes wrong with (default: the last one published)")
+    setting("--table-page-cap", "maximum tables per response (default: no limit)", type=int, metavar="N")
+    setting("--header-case", "case of X-MSTR header names", choices=get_args(HeaderCase))
+    add("--fail", choices=get_args(FailureKind), help="how every publish fails (default: it succeeds)")
+    add("--fail-table", metavar="NAME", help="the table that fails (default: the last one published)")
     return parser
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control endpoint: what Python code can order of a running server, over HTTP."""
+"""The control endpoint: the methods of the sandbox over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_mstr.sandbox.world import PublishFailure
 class Control:
     """The control endpoint under ``/sandbox``, which is not part of the REST API.
 
-    :param service: the server that is controlled.
+    :param service: the server to control.
     :param host: the address that the server listens on.
     """
 
@@ -28,7 +28,7 @@ class Control:
 
     def app(self) -> web.Application:
         """Return the application that serves ``/sandbox``."""
-        app = web.Application(middlewares=[self._refuse_web_pages])
+        app = web.Application(middlewares=[self._reject_foreign_pages])
         app.add_routes(
             [
                 web.get("/report", self._report),
@@ -43,17 +43,17 @@ class Control:
         return app
 
     @web.middleware
-    async def _refuse_web_pages(
+    async def _reject_foreign_pages(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Refuse requests that a web page of another server makes through a browser on this machine.
+        """Reject requests that a web page of another server makes through a browser on this machine.
 
-        The browser names that server in ``Origin``. If the name of that server leads to this machine (DNS
-        rebinding), the browser names it in ``Host``.
+        The browser sends that server's name in ``Origin``. If the name resolves to this machine (DNS
+        rebinding), the browser sends it in ``Host``.
         """
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or not self._is_own(hosts[0]):
-            raise web.HTTPForbidden(text=f"Host is {hosts}: use the address that the sandbox listens on")
+            raise web.HTTPForbidden(text=f"Host is {hosts}: must be the address that the sandbox listens on")
         origins = request.headers.getall("Origin", [])
         if any(origin != f"http://{hosts[0]}" for origin in origins):
             raise web.HTTPForbidden(text=f"Origin is {origins}: a page of another server has no access")
@@ -64,17 +64,17 @@ class Control:
             host = urlsplit(f"//{authority}").hostname or ""
         except ValueError:
             return False
-        # A server that listens on every address does not know which ones these are.
-        listens_everywhere = _is_address(self._host, "is_unspecified")
-        return host == self._host.lower() or is_loopback(host) or (listens_everywhere and _is_address(host))
+        # A server that listens on all addresses does not know them.
+        listens_on_all = _is_address(self._host, "is_unspecified")
+        return host == self._host.lower() or is_loopback(host) or (listens_on_all and _is_address(host))
 
     async def _report(self, _: web.Request) -> web.Response:
         return web.json_response(self._service.report().to_json())
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        order = await _order(request)
+        fields = await _read_json(request)
         try:
-            return web.json_response(asdict(self._service.add_fault(**order)), status=201)
+            return web.json_response(asdict(self._service.add_fault(**fields)), status=201)
         except (TypeError, ValueError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
 
@@ -83,11 +83,11 @@ class Control:
         return web.Response(status=204)
 
     async def _change(self, request: web.Request) -> web.Response:
-        order = await _order(request)
+        fields = await _read_json(request)
         try:
-            if failure := order.get("publish_failure"):
-                order["publish_failure"] = PublishFailure(**failure)
-            return web.json_response(asdict(self._service.change(**order)))
+            if failure := fields.get("publish_failure"):
+                fields["publish_failure"] = PublishFailure(**failure)
+            return web.json_response(asdict(self._service.change(**fields)))
         except (TypeError, ValueError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
 
@@ -96,9 +96,9 @@ class Control:
         return web.Response(status=204)
 
     async def _advance(self, request: web.Request) -> web.Response:
-        order = await _order(request)
+        fields = await _read_json(request)
         try:
-            self._service.advance(**order)
+            self._service.advance(**fields)
         except (TypeError, ValueError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         return web.Response(status=204)
@@ -109,7 +109,7 @@ class Control:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, so that other machines cannot reach it.
+    """Return whether a host is a loopback address, which other machines cannot reach.
 
     :param host: a name or an address, without brackets.
     """
@@ -123,11 +123,11 @@ def _is_address(host: str, kind: str = "version") -> bool:
         return False
 
 
-async def _order(request: web.Request) -> dict[str, Any]:
+async def _read_json(request: web.Request) -> dict[str, Any]:
     try:
-        order = await request.json()
+        fields = await request.json()
     except ValueError as error:
-        raise web.HTTPBadRequest(text="the order is not JSON") from error
-    if not isinstance(order, dict):
-        raise web.HTTPBadRequest(text="the order is not a JSON object")
-    return order
+        raise web.HTTPBadRequest(text="the request body is not JSON") from error
+    if not isinstance(fields, dict):
+        raise web.HTTPBadRequest(text="the request body is not a JSON object")
+    return fields

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that can be ordered: what goes wrong, with which call, and how often."""
+"""Injected faults: the call, what happens, and how often."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from airflow_provider_mstr.sandbox import answers
-from airflow_provider_mstr.sandbox.answers import Answer, text_answer
+from airflow_provider_mstr.sandbox import responses
+from airflow_provider_mstr.sandbox.responses import Response, text_response
 
 FaultKind = Literal[
     "status",
@@ -30,23 +30,24 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong.
+    """An injected fault.
 
-    :param call: name of the call it happens to, or ``any``.
-    :param kind: what happens. ``status``: another answer, and nothing is done. ``lost_before`` and
-        ``lost_after``: the connection is reset before, or after, the call has done its work. ``slow_before``
-        and ``slow_after``: a pause before, or after, the work. ``garbled``: done, but answered with 200 and
-        nonsense. ``missing_header``: done, but the answer has no ``X-MSTR-...`` headers. ``session_lost`` and
-        ``instance_lost``: it is gone for good; a publish of the instance runs on. ``no_privilege``: 403.
-        ``redirect``: to another address, and nothing is done.
-    :param times: how often it happens; for ever if None.
-    :param after: how many matching calls pass before it begins.
+    :param call: name of the call that it affects, or ``any``.
+    :param kind: what happens. ``status``: the server sends another response and does not handle the call.
+        ``lost_before`` and ``lost_after``: the connection is reset before or after the call is handled.
+        ``slow_before`` and ``slow_after``: a pause before or after the call is handled. ``garbled``: the call
+        is handled, but the response is 200 with an invalid body. ``missing_header``: the call is handled, but
+        the response has no ``X-MSTR-...`` headers. ``session_lost`` and ``instance_lost``: the session or
+        instance no longer exists; a publish of the instance continues. ``no_privilege``: 403. ``redirect``:
+        the server redirects to another host and does not handle the call.
+    :param times: how often it happens; None for no limit.
+    :param after: number of matching calls before the first fault.
     :param status: HTTP status of ``status``.
     :param body: body of ``status``.
     :param headers: headers of ``status``, such as ``Retry-After``.
-    :param seconds: the pause, in seconds.
-    :param garble: the nonsense.
-    :param location: where ``redirect`` points.
+    :param seconds: the pause in seconds.
+    :param garble: the invalid body of ``garbled``.
+    :param location: the target of ``redirect``.
     """
 
     call: str
@@ -63,74 +64,76 @@ class Fault:
     def __post_init__(self) -> None:
         for name, choices in (("kind", get_args(FaultKind)), ("garble", get_args(Garble))):
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be one of: {', '.join(choices)}; got {getattr(self, name)!r}")
 
-    def instead(self) -> Answer | None:
-        """Return the answer that takes the place of the work, if this fault is of that sort."""
+    def replacement(self) -> Response | None:
+        """Return the response that replaces the call, if the fault has one."""
         match self.kind:
             case "status":
-                return text_answer(self.status, self.body, tuple(self.headers.items()))
+                return text_response(self.status, self.body, tuple(self.headers.items()))
             case "redirect":
-                return text_answer(302, headers=(("Location", self.location),))
+                return text_response(302, headers=(("Location", self.location),))
             case "no_privilege":
-                return answers.NO_PRIVILEGE.answer()
+                return responses.NO_PRIVILEGE.to_response()
             case "session_lost":
-                return answers.SESSION_EXPIRED.answer()
+                return responses.SESSION_EXPIRED.to_response()
             case "instance_lost":
-                return answers.INSTANCE_LOST.answer()
+                return responses.INSTANCE_LOST.to_response()
         return None
 
-    def spoil(self, answer: Answer) -> Answer:
-        """Return the answer as it arrives, after the work was done."""
+    def corrupt(self, response: Response) -> Response:
+        """Return the response as the client receives it."""
         match self.kind:
             case "garbled":
-                return self._garbled(answer)
+                return self._garble(response)
             case "missing_header":
-                kept = tuple(each for each in answer.headers if not each[0].lower().startswith("x-mstr-"))
-                return replace(answer, headers=kept)
-        return answer
+                headers = tuple(
+                    header for header in response.headers if not header[0].lower().startswith("x-mstr-")
+                )
+                return replace(response, headers=headers)
+        return response
 
-    def _garbled(self, answer: Answer) -> Answer:
+    def _garble(self, response: Response) -> Response:
         match self.garble:
             case "html":
-                return text_answer(200, "<!doctype html><html><body>Please sign in</body></html>")
+                return text_response(200, "<!doctype html><html><body>Please sign in</body></html>")
             case "empty":
-                return text_answer(200)
+                return text_response(200)
             case "truncated":
-                half = answer.body[: len(answer.body) // 2].decode(errors="ignore")
-                return Answer(200, (half or '{"status":').encode(), "application/json")
+                half = response.body[: len(response.body) // 2].decode(errors="ignore")
+                return Response(200, (half or '{"status":').encode(), "application/json")
             case "other_shape":
-                return text_answer(200, '["something", {"else": true}]')
+                return text_response(200, '["something", {"else": true}]')
 
 
-class FaultBook:
-    """The faults that are still to come, oldest order first."""
+class FaultQueue:
+    """The faults that have not happened yet, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._orders: list[Fault] = []
+        self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        self._orders.append(fault)
+        self._faults.append(fault)
 
     def clear(self) -> None:
-        self._orders.clear()
+        self._faults.clear()
 
-    def take(self, call: str) -> Fault | None:
-        """Return the fault that happens to this call, if any; it then has one time less to happen."""
-        for place, fault in enumerate(self._orders):
+    def pop(self, call: str) -> Fault | None:
+        """Return the fault that affects this call, if any, and count it."""
+        for index, fault in enumerate(self._faults):
             if fault.call not in (call, ANY):
                 continue
             if fault.after:
-                self._orders[place] = replace(fault, after=fault.after - 1)
+                self._faults[index] = replace(fault, after=fault.after - 1)
                 continue
-            self._use(place, fault)
+            self._count(index, fault)
             return fault
         return None
 
-    def _use(self, place: int, fault: Fault) -> None:
+    def _count(self, index: int, fault: Fault) -> None:
         if fault.times is None:
             return
         if fault.times <= 1:
-            del self._orders[place]
+            del self._faults[index]
         else:
-            self._orders[place] = replace(fault, times=fault.times - 1)
+            self._faults[index] = replace(fault, times=fault.times - 1)

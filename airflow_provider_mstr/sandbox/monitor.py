@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an administrator sees of the sessions: the nodes, and the user connections of each."""
+"""The monitors of an administrator: the cluster's nodes, and the user connections of each."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from airflow_provider_mstr.sandbox import answers
-from airflow_provider_mstr.sandbox.answers import Refused
+from airflow_provider_mstr.sandbox import responses
 from airflow_provider_mstr.sandbox.library import Library, Session
+from airflow_provider_mstr.sandbox.responses import ApiError
 from airflow_provider_mstr.sandbox.world import Project
 
 NODE = "sandbox-iserver"
 
 
-def nodes(library: Library) -> list[dict[str, object]]:
-    """Return the nodes of the cluster: there is one.
+def list_nodes(library: Library) -> list[dict[str, object]]:
+    """Return the nodes of the cluster, which has one.
 
     :param library: the server.
     """
@@ -24,24 +24,24 @@ def nodes(library: Library) -> list[dict[str, object]]:
     return [{"name": NODE, "ipAddress": "127.0.0.1", "status": "running", "projects": projects}]
 
 
-def user_connections(library: Library, node: str) -> list[dict[str, object]]:
-    """Return every session on a node: one row of its own, and one for each project it is in.
+def list_user_connections(library: Library, node: str) -> list[dict[str, object]]:
+    """Return the sessions on a node: one row for each session, and one for each of its projects.
 
     :param library: the server.
     :param node: the node's name.
     """
     if node != NODE:
-        raise Refused(answers.invalid_input(f"There is no cluster node '{node}'."))
+        raise ApiError(responses.invalid_input(f"There is no cluster node '{node}'."))
     return [row for session in library.sessions.values() for row in _rows(library, session)]
 
 
 def _rows(library: Library, session: Session) -> Iterator[dict[str, object]]:
-    whole = _row(library, session, -1, None)
-    yield whole
+    session_row = _row(library, session, -1, None)
+    yield session_row
     for index, project in enumerate(library.world.projects):
         if project.id in session.projects:
-            jobs = {"openJobsCount": library.jobs_of(session, project)}
-            yield _row(library, session, index, project) | jobs | {"parentId": whole["id"]}
+            jobs = {"openJobsCount": library.count_jobs(session, project)}
+            yield _row(library, session, index, project) | jobs | {"parentId": session_row["id"]}
 
 
 def _row(library: Library, session: Session, index: int, project: Project | None) -> dict[str, object]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened at the server so far, as a value."""
+"""A report of what has happened on the server."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TableReport:
 
     :param id: its id.
     :param name: its name.
-    :param refresh_policy: the policy that was sent.
-    :param status: its status word.
+    :param refresh_policy: the policy of the publish.
+    :param status: its status.
     """
 
     id: str
@@ -34,12 +34,12 @@ class PublishReport:
     :param job: number of its job.
     :param data_model: name of the data model.
     :param data_model_id: id of the data model.
-    :param instance_id: the instance it was sent for.
-    :param user: who sent it.
+    :param instance_id: the instance of the call.
+    :param user: name of the user who sent it.
     :param state: ``running``, ``completed``, ``failed`` or ``cancelled``.
-    :param lost_to: the job that kept it from running, if one did.
-    :param ended_at: seconds since the epoch when it ended; None while it runs.
-    :param tables: the tables, in the order they were sent.
+    :param lost_to: the other job because of which it failed, if any.
+    :param ended_at: its end in seconds since the epoch; None while it runs.
+    :param tables: its tables, in the order of the call.
     """
 
     job: int
@@ -55,22 +55,22 @@ class PublishReport:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that happened since the server started, or was reset.
+    """What has happened since the server started or was reset.
 
-    :param logins: logins that succeeded.
-    :param failed_logins: logins that did not.
+    :param logins: successful logins.
+    :param failed_logins: failed logins.
     :param logouts: sessions ended by logout.
-    :param open_sessions: sessions that are open now.
-    :param expired_sessions: sessions that ended because they were idle.
-    :param lost_sessions: sessions that ended because of a fault.
-    :param max_sessions_seen: the most sessions at one time, by ``user/project``.
-    :param refused_by_session_cap: calls refused because a user had too many sessions in a project.
-    :param rejected_calls_without_cookies: calls that brought a good token but not every cookie of its login.
-    :param instances_created: instances that were made.
+    :param open_sessions: open sessions.
+    :param expired_sessions: sessions ended because they were idle.
+    :param lost_sessions: sessions ended by a fault.
+    :param max_sessions_seen: the maximum number of simultaneous sessions, by ``user/project``.
+    :param refused_by_session_cap: calls rejected because a user had too many sessions in a project.
+    :param rejected_calls_without_cookies: calls with a valid token but not all cookies of its login.
+    :param instances_created: created instances.
     :param instances_deleted: instances deleted by a call.
-    :param instances_open: instances that can be used now.
-    :param publishes: every publish that was accepted, in the order they came.
-    :param tables_loaded: how often each table was loaded, by data model name, then table name.
+    :param instances_open: existing instances.
+    :param publishes: the accepted publishes, in order.
+    :param tables_loaded: number of loads by name of the data model and the table.
     :param requests: number of requests by name of the call.
     """
 
@@ -91,17 +91,17 @@ class Report:
     requests: Mapping[str, int]
 
     def to_json(self) -> dict[str, object]:
-        """Return the report in plain JSON values."""
+        """Return the report as JSON values."""
         return asdict(self)
 
 
 def make_report(library: Library, requests: Mapping[str, int]) -> Report:
-    """Make the report on a server.
+    """Create the report of a server.
 
     :param library: the server.
     :param requests: number of requests by name of the call.
     """
-    library.sweep()
+    library.expire_idle()
     now, events = library.clock(), library.events
     publishes = tuple(_publish(publish, now) for publish in library.publishes)
     return Report(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server on a free port, in a thread of its own."""
+"""Runs the server on a free port in a thread."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from aiohttp import web
 
 from airflow_provider_mstr.sandbox.clock import Clock
 from airflow_provider_mstr.sandbox.control import Control, is_loopback
-from airflow_provider_mstr.sandbox.server import handler
+from airflow_provider_mstr.sandbox.server import make_handler
 from airflow_provider_mstr.sandbox.service import Service
 from airflow_provider_mstr.sandbox.settings import Settings
 from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, World
 
-# What is still pausing by then is cut off; to aiohttp, 0 would mean for ever.
+# Then aiohttp cancels the calls that still run. It reads 0 as no limit.
 _SHUTDOWN_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
 
 
 class Sandbox(Service):
-    """A stand-in for a Strategy Library server; runs while the ``with`` block does.
+    """A simulated Strategy Library server, which runs during its ``with`` block.
 
-    :param settings: how it behaves.
-    :param world: what it holds.
-    :param host: address it listens on.
-    :param port: port it listens on; a free one if 0.
-    :param clock: its time.
+    :param settings: its behaviour.
+    :param world: its users, projects and data models.
+    :param host: the address to listen on.
+    :param port: the port to listen on; 0 for a free one.
+    :param clock: its clock.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class Sandbox(Service):
 
     @property
     def origin(self) -> str:
-        """The address without a path, under which ``/sandbox`` stands."""
+        """The URL without a path. The control endpoint is ``/sandbox`` below it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The address of the Library, as an Airflow connection's ``host`` wants it."""
+        """The Library URL, for the ``host`` of an Airflow connection."""
         return self.origin + self.settings.base_path
 
     def airflow_connection(self) -> str:
-        """Return an Airflow connection to this server, as JSON text for ``AIRFLOW_CONN_MSTR_DEFAULT``."""
+        """Return an Airflow connection to this server as JSON, for ``AIRFLOW_CONN_MSTR_DEFAULT``."""
         user = self.world.users[0]
         return json.dumps(
             {
@@ -77,18 +77,18 @@ class Sandbox(Service):
         )
 
     def start(self) -> None:
-        """Start, and return when the port is open."""
-        opened: Future[int] = Future()
-        self._thread = threading.Thread(target=self._run, args=(opened,), name="mstr-sandbox", daemon=True)
+        """Start the server, and wait until its port is open."""
+        port: Future[int] = Future()
+        self._thread = threading.Thread(target=self._run, args=(port,), name="mstr-sandbox", daemon=True)
         self._thread.start()
         try:
-            self.port = opened.result()
+            self.port = port.result()
         except BaseException:
             self._thread.join()
             raise
 
     def stop(self) -> None:
-        """Stop, and return when every connection is closed."""
+        """Stop the server, and wait until its connections are closed."""
         if self._loop and self._stop and self._thread:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -103,18 +103,18 @@ class Sandbox(Service):
     ) -> None:
         self.stop()
 
-    def _run(self, opened: Future[int]) -> None:
+    def _run(self, port: Future[int]) -> None:
         try:
-            asyncio.run(self._serve(opened))
+            asyncio.run(self._serve(port))
         except BaseException as error:
-            if opened.done():
+            if port.done():
                 raise
-            opened.set_exception(error)
+            port.set_exception(error)
 
-    async def _serve(self, opened: Future[int]) -> None:
+    async def _serve(self, port: Future[int]) -> None:
         app = web.Application()
         app.add_subapp("/sandbox/", Control(self, self.host).app())
-        app.router.add_route("*", "/{path:.*}", handler(self))
+        app.router.add_route("*", "/{path:.*}", make_handler(self))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
@@ -122,11 +122,11 @@ class Sandbox(Service):
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             if reachable := [address[0] for address in runner.addresses if not is_loopback(address[0])]:
                 log.warning(
-                    "Other machines can reach the sandbox on %s and control it without a login: "
-                    "use 127.0.0.1 as its host unless other machines need it",
+                    "Other machines can reach the sandbox on %s and control it without a login. "
+                    "Use 127.0.0.1 as its host unless other machines need it",
                     ", ".join(reachable),
                 )
-            opened.set_result(runner.addresses[0][1])
+            port.set_result(runner.addresses[0][1])
             await self._stop.wait()
         finally:
             await runner.cleanup()

@@ -1,31 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server as its keeper sees it: what was asked of it, what is ordered to go wrong. Safe across threads."""
+"""The server with its recorded requests and injected faults. Thread-safe."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from airflow_provider_mstr.sandbox import api
-from airflow_provider_mstr.sandbox.answers import Answer
 from airflow_provider_mstr.sandbox.api import Request
 from airflow_provider_mstr.sandbox.clock import Clock
-from airflow_provider_mstr.sandbox.faults import ANY, Fault, FaultBook, FaultKind
+from airflow_provider_mstr.sandbox.faults import ANY, Fault, FaultKind, FaultQueue
 from airflow_provider_mstr.sandbox.library import Library
 from airflow_provider_mstr.sandbox.report import Report, make_report
+from airflow_provider_mstr.sandbox.responses import Response
 from airflow_provider_mstr.sandbox.settings import Settings
 from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, World
 
 
 class Service:
-    """A Library server without its socket.
+    """A Library server without HTTP.
 
-    :param settings: how it behaves.
-    :param world: what it holds.
-    :param clock: its time.
+    :param settings: its behaviour.
+    :param world: its users, projects and data models.
+    :param clock: its clock.
     """
 
     def __init__(
@@ -34,79 +35,80 @@ class Service:
         self.world = world
         self.clock = clock or Clock()
         self._changed = threading.Condition()
-        self._faults = FaultBook()
+        self._faults = FaultQueue()
         self._requests: list[Request] = []
         self._old_secrets: set[str] = set()
         self._library = Library(world, settings or Settings(), self.clock)
 
-    # What goes on
+    # State
 
     @property
     def settings(self) -> Settings:
-        """How it behaves now."""
+        """The current settings."""
         return self._library.settings
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Every request to the REST API so far, in the order they came."""
+        """The requests to the REST API, in order."""
         with self._changed:
             return tuple(self._requests)
 
     def report(self) -> Report:
-        """Return everything that happened so far."""
+        """Return what has happened."""
         with self._changed:
             return make_report(self._library, Counter(request.call for request in self._requests))
 
     def secrets(self) -> frozenset[str]:
-        """Return every token and cookie value ever given out, and every password and API token there is."""
+        """Return all tokens, cookie values, passwords and API tokens, including those of ended sessions."""
         with self._changed:
             issued = self._old_secrets | self._library.secrets
-        known = {secret for user in self.world.users for secret in (user.password, user.api_token) if secret}
-        return frozenset(issued | known)
+        configured = {
+            secret for user in self.world.users for secret in (user.password, user.api_token) if secret
+        }
+        return frozenset(issued | configured)
 
     def wait_for(self, predicate: Callable[[Report], bool], timeout: float = 60.0) -> Report:
-        """Wait until the report is as wanted, and return it.
+        """Wait until the report satisfies a predicate, and return it.
 
-        :param predicate: what is wanted of the report.
-        :param timeout: how long to wait, in seconds; then TimeoutError is raised.
+        :param predicate: a function of the report.
+        :param timeout: seconds until a TimeoutError.
         """
-        deadline = Clock()
-        latest = deadline() + timeout
+        deadline = time.monotonic() + timeout
         with self._changed:
             while not predicate(report := self.report()):
-                if (left := latest - deadline()) <= 0:
-                    raise TimeoutError(f"not so within {timeout} seconds: {report}")
-                self._changed.wait(self._nap(left))
+                if (remaining := deadline - time.monotonic()) <= 0:
+                    raise TimeoutError(f"condition not met within {timeout} seconds: {report}")
+                self._changed.wait(self._wait_seconds(remaining))
             return report
 
-    def _nap(self, longest: float) -> float:
-        """Return the seconds until something may change by itself, if the clock ticks."""
-        end = self._library.next_end() if self.clock.ticking else None
-        return longest if end is None else min(longest, max(end - self.clock(), 0.0) + 0.001)
+    def _wait_seconds(self, limit: float) -> float:
+        """Return the seconds until the next publish ends, up to a limit."""
+        end = self._library.next_end_time() if self.clock.ticking else None
+        return limit if end is None else min(limit, max(end - self.clock(), 0.0) + 0.001)
 
-    # What can be ordered
+    # Control
 
     def add_fault(self, call: str, kind: FaultKind, **details: Any) -> Fault:
-        """Order something to go wrong.
+        """Inject a fault.
 
-        :param call: name of the call it happens to, or ``any``.
+        :param call: name of the call that it affects, or ``any``.
         :param kind: what happens.
         :param details: the other fields of :class:`~airflow_provider_mstr.sandbox.faults.Fault`.
         """
         if call not in (*api.CALLS, ANY):
-            raise ValueError(f"call is one of {', '.join((*api.CALLS, ANY))}, not {call!r}")
+            raise ValueError(f"call must be one of: {', '.join((*api.CALLS, ANY))}; got {call!r}")
         fault = Fault(call, kind, **details)
         with self._changed:
             self._faults.add(fault)
         return fault
 
     def clear_faults(self) -> None:
-        """Take back every fault that has not happened yet."""
+        """Remove all faults that have not happened yet."""
         with self._changed:
             self._faults.clear()
 
     def change(self, **settings: Any) -> Settings:
-        """Change how the server behaves from now on; publishes that run already keep their course.
+        """Change settings. Publishes that already run are not affected.
 
         :param settings: fields of :class:`~airflow_provider_mstr.sandbox.settings.Settings`.
         """
@@ -116,23 +118,23 @@ class Service:
             return self._library.settings
 
     def finish_publishes(self) -> None:
-        """Bring every running publish to its end now."""
+        """Finish every running publish now."""
         with self._changed:
             self._library.finish_publishes()
             self._changed.notify_all()
 
     def advance(self, seconds: float) -> None:
-        """Push the server's clock ahead: publishes come along, idle sessions expire.
+        """Advance the server's clock: publishes progress, idle sessions expire.
 
-        :param seconds: how far, in seconds.
+        :param seconds: number of seconds.
         """
         with self._changed:
             self.clock.advance(seconds)
-            self._library.sweep()
+            self._library.expire_idle()
             self._changed.notify_all()
 
     def reset(self) -> None:
-        """Forget sessions, publishes, faults and requests; settings and world stay."""
+        """Remove sessions, publishes, faults and requests. Settings and world remain."""
         with self._changed:
             self._old_secrets |= self._library.secrets
             self._library = Library(self.world, self.settings, self.clock)
@@ -140,28 +142,28 @@ class Service:
             self._requests.clear()
             self._changed.notify_all()
 
-    # What a request goes through
+    # Handling of a request
 
-    def receive(self, request: Request) -> Fault | None:
-        """Note a request, and say what is to go wrong with it."""
+    def record(self, request: Request) -> Fault | None:
+        """Record a request, and return the fault that affects it, if any."""
         with self._changed:
             self._requests.append(request)
             self._changed.notify_all()
-            return self._faults.take(request.call)
+            return self._faults.pop(request.call)
 
-    def act(self, request: Request) -> Answer:
-        """Do what is asked and answer it."""
+    def handle(self, request: Request) -> Response:
+        """Handle a request."""
         with self._changed:
-            answer = api.answer(self._library, request)
+            response = api.handle(self._library, request)
             self._changed.notify_all()
-            return answer
+            return response
 
-    def lose(self, request: Request, fault: Fault) -> None:
-        """Lose what the fault says is lost."""
+    def apply_loss(self, request: Request, fault: Fault) -> None:
+        """Drop the session or the instance, if the fault loses it."""
         with self._changed:
             token = request.headers.get(api.AUTH_TOKEN.lower(), "")
             if fault.kind == "session_lost":
                 self._library.drop_session(token)
             if fault.kind == "instance_lost":
-                self._library.drop_instance(token, api.instance_id(request))
+                self._library.drop_instance(token, api.find_instance_id(request))
             self._changed.notify_all()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a server behaves where servers differ, or where what is known of them does not agree."""
+"""The settings of the server, where servers differ or the documentation is ambiguous."""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How the server behaves.
+    """The behaviour of the server.
 
-    :param base_path: path of the Library application, under which ``/api`` stands.
-    :param publish_seconds: how long a publish takes, in seconds.
-    :param publish_failure: how every publish goes wrong, unless its data model says otherwise.
-    :param reading: what publishStatus says. ``result``: 1 is done, 0, 5 and 6 are running, tables are listed.
-        ``loaded``: 0 is done, 1 is running, a table that is done is ``loaded``. ``plain``: a status and
-        nothing else. ``empty``: a status and an empty list of tables. ``text``: as ``result``, but numbers
-        are strings.
-    :param unpublished: what publishStatus says of an instance that was never published: ``running`` (0 and no
-        tables), ``result`` (1), or ``refused`` (HTTP 400).
-    :param concurrent_publish: whether a publish that comes while another one runs is accepted and then fails,
-        or refused at once.
-    :param session_cap: sessions a user may have in one project.
-    :param session_idle_seconds: how long a session lives without a call, in seconds.
-    :param instance_idle_seconds: how long an instance lives without a call, in seconds; as long as its
-        session if left out.
-    :param working_set: instances a session may have; one more drops the oldest.
+    :param base_path: path of the Library application. The REST API is ``/api`` below it.
+    :param publish_seconds: duration of a publish in seconds.
+    :param publish_failure: how every publish fails, unless its data model has its own failure.
+    :param reading: the form of publishStatus. ``result``: 1 is finished, 0, 5 and 6 are running, tables are
+        listed. ``loaded``: 0 is finished, 1 is running, a finished table is ``loaded``. ``plain``: only a
+        status. ``empty``: a status and an empty list of tables. ``text``: like ``result``, but numbers are
+        strings.
+    :param unpublished: publishStatus of an instance without a publish: ``running`` (0 and no tables),
+        ``result`` (1), or ``refused`` (HTTP 400).
+    :param concurrent_publish: whether a publish during another one is accepted and then fails, or is rejected
+        at once.
+    :param session_cap: maximum sessions per user and project.
+    :param session_idle_seconds: lifetime of an idle session in seconds.
+    :param instance_idle_seconds: lifetime of an idle instance in seconds; by default that of its session.
+    :param working_set: maximum instances per session; one more drops the oldest.
     :param instance_created_status: HTTP status of a created instance, 204 or 201.
-    :param header_case: how ``X-MSTR-...`` headers are spelt.
-    :param login_modes: modes that are enabled, Strategy's numbers.
-    :param table_page_cap: most tables sent in one answer, whatever was asked.
-    :param tables_ignore_offset: whether every page of tables starts with the first.
-    :param tables_cut_all: most tables sent when all were asked for with ``limit=-1``.
-    :param iserver_version: what ``/api/status`` says of the Intelligence Server.
-    :param web_version: what ``/api/status`` says of the Library server.
+    :param header_case: case of the ``X-MSTR-...`` header names.
+    :param login_modes: numbers of the enabled login modes.
+    :param table_page_cap: maximum tables per response.
+    :param tables_ignore_offset: whether every page of tables starts with the first table.
+    :param tables_cut_all: maximum tables per response to ``limit=-1``.
+    :param iserver_version: version of the Intelligence Server in ``/api/status``.
+    :param web_version: version of the Library server in ``/api/status``.
     """
 
     base_path: str = "/MicroStrategyLibrary"
@@ -75,4 +74,4 @@ class Settings:
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                raise ValueError(f"{name} is one of {', '.join(map(str, choices))}, not {value!r}")
+                raise ValueError(f"{name} must be one of: {', '.join(map(str, choices))}; got {value!r}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Library server holds before anybody logs in: users, projects and data models."""
+"""The users, projects and data models of the server."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PUSH_DATA_EXT_TYPE = 256
 
 @dataclass(frozen=True)
 class PublishFailure:
-    """How a publish goes wrong.
+    """How a publish fails.
 
-    :param kind: ``schema_comparison_error`` and ``error`` end one table that way, and the rest loads;
-        ``negative_status`` and ``status_3`` show at the top of publishStatus; ``http_500`` answers
-        publishStatus with an error.
-    :param table: name or id of the table it happens to; the last one published if left out. A publish that
-        does not contain the table does not fail.
+    :param kind: ``schema_comparison_error`` and ``error`` are the state of one table, and the others load;
+        ``negative_status`` and ``status_3`` are the status of publishStatus; with ``http_500``, publishStatus
+        returns an error.
+    :param table: name or id of the table that fails; by default the last one published. A publish without
+        this table does not fail.
     :param code: error code, a signed 32-bit number.
-    :param message: text that comes with the code.
+    :param message: error message.
     """
 
     kind: FailureKind
@@ -36,19 +36,18 @@ class PublishFailure:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FailureKind):
-            raise ValueError(f"kind is one of {', '.join(get_args(FailureKind))}, not {self.kind!r}")
+            raise ValueError(f"kind must be one of: {', '.join(get_args(FailureKind))}; got {self.kind!r}")
 
 
 @dataclass(frozen=True)
 class User:
-    """Someone who can log in.
+    """A user who can log in.
 
-    :param name: what is typed as ``username``.
-    :param password: for standard and LDAP logins.
-    :param api_token: for API token logins, where it is sent as ``username``.
+    :param name: the ``username`` of a login.
+    :param password: the password of standard and LDAP logins.
+    :param api_token: the ``username`` of API token logins.
     :param can_publish: whether the user has the privilege to publish.
-    :param can_monitor: whether the user has the privilege to see the sessions of all users.
-    :param can_administer: whether the user may read a project's settings.
+    :param can_monitor: whether the user has the privilege to list the sessions of all users.
     """
 
     name: str
@@ -56,7 +55,6 @@ class User:
     api_token: str | None = None
     can_publish: bool = True
     can_monitor: bool = True
-    can_administer: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Project:
 
     :param id: 32 hexadecimal digits.
     :param name: its name.
-    :param loaded: whether the Intelligence Server has it loaded; if not, it is listed but of no use.
+    :param loaded: whether the Intelligence Server has loaded it; otherwise it is listed but cannot be used.
     """
 
     id: str
@@ -75,11 +73,11 @@ class Project:
 
 @dataclass(frozen=True)
 class Source:
-    """A table of a database that a logical table loads from.
+    """A database table from which a logical table is loaded.
 
     :param table: its name.
-    :param namespace: the database's schema it is in.
-    :param data_source_id: the data source the database is known as, 32 hexadecimal digits.
+    :param namespace: its database schema.
+    :param data_source_id: id of the data source, 32 hexadecimal digits.
     """
 
     table: str
@@ -91,10 +89,10 @@ class Source:
 class Table:
     """A logical table of a data model.
 
-    :param id: 32 hexadecimal digits; what publish asks for.
+    :param id: 32 hexadecimal digits.
     :param name: its name.
-    :param refresh_policy: the policy stored with the table.
-    :param sources: what it loads from, joined into one where there are several.
+    :param refresh_policy: its stored policy.
+    :param sources: the database tables from which it is loaded.
     """
 
     id: str
@@ -105,17 +103,17 @@ class Table:
 
 @dataclass(frozen=True)
 class DataModel:
-    """A Mosaic data model, or a dataset that is mistaken for one.
+    """A Mosaic data model or another dataset.
 
     :param id: 32 hexadecimal digits.
     :param name: its name.
-    :param project_id: the project it is in.
+    :param project_id: id of its project.
     :param tables: its tables.
-    :param data_serve_mode: only a model that is not ``connect_live`` can be published.
-    :param ext_type: 448 for a Mosaic model; other datasets share its subtype 779 but not this number.
-    :param publish_seconds: how long its publish takes, in seconds; the server's setting if left out.
-    :param failure: how its publish goes wrong, if it does.
-    :param last_update_time: when it was last loaded; never, if left out.
+    :param data_serve_mode: a ``connect_live`` model cannot be published.
+    :param ext_type: 448 for a Mosaic model. Other datasets also have subtype 779, but another extended type.
+    :param publish_seconds: duration of its publish in seconds; by default that of the settings.
+    :param failure: how its publish fails, if it does.
+    :param last_update_time: time of the last load; None if it was never loaded.
     """
 
     id: str
@@ -132,15 +130,15 @@ class DataModel:
     def named(
         cls, name: str, tables: Iterable[str], project: Project | None = None, **details: Any
     ) -> DataModel:
-        """Return a data model whose ids, and those of its tables, follow from their names.
+        """Return a data model with ids derived from its name and the names of its tables.
 
         :param name: its name.
         :param tables: the names of its tables.
-        :param project: the project it is in; the first of the usual world if left out.
-        :param details: the other fields.
+        :param project: its project; by default "Tutorial".
+        :param details: other fields.
         """
-        made = tuple(Table(_id_of(f"{name}/{table}"), table) for table in tables)
-        return cls(_id_of(name), name, (project or TUTORIAL).id, made, **details)
+        table_objects = tuple(Table(_make_id(f"{name}/{table}"), table) for table in tables)
+        return cls(_make_id(name), name, (project or TUTORIAL).id, table_objects, **details)
 
     def table(self, key: str) -> Table | None:
         """Find the table with this name or id, if there is one."""
@@ -149,12 +147,12 @@ class DataModel:
 
 @dataclass(frozen=True)
 class World:
-    """Everything a server holds.
+    """The users, projects and data models of a server.
 
-    :param users: those with a name and a password; the first one is used for the Airflow connection.
-    :param projects: the first one is used for the Airflow connection.
-    :param data_models: of all projects.
-    :param guest: who an anonymous login becomes; such logins are refused if left out.
+    :param users: the users. The Airflow connection uses the first one.
+    :param projects: the projects. The Airflow connection uses the first one.
+    :param data_models: the data models of all projects.
+    :param guest: the user of anonymous logins; None to reject them.
     """
 
     users: tuple[User, ...]
@@ -175,7 +173,7 @@ class World:
         return tuple(model for model in self.data_models if model.project_id == project_id)
 
 
-def _id_of(name: str) -> str:
+def _make_id(name: str) -> str:
     return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest().upper()
 
 
@@ -249,7 +247,6 @@ DEFAULT_WORLD = World(
             "sandbox-analyst-password",
             can_publish=False,
             can_monitor=False,
-            can_administer=False,
         ),
     ),
     projects=(TUTORIAL, SALES),

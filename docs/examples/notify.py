@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 def tell(context: Context) -> None:
     """Tell that a refresh has failed; the log stands for your mail or chat."""
     ti = context["ti"]
-    outcome = ti.xcom_pull(task_ids=ti.task_id, key="mstr_outcome", map_indexes=ti.map_index)
+    result = ti.xcom_pull(task_ids=ti.task_id, key="mstr_result", map_indexes=ti.map_index)
     # There is none where the publish was never sent: the login failed, or a table is unknown.
-    tables = outcome["tables"] if outcome else []
+    tables = result["tables"] if result else []
     lines = (f"- {table['name']} ({table['policy']}): {table['state']}" for table in tables)
     what = f"{ti.dag_id}.{ti.task_id} has failed: {context.get('exception')}"
     log.error("\n".join([what, *lines]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client that speaks to the sandbox over real HTTP, and sandboxes to speak to."""
+"""Sandboxes, and an HTTP client for them."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ YTD_DAY, CITY_MNTH_SLS, LU_STORE, ORDER_DETAIL = RETAIL.tables
 
 
 class Client:
-    """One login, with the calls of a refresh."""
+    """A session with the calls of a refresh."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.http = requests.Session()
         self.http.headers["X-MSTR-ProjectID"] = TUTORIAL.id
 
-    def call(self, method: str, path: str, **how: Any) -> requests.Response:
-        how = {"timeout": 60, "allow_redirects": False} | how
-        return self.http.request(method, f"{self.sandbox.url}/api{path}", **how)
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        options = {"timeout": 60, "allow_redirects": False} | options
+        return self.http.request(method, f"{self.sandbox.url}/api{path}", **options)
 
     def log_in(self, user: User = ADMINISTRATOR) -> Client:
-        answer = self.call(
+        response = self.call(
             "POST", "/auth/login", json={"loginMode": 1, "username": user.name, "password": user.password}
         )
-        assert answer.status_code == 204, answer.text
-        self.http.headers["X-MSTR-AuthToken"] = answer.headers["X-MSTR-AuthToken"]
+        assert response.status_code == 204, response.text
+        self.http.headers["X-MSTR-AuthToken"] = response.headers["X-MSTR-AuthToken"]
         return self
 
     def create_instance(self, model: str = RETAIL.id) -> str:
-        answer = self.call("POST", f"/dataModels/{model}/instances")
-        assert answer.status_code == 204, answer.text
-        return answer.headers["X-MSTR-DataModelInstanceId"]
+        response = self.call("POST", f"/dataModels/{model}/instances")
+        assert response.status_code == 204, response.text
+        return response.headers["X-MSTR-DataModelInstanceId"]
 
     def publish(self, instance: str, tables: Any = None, model: str = RETAIL.id) -> requests.Response:
         rows = [{"id": YTD_DAY.id, "refreshPolicy": "replace"}] if tables is None else tables
@@ -63,7 +63,7 @@ class Client:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Sandbox]]:
-    """Starts sandboxes whose clock stands still unless it is pushed."""
+    """Starts sandboxes with a stopped clock."""
     with ExitStack() as running:
 
         def start(world: World = DEFAULT_WORLD, **settings: Any) -> Sandbox:
@@ -79,7 +79,7 @@ def sandbox(serve: Callable[..., Sandbox]) -> Sandbox:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[[Sandbox], Client]]:
-    """Makes clients that are not logged in yet."""
+    """Creates clients without a session."""
     clients: list[Client] = []
 
     def make(sandbox: Sandbox) -> Client:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every fault that can be ordered: what the client sees, and what the server has done by then."""
+"""Each injected fault: what the client receives, and whether the server handled the call."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from airflow_provider_mstr.sandbox.world import RETAIL
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_an_error_status_comes_without_a_body_and_nothing_is_done(
+def test_an_error_status_has_no_body_and_the_call_is_not_handled(
     sandbox: Sandbox, client: Any, status: int
 ) -> None:
     sandbox.add_fault("create_instance", "status", status=status)
-    answer = client.call("POST", f"/dataModels/{RETAIL.id}/instances")
-    assert (answer.status_code, answer.content) == (status, b"")
+    response = client.call("POST", f"/dataModels/{RETAIL.id}/instances")
+    assert (response.status_code, response.content) == (status, b"")
     assert sandbox.report().instances_created == 0
 
 
@@ -32,7 +32,7 @@ def test_an_error_status_may_have_a_body_and_headers(sandbox: Sandbox, client: A
     assert client.call("GET", "/projects").json() == {"code": "ERR001"}
 
 
-def test_a_connection_lost_before_leaves_nothing_done(sandbox: Sandbox, client: Any) -> None:
+def test_a_connection_lost_before_does_not_handle_the_call(sandbox: Sandbox, client: Any) -> None:
     instance = client.create_instance()
     sandbox.add_fault("publish", "lost_before")
     with pytest.raises(requests.ConnectionError, match="reset"):
@@ -41,7 +41,7 @@ def test_a_connection_lost_before_leaves_nothing_done(sandbox: Sandbox, client: 
     assert [request.call for request in sandbox.requests][-1] == "publish"
 
 
-def test_a_connection_lost_after_leaves_it_done(sandbox: Sandbox, client: Any) -> None:
+def test_a_connection_lost_after_handles_the_call(sandbox: Sandbox, client: Any) -> None:
     instance = client.create_instance()
     sandbox.add_fault("publish", "lost_after")
     with pytest.raises(requests.ConnectionError, match="reset"):
@@ -51,7 +51,7 @@ def test_a_connection_lost_after_leaves_it_done(sandbox: Sandbox, client: Any) -
 
 
 @pytest.mark.parametrize(("kind", "done"), [("slow_before", 0), ("slow_after", 1)])
-def test_a_slow_call_pauses_before_or_after_its_work(
+def test_a_slow_call_pauses_before_or_after_it_is_handled(
     sandbox: Sandbox, client: Any, kind: str, done: int
 ) -> None:
     sandbox.add_fault("create_instance", kind, seconds=60)
@@ -60,64 +60,64 @@ def test_a_slow_call_pauses_before_or_after_its_work(
     assert sandbox.report().instances_created == done
 
 
-def test_a_slow_call_is_answered_in_the_end(sandbox: Sandbox, client: Any) -> None:
+def test_a_slow_call_gets_a_response(sandbox: Sandbox, client: Any) -> None:
     sandbox.add_fault("projects", "slow_before", seconds=0.01)
     sandbox.add_fault("projects", "slow_after", seconds=0.01)
     assert [client.call("GET", "/projects").status_code for _ in range(2)] == [200, 200]
 
 
 @pytest.mark.parametrize("garble", ["html", "empty", "truncated", "other_shape"])
-def test_a_garbled_answer_comes_after_the_work(sandbox: Sandbox, client: Any, garble: str) -> None:
+def test_a_call_with_a_garbled_response_is_handled(sandbox: Sandbox, client: Any, garble: str) -> None:
     sandbox.add_fault("create_instance", "garbled", garble=garble)
-    answer = client.call("POST", f"/dataModels/{RETAIL.id}/instances")
-    assert answer.status_code == 200
+    response = client.call("POST", f"/dataModels/{RETAIL.id}/instances")
+    assert response.status_code == 200
     assert sandbox.report().instances_created == 1
     if garble == "other_shape":
-        assert isinstance(answer.json(), list)
+        assert isinstance(response.json(), list)
     else:
         with pytest.raises(requests.JSONDecodeError):
-            answer.json()
+            response.json()
 
 
-def test_a_truncated_answer_is_half_of_the_true_one(sandbox: Sandbox, client: Any) -> None:
+def test_a_truncated_response_is_half_of_the_response(sandbox: Sandbox, client: Any) -> None:
     whole = client.call("GET", "/projects").text
     sandbox.add_fault("projects", "garbled", garble="truncated")
     assert client.call("GET", "/projects").text == whole[: len(whole) // 2]
 
 
 @pytest.mark.parametrize("call", ["login", "create_instance"])
-def test_a_missing_header_is_missing_after_the_work(
+def test_a_call_with_a_missing_header_is_handled(
     sandbox: Sandbox, client: Any, connect: Callable[[Sandbox], Any], call: str
 ) -> None:
     sandbox.add_fault(call, "missing_header")
     if call == "login":
-        answer = connect(sandbox).call("POST", "/auth/login", json={"loginMode": 8})
+        response = connect(sandbox).call("POST", "/auth/login", json={"loginMode": 8})
         assert sandbox.report().logins == 2
-        assert answer.cookies
+        assert response.cookies
     else:
-        answer = client.call("POST", f"/dataModels/{RETAIL.id}/instances")
+        response = client.call("POST", f"/dataModels/{RETAIL.id}/instances")
         assert sandbox.report().instances_created == 1
-    assert answer.status_code == 204
-    assert not [name for name in answer.headers if name.lower().startswith("x-mstr")]
+    assert response.status_code == 204
+    assert not [name for name in response.headers if name.lower().startswith("x-mstr")]
 
 
-def test_a_lost_session_is_gone_and_so_is_its_publish(sandbox: Sandbox, client: Any) -> None:
+def test_a_lost_session_cancels_its_publish(sandbox: Sandbox, client: Any) -> None:
     instance = client.create_instance()
     client.publish(instance)
     sandbox.add_fault("publish_status", "session_lost")
-    answers = [client.publish_status(instance) for _ in range(2)]
-    assert [(each.status_code, each.json()["code"]) for each in answers] == [(401, "ERR009")] * 2
+    responses = [client.publish_status(instance) for _ in range(2)]
+    assert [(each.status_code, each.json()["code"]) for each in responses] == [(401, "ERR009")] * 2
     report = sandbox.report()
     assert (report.open_sessions, report.lost_sessions) == (0, 1)
     assert report.publishes[0].state == "cancelled"
 
 
-def test_a_lost_instance_is_gone_but_its_publish_runs_on(sandbox: Sandbox, client: Any) -> None:
+def test_the_publish_of_a_lost_instance_continues(sandbox: Sandbox, client: Any) -> None:
     instance = client.create_instance()
     client.publish(instance)
     sandbox.add_fault("publish_status", "instance_lost")
-    answers = [client.publish_status(instance) for _ in range(2)]
-    assert [each.json()["iServerCode"] for each in answers] == [-2147468986] * 2
+    responses = [client.publish_status(instance) for _ in range(2)]
+    assert [each.json()["iServerCode"] for each in responses] == [-2147468986] * 2
     assert client.call("GET", "/sessions").status_code == 200
     assert sandbox.report().publishes[0].state == "running"
 
@@ -131,17 +131,17 @@ def test_an_instance_may_be_lost_when_it_is_deleted(sandbox: Sandbox, client: An
 
 def test_no_privilege_is_a_403(sandbox: Sandbox, client: Any) -> None:
     sandbox.add_fault("publish", "no_privilege")
-    answer = client.publish(client.create_instance())
-    assert (answer.status_code, answer.json()["code"]) == (403, "ERR014")
+    response = client.publish(client.create_instance())
+    assert (response.status_code, response.json()["code"]) == (403, "ERR014")
     assert sandbox.report().publishes == ()
 
 
-def test_a_redirect_points_elsewhere_and_nothing_is_done(
+def test_a_redirect_names_another_host_and_the_call_is_not_handled(
     sandbox: Sandbox, connect: Callable[[Sandbox], Any]
 ) -> None:
     sandbox.add_fault("login", "redirect", location="https://idp.example.com/")
-    answer = connect(sandbox).call("POST", "/auth/login", json={"loginMode": 8})
-    assert (answer.status_code, answer.headers["Location"]) == (302, "https://idp.example.com/")
+    response = connect(sandbox).call("POST", "/auth/login", json={"loginMode": 8})
+    assert (response.status_code, response.headers["Location"]) == (302, "https://idp.example.com/")
     assert sandbox.report().logins == 0
 
 
@@ -149,21 +149,19 @@ def statuses(client: Any, count: int) -> list[int]:
     return [client.call("GET", "/projects").status_code for _ in range(count)]
 
 
-def test_a_fault_happens_so_many_times_after_so_many_calls(sandbox: Sandbox, client: Any) -> None:
+def test_a_fault_happens_a_number_of_times_after_a_number_of_calls(sandbox: Sandbox, client: Any) -> None:
     sandbox.add_fault("projects", "status", times=2, after=1)
     assert statuses(client, 5) == [200, 503, 503, 200, 200]
 
 
-def test_a_fault_may_happen_for_ever_until_it_is_cleared(sandbox: Sandbox, client: Any) -> None:
+def test_a_fault_without_a_limit_happens_until_it_is_cleared(sandbox: Sandbox, client: Any) -> None:
     sandbox.add_fault("any", "status", times=None)
     assert statuses(client, 3) == [503] * 3
     sandbox.clear_faults()
     assert statuses(client, 1) == [200]
 
 
-def test_faults_happen_in_the_order_they_were_ordered_and_only_to_their_call(
-    sandbox: Sandbox, client: Any
-) -> None:
+def test_faults_happen_in_order_and_only_to_their_call(sandbox: Sandbox, client: Any) -> None:
     sandbox.add_fault("logout", "status", status=500)
     sandbox.add_fault("projects", "status", status=502)
     sandbox.add_fault("projects", "status", status=504)
@@ -174,8 +172,8 @@ def test_faults_happen_in_the_order_they_were_ordered_and_only_to_their_call(
     ("call", "kind", "details"),
     [("publsh", "status", {}), ("publish", "explode", {}), ("publish", "garbled", {"garble": "x"})],
 )
-def test_an_order_that_makes_no_sense_is_refused(
+def test_an_invalid_fault_is_rejected(
     sandbox: Sandbox, call: str, kind: str, details: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match="is one of"):
+    with pytest.raises(ValueError, match="must be one of"):
         sandbox.add_fault(call, kind, **details)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an administrator sees of the sessions, and that others do not."""
+"""The monitors, and the privilege that they need."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ANALYST = DEFAULT_WORLD.users[1]
 NODES, CONNECTIONS = "/monitors/iServer/nodes", "/monitors/userConnections?clusterNode=sandbox-iserver"
 
 
-def test_the_one_node_runs_and_knows_the_projects(client: Any) -> None:
+def test_the_only_node_runs_and_lists_the_projects(client: Any) -> None:
     (node,) = client.call("GET", NODES).json()["nodes"]
     assert (node["name"], node["status"]) == ("sandbox-iserver", "running")
     assert [project["name"] for project in node["projects"]] == ["Tutorial", "Sales"]
 
 
-def test_a_session_is_shown_by_itself_and_in_each_of_its_projects(
+def test_a_session_has_a_row_and_one_for_each_of_its_projects(
     sandbox: Sandbox, client: Any, connect: Callable[[Sandbox], Any]
 ) -> None:
     connect(sandbox).log_in(ANALYST)
@@ -41,7 +41,7 @@ def test_a_session_is_shown_by_itself_and_in_each_of_its_projects(
     assert not [secret for secret in sandbox.secrets() if secret in str(body)]
 
 
-def test_user_connections_come_page_by_page_and_in_no_project(sandbox: Sandbox, client: Any) -> None:
+def test_user_connections_are_paged_and_need_no_project(sandbox: Sandbox, client: Any) -> None:
     del client.http.headers["X-MSTR-ProjectID"]
     page = client.call("GET", f"{CONNECTIONS}&offset=1&limit=5")
     assert page.json() == {"totalFiltered": 1, "userConnections": []}
@@ -50,14 +50,14 @@ def test_user_connections_come_page_by_page_and_in_no_project(sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("path", [NODES, CONNECTIONS])
-def test_a_user_without_the_privilege_sees_nothing(
+def test_a_user_without_the_privilege_is_rejected(
     sandbox: Sandbox, connect: Callable[[Sandbox], Any], path: str
 ) -> None:
-    answer = connect(sandbox).log_in(ANALYST).call("GET", path)
-    assert (answer.status_code, answer.json()["code"]) == (403, "ERR014")
-    assert answer.json()["iServerCode"] == -2147213784
+    response = connect(sandbox).log_in(ANALYST).call("GET", path)
+    assert (response.status_code, response.json()["code"]) == (403, "ERR014")
+    assert response.json()["iServerCode"] == -2147213784
 
 
-def test_a_node_that_is_not_there_is_invalid_input(client: Any) -> None:
-    answer = client.call("GET", "/monitors/userConnections")
-    assert (answer.status_code, answer.json()["code"]) == (400, "ERR006")
+def test_an_unknown_node_is_invalid_input(client: Any) -> None:
+    response = client.call("GET", "/monitors/userConnections")
+    assert (response.status_code, response.json()["code"]) == (400, "ERR006")

@@ -26,7 +26,7 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "mstr-sandbox"]
 
 
-def test_it_answers_inside_the_block_and_is_gone_after_it() -> None:
+def test_it_runs_during_the_block() -> None:
     with Sandbox() as sandbox:
         assert sandbox.port
         assert requests.get(f"{sandbox.url}/api/status", timeout=60).status_code == 200
@@ -35,14 +35,14 @@ def test_it_answers_inside_the_block_and_is_gone_after_it() -> None:
         requests.get(f"{sandbox.url}/api/status", timeout=60)
 
 
-def test_a_connection_that_is_kept_alive_does_not_delay_the_end() -> None:
+def test_a_keep_alive_connection_does_not_delay_the_stop() -> None:
     with requests.Session() as http, Sandbox() as sandbox:
         http.get(f"{sandbox.url}/api/status", timeout=60)
         sandbox.stop()
         assert threads() == []
 
 
-def test_a_call_that_is_still_pausing_does_not_delay_the_end() -> None:
+def test_a_slow_call_does_not_delay_the_stop() -> None:
     with Sandbox() as sandbox:
         sandbox.add_fault("status", "slow_before", seconds=600)
         with pytest.raises(requests.ReadTimeout):
@@ -50,7 +50,7 @@ def test_a_call_that_is_still_pausing_does_not_delay_the_end() -> None:
     assert threads() == []
 
 
-def test_stopping_twice_does_no_harm_and_it_can_be_started_again() -> None:
+def test_it_can_be_stopped_twice_and_started_again() -> None:
     sandbox = Sandbox()
     for _ in range(2):
         sandbox.start()
@@ -60,7 +60,7 @@ def test_stopping_twice_does_no_harm_and_it_can_be_started_again() -> None:
     assert threads() == []
 
 
-def test_a_port_that_is_taken_is_an_error_at_the_start() -> None:
+def test_a_port_in_use_is_an_error_at_the_start() -> None:
     with Sandbox() as first, pytest.raises(OSError, match="address already in use"):
         Sandbox(port=first.port).start()
     assert threads() == []
@@ -75,7 +75,7 @@ def test_the_base_path_is_a_setting() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_from_a_shell_it_tells_its_address_and_ends_when_interrupted(
+def test_the_command_prints_its_url_and_stops_when_interrupted(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     url_file = tmp_path / "url"
@@ -95,7 +95,7 @@ def test_from_a_shell_it_tells_its_address_and_ends_when_interrupted(
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_it_warns_where_other_machines_can_reach_it(host: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_warns_if_other_machines_can_reach_it(host: str, caplog: pytest.LogCaptureFixture) -> None:
     if ":" in host and not socket.has_ipv6:
         pytest.skip("needs IPv6")
     with Sandbox(host=host):
@@ -142,7 +142,7 @@ class TestMarked:
 """
 
 
-def test_the_fixture_serves_a_fresh_sandbox_as_its_markers_say(tmp_path: Path) -> None:
+def test_the_fixture_has_a_new_sandbox_with_the_settings_of_its_markers(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(PLUGIN_TEST)
     command = [sys.executable, "-m", "pytest", "-p", "airflow_provider_mstr.sandbox.pytest_plugin"]
     command += ["-p", "no:cacheprovider", "--strict-markers", "-W", "error", str(tmp_path)]
@@ -152,7 +152,7 @@ def test_the_fixture_serves_a_fresh_sandbox_as_its_markers_say(tmp_path: Path) -
     assert "3 passed" in ran.stdout
 
 
-def test_the_package_offers_what_it_says() -> None:
+def test_the_package_exports_all_names() -> None:
     assert all(getattr(package, name) for name in package.__all__)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = package.no_such_name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strategy's own client, mstrio-py, takes the sandbox for a Library server."""
+"""Strategy's own client, mstrio-py, works with the sandbox."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vendor(request: Any, sandbox: Sandbox) -> Iterator[Any]:
         yield connection
 
 
-def test_it_logs_in_and_knows_where_it_is(sandbox: Sandbox, vendor: Any) -> None:
+def test_it_logs_in_and_reads_its_session(sandbox: Sandbox, vendor: Any) -> None:
     assert vendor.status()
     assert vendor.project_id == TUTORIAL.id
     assert vendor.user_full_name == "administrator"
@@ -33,7 +33,7 @@ def test_it_logs_in_and_knows_where_it_is(sandbox: Sandbox, vendor: Any) -> None
     assert sandbox.report().logins == 1
 
 
-def test_it_refreshes_a_data_model_and_leaves_nothing_behind(sandbox: Sandbox, vendor: Any) -> None:
+def test_it_refreshes_a_data_model_and_closes_its_session(sandbox: Sandbox, vendor: Any) -> None:
     path = f"/api/dataModels/{RETAIL.id}"
     created = vendor.post(endpoint=f"{path}/instances")
     instance = {"X-MSTR-DataModelInstanceId": created.headers["X-MSTR-DataModelInstanceId"]}
@@ -69,7 +69,7 @@ def test_it_lists_the_user_connections(vendor: Any) -> None:
     assert {row["project_name"] for row in listed} >= {""}
 
 
-def test_it_is_told_of_a_wrong_password(sandbox: Sandbox) -> None:
+def test_it_reports_a_wrong_password(sandbox: Sandbox) -> None:
     with pytest.raises(Exception, match="Login failed"):
         connection_module.Connection(sandbox.url, "administrator", "wrong", login_mode=1, verbose=False)
     assert sandbox.report().open_sessions == 0

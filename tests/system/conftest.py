@@ -19,6 +19,7 @@ from standalone import Standalone
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 
 HERE = Path(__file__).parent
+SUPPORT = HERE.parent / "support"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +60,6 @@ def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     environment = airflow_environment(home, sandbox.airflow_connection(), dags=dags, port=free_port())
     environment |= SOONER
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
     with Standalone(environment) as airflow:
         yield airflow

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user of Airflow sees of the provider, in a real browser.
+"""The provider in Airflow's UI, in a real browser: the connection form and the link of a task.
 
-The pictures of the documentation are made by the way:
+The tests also take the screenshots of the documentation:
 ``SCREENSHOTS=docs/images make test-airflow ARGS=tests/system/test_browser.py``.
 """
 
@@ -21,7 +21,7 @@ from airflow_provider_mstr.sandbox.world import FINANCE, RETAIL, TUTORIAL
 
 pytest.importorskip("playwright.sync_api")
 
-from browsing import QUIET, Pages, field, fill, keep, part, save, unfold
+from browsing import CHROMIUM_ARGS, Pages, expand_extra_fields, field, fill, save, section, take_screenshot
 from playwright.sync_api import Page, expect, sync_playwright
 
 pytestmark = [needs.FORM, pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
@@ -32,7 +32,7 @@ CONN_ID = "strategy"
 @pytest.fixture(scope="module")
 def page(chromium: str, airflow: Standalone) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        headless = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        headless = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
         page = headless.new_page(viewport={"width": 1280, "height": 1100})
         page.set_default_timeout(30_000)
         expect.set_options(timeout=30_000)
@@ -47,7 +47,7 @@ def pages(page: Page, airflow: Standalone) -> Pages:
 
 @pytest.fixture
 def no_connection(airflow: Standalone) -> Iterator[None]:
-    """Leave none behind."""
+    """Delete the connection after the test."""
     yield
     with suppress(requests.HTTPError):
         airflow.api("DELETE", f"connections/{CONN_ID}")
@@ -60,51 +60,51 @@ def values(sandbox: Sandbox, password: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("no_connection")
-def test_a_connection_is_filled_in_saved_seen_again_and_tested(pages: Pages, sandbox: Sandbox) -> None:
+def test_a_connection_is_created_reopened_and_tested(pages: Pages, sandbox: Sandbox) -> None:
     password = sandbox.world.users[0].password
     pages.connections()
     form = pages.new_connection(CONN_ID)
     for label in ("Library URL", "Project (id or name)", "Password or API token"):
         expect(form.get_by_text(label)).to_be_visible()
     fill(form, values(sandbox, password))
-    keep("connection-form", part(form, "Standard Fields"))
-    unfold(form)
+    take_screenshot("connection-form", section(form, "Standard Fields"))
+    expand_extra_fields(form)
     fill(form, {"element_timeout": "60"})
-    keep("connection-form-extra", part(form, "Extra Fields"))
+    take_screenshot("connection-form-extra", section(form, "Extra Fields"))
     save(form)
 
-    form = pages.edited_connection(CONN_ID)
+    form = pages.edit_connection(CONN_ID)
     for name, value in values(sandbox, "***").items():
         expect(field(form, name)).to_have_value(value)
-    unfold(form)
+    expand_extra_fields(form)
     extra = {"login_mode": "standard", "verify": "true", "timeout": "60", "link_template": ""}
     for name, value in extra.items():
         expect(field(form, f"element_{name}")).to_have_value(value)
     assert password not in pages.page.content()
     form.get_by_role("button", name="Close").click()
 
-    row = pages.tested(CONN_ID, "green")
-    keep("connection-test", row, pages.page.get_by_role("tooltip"))
+    row = pages.run_connection_test(CONN_ID, "green")
+    take_screenshot("connection-test", row, pages.page.get_by_role("tooltip"))
     report = sandbox.report()
     assert (report.logins, report.logouts, report.open_sessions) == (1, 1, 0)
 
 
 @pytest.mark.usefixtures("no_connection")
-def test_a_wrong_password_is_told_beside_the_button(pages: Pages, sandbox: Sandbox) -> None:
+def test_a_connection_test_reports_a_wrong_password(pages: Pages, sandbox: Sandbox) -> None:
     pages.connections()
     form = pages.new_connection(CONN_ID)
     fill(form, values(sandbox, "not-the-password"))
     save(form)
 
-    pages.tested(CONN_ID, "red")
+    pages.run_connection_test(CONN_ID, "red")
 
-    toast = pages.page.get_by_role("status").filter(has_text="login or password are wrong")
+    toast = pages.page.get_by_role("status").filter(has_text="login or password is wrong")
     expect(toast).to_be_visible()
-    keep("connection-test-failed", toast)
+    take_screenshot("connection-test-failed", toast)
     assert "not-the-password" not in pages.page.content()
 
 
-def assert_link_leads_to(pages: Pages, url: str) -> None:
+def assert_link_is(pages: Pages, url: str) -> None:
     expect(pages.link).to_be_visible()
     expect(pages.link).to_have_attribute("href", url)
 
@@ -121,10 +121,12 @@ def test_the_link_is_on_a_task_while_it_is_deferred(
 
     pages.task(dag_id, run_id, task_id)
 
-    assert_link_leads_to(pages, library(sandbox, RETAIL.id))
+    assert_link_is(pages, library(sandbox, RETAIL.id))
     title = pages.page.get_by_text(task_id, exact=True).last
     operator = pages.page.get_by_text("Operator", exact=True).first
-    keep("task-link", title, operator, pages.page.get_by_role("link", name="Asset Events"), pages.link)
+    take_screenshot(
+        "task-link", title, operator, pages.page.get_by_role("link", name="Asset Events"), pages.link
+    )
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"
 
@@ -137,7 +139,7 @@ def test_the_link_is_on_a_task_that_failed(pages: Pages, airflow: Standalone, sa
     pages.task(dag_id, run["dag_run_id"], task_id)
 
     assert run["state"] == "failed"
-    assert_link_leads_to(pages, library(sandbox, RETAIL.id))
+    assert_link_is(pages, library(sandbox, RETAIL.id))
 
 
 def test_the_link_on_each_mapped_task_is_its_own(pages: Pages, airflow: Standalone, sandbox: Sandbox) -> None:
@@ -148,7 +150,7 @@ def test_the_link_on_each_mapped_task_is_its_own(pages: Pages, airflow: Standalo
 
         pages.task(dag_id, run_id, "refresh", map_index)
 
-        assert_link_leads_to(pages, library(sandbox, model.id))
+        assert_link_is(pages, library(sandbox, model.id))
     sandbox.wait_for(lambda report: len(report.publishes) == 3, timeout=60)
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"

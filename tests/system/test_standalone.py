@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ending(sandbox: Sandbox) -> Iterator[None]:
+def result(sandbox: Sandbox) -> Iterator[None]:
     """Let publishes end by themselves, but not before the worker's own watch does."""
     usual = sandbox.settings.publish_seconds
     sandbox.change(publish_seconds=6)
@@ -73,7 +73,7 @@ def test_loads_lead_to_a_refresh_by_its_assets(assets: tuple[str, PublishReport]
 
 
 @needs.ASSETS
-def test_that_refresh_leads_to_a_report_of_its_outcome(
+def test_that_refresh_leads_to_a_report_of_its_result(
     assets: tuple[str, PublishReport], airflow: Standalone
 ) -> None:
     run_id, _ = assets

@@ -33,7 +33,7 @@ def assert_ends_well(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id:
     assert max(task["try_number"] for task in airflow.tasks(dag_id, run_id).values()) > 1
 
 
-def await_the_retrys_looks(sandbox: Sandbox) -> None:
+def await_the_polls_of_the_retry(sandbox: Sandbox) -> None:
     # One more may be the last of the worker that was killed.
     looks = sandbox.report().requests["publish_status"] + 2
     sandbox.wait_for(asked("publish_status", looks), timeout=120)
@@ -76,7 +76,7 @@ def test_a_worker_killed_after_the_publish_leaves_it_to_the_retry(
     airflow.kill_worker(dag_id, run_id, task_id, with_supervisor=with_supervisor)
 
     # Without a supervisor, Airflow misses the worker only when its heartbeat has been missing for a while.
-    await_the_retrys_looks(sandbox)
+    await_the_polls_of_the_retry(sandbox)
     assert_ends_well(airflow, sandbox, dag_id, run_id, logins=1)
     assert "An earlier attempt of this task has started the load" in airflow.log_of(
         dag_id, run_id, task_id, attempt=2

@@ -26,7 +26,7 @@ WORKER_AT, TRIGGERER_AT = 0.25, 0.6
 RUNNING = 2
 
 # Seconds to wait for a moment at which a kill hurts, and for what was killed to go on.
-PATIENCE = 180.0
+MAX_RETRY_SECONDS = 180.0
 
 TOKEN = "x-mstr-authtoken"
 INSTANCE = "x-mstr-datamodelinstanceid"
@@ -105,7 +105,7 @@ class Scenario:
             found.extend(part for part in parts if running(part) >= RUNNING)
             return bool(found)
 
-        self.airflow.wait_until(one_does, PATIENCE)
+        self.airflow.wait_until(one_does, MAX_RETRY_SECONDS)
         return found[0]
 
     def _going_on(self, part: str, tasks: Sequence[Task]) -> Kill:
@@ -120,7 +120,7 @@ class Scenario:
             return took.keys() == sessions
 
         with suppress(TimeoutError):
-            self.sandbox.wait_for(each_is_asked, PATIENCE)
+            self.sandbox.wait_for(each_is_asked, MAX_RETRY_SECONDS)
         return Kill(part, len(tasks), len(sessions), tuple(took.values()))
 
     def _tasks(self, run_id: str) -> Iterable[Task]:

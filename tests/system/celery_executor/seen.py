@@ -67,8 +67,8 @@ class Seen:
         yield "logins", report.logins
         tries = sorted(Counter(self.tries).items())
         yield "tasks by attempts", ", ".join(f"{tasks} with {number}" for number, tasks in tries)
-        yield "running publishes adopted by a retry", self.said.count("going on with its publish")
-        yield "ends reported by a retry", self.said.count("has seen its publish ending well")
+        yield "running publishes adopted by a retry", self.said.count("has started the load; waiting for it")
+        yield "ends reported by a retry", self.said.count("has completed the load; reporting its result")
         for kill in self.kills:
             yield f"tasks of the {kill.part}", f"{kill.tasks}, {kill.running} of them with a running publish"
             took = ", ".join(f"{seconds:.0f}" for seconds in sorted(kill.took))

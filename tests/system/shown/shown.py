@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refreshes to be looked at in Airflow's UI."""
+"""DAGs for the tests of the views in Airflow's UI."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ with dag_named("shown"):
 
     @task
     def elsewhere() -> None:
-        """Stands for a task that has nothing to do with a data model."""
+        """A task that does not refresh a data model."""
 
     elsewhere()
 

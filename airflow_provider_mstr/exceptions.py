@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All errors that the operators, sensors and the hook raise."""
+
+from airflow_provider_mstr.rest.errors import (
+    AuthenticationError,
+    CertificateError,
+    InstanceExpired,
+    InvalidHandle,
+    InvalidInput,
+    InvalidRequest,
+    InvalidResponse,
+    ModelBusy,
+    MstrError,
+    NoPrivilege,
+    NotFound,
+    NotPublishable,
+    OutcomeUnknown,
+    ProxyError,
+    PublishFailed,
+    PublishTimedOut,
+    RequestFailed,
+    ServerReply,
+    ServerUnavailable,
+    SessionExpired,
+    SessionLimit,
+)
+from airflow_provider_mstr.task.failures import TaskKilledError
+
+__all__ = [
+    "AuthenticationError",
+    "CertificateError",
+    "InstanceExpired",
+    "InvalidHandle",
+    "InvalidInput",
+    "InvalidRequest",
+    "InvalidResponse",
+    "ModelBusy",
+    "MstrError",
+    "NoPrivilege",
+    "NotFound",
+    "NotPublishable",
+    "OutcomeUnknown",
+    "ProxyError",
+    "PublishFailed",
+    "PublishTimedOut",
+    "RequestFailed",
+    "ServerReply",
+    "ServerUnavailable",
+    "SessionExpired",
+    "SessionLimit",
+    "TaskKilledError",
+]

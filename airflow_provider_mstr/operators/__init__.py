@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators."""
+
+from airflow_provider_mstr.operators.data_model import (
+    MstrCreateDataModelInstanceOperator,
+    MstrDeleteDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+    MstrRefreshDataModelOperator,
+)
+
+__all__ = [
+    "MstrCreateDataModelInstanceOperator",
+    "MstrDeleteDataModelInstanceOperator",
+    "MstrPublishDataModelOperator",
+    "MstrRefreshDataModelOperator",
+]

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parses responses: into a value or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.codes import ISERVER_CODES, code_message, parse_number, to_signed
+from airflow_provider_mstr.rest.errors import MstrError, ServerReply
+from airflow_provider_mstr.rest.messages import Request, Response
+from airflow_provider_mstr.rest.text import MAX_MESSAGE, MAX_NAME, clean
+
+T = TypeVar("T")
+
+
+def parse_response(request: Request[T], response: Response) -> T:
+    """Return the value of a response.
+
+    :param request: the request
+    :param response: its response
+    :raises MstrError: if the server reports an error, or the response has an unexpected format
+    """
+    response = replace(response, secrets=response.secrets | request.secrets | request.cookies.secrets)
+    if 200 <= response.status < 300:
+        try:
+            return request.parse(response)
+        except errors.InvalidResponse as error:
+            what = f"could not {request.purpose}: {error.what}"
+            raise errors.InvalidResponse(what, _reply(response)) from None
+    raise _http_error(request, response)
+
+
+def expect_empty(response: Response) -> None:
+    """Check a response without a value: an empty body, or a JSON object that is not an error.
+
+    :param response: a response of status 2xx
+    """
+    if response.body.strip():
+        payload = response.json()
+        if not isinstance(payload, dict) or "code" in payload or "errors" in payload:
+            raise _unexpected(response, "an empty body")
+
+
+def json_object(response: Response) -> dict[str, Any]:
+    """Return the JSON object in the body of a response.
+
+    :param response: a response of status 2xx
+    """
+    payload = response.json()
+    if not isinstance(payload, dict):
+        raise _unexpected(response, "a JSON object")
+    return payload
+
+
+def required_header(name: str) -> Callable[[Response], str]:
+    """Return a parser of responses whose value is in a header.
+
+    :param name: the header's name
+    """
+
+    def parse(response: Response) -> str:
+        value = response.header(name)
+        if value is None:
+            raise errors.InvalidResponse(f"the response has no header {name}")
+        if not (value.isascii() and value.isprintable()):
+            raise errors.InvalidResponse(
+                f"the header {name} of the response has characters that are not allowed in a request"
+            )
+        return value
+
+    return parse
+
+
+def describe_body(response: Response) -> str:
+    """Return the kind and size of a body, without quoting it.
+
+    :param response: any response
+    """
+    if not response.body.strip():
+        return "an empty body"
+    content_type = response.header("Content-Type") or "no content type"
+    content_type = clean(response.masker.text(content_type).partition(";")[0])
+    if response.json() is not None:
+        kind = "other JSON"
+    else:
+        kind = "an HTML page" if content_type == "text/html" else "a body that is not valid JSON"
+    return f"{kind} ({content_type}, {len(response.body)} bytes)"
+
+
+def _unexpected(response: Response, expected: str) -> errors.InvalidResponse:
+    return errors.InvalidResponse(
+        f"unexpected response format: {describe_body(response)} instead of {expected}"
+    )
+
+
+def _http_error(request: Request[Any], response: Response) -> MstrError:
+    reply = _reply(response)
+    what = f"could not {request.purpose}"
+    if 300 <= response.status < 400:
+        return errors.InvalidResponse(f"{what}: the server redirects to {_redirect_host(response)}", reply)
+    error_class = _error_class(request, response, reply)
+    message = code_message(reply.iserver_code)
+    what = f"{what}: {message}" if message else what
+    if error_class is errors.ServerUnavailable:
+        return errors.ServerUnavailable(what, reply, nothing_done=response.status == 429)
+    if error_class is errors.InvalidResponse:
+        what = f"{what}: {_describe_invalid(response)}"
+    return error_class(what, reply)
+
+
+def _describe_invalid(response: Response) -> str:
+    if response.status == 404 and _is_page(response):
+        return f"this URL is not a Strategy REST API: it returns {describe_body(response)}"
+    return f"unexpected response format: {describe_body(response)}"
+
+
+def _redirect_host(response: Response) -> str:
+    """Return only the host of a redirect, because the rest of the URL may contain a login or a ticket."""
+    try:
+        target = urlsplit(response.header("Location") or "")
+        port = f":{target.port}" if target.port else ""
+    except ValueError:
+        return "an invalid URL"
+    # Secrets are masked before the host name is converted to lower case, where they are not found.
+    host = response.masker.text(target.netloc.rpartition("@")[2].removesuffix(port).rstrip(":"))
+    return clean(f"{host.lower()}{port}") if target.hostname else "another path"
+
+
+def _error_class(request: Request[Any], response: Response, reply: ServerReply) -> type[MstrError]:
+    known_code = ISERVER_CODES.get(reply.iserver_code or 0)
+    if known_code is not None and known_code.error_class is not None:
+        return known_code.error_class
+    if response.status in _UNAVAILABLE_STATUSES:
+        return errors.ServerUnavailable
+    if reply.code == "ERR006" and "publish workflow" in (reply.message or "").lower():
+        return errors.NotPublishable
+    by_code = _BY_CODE.get(reply.code or "")
+    if by_code is not None:
+        return by_code
+    if response.status == 401:
+        return errors.SessionExpired if request.has_session else errors.AuthenticationError
+    if response.status == 403:
+        return errors.InvalidResponse if _is_page(response) else errors.NoPrivilege
+    if response.status >= 500:
+        # Without a code of the I-Server, neither the cause nor the duration of an error is known (3.5).
+        return errors.ServerUnavailable if reply.iserver_code is None else errors.RequestFailed
+    if not reply.code:
+        return errors.InvalidResponse
+    return errors.NotFound if response.status == 404 else errors.InvalidRequest
+
+
+def _is_page(response: Response) -> bool:
+    """Return whether the body is not the API's, but that of a proxy or firewall."""
+    return bool(response.body.strip()) and response.json() is None
+
+
+def _reply(response: Response) -> ServerReply:
+    payload = _error_body(response.json())
+    code = _text(payload.get("code"))
+    iserver_code = parse_number(payload.get("iServerCode"))
+    return ServerReply(
+        status=response.status,
+        code=_code(code),
+        iserver_code=_hresult(code) if iserver_code is None else iserver_code,
+        message=_text(payload.get("message"), MAX_MESSAGE),
+        ticket=_text(payload.get("ticketId")),
+        retry_after=_retry_after(response),
+    )
+
+
+def _error_body(payload: Any) -> dict[str, Any]:
+    """Return the error object of the Library, or the first of the Modeling service's list (7.1)."""
+    if isinstance(payload, dict) and isinstance(payload.get("errors"), list) and payload["errors"]:
+        first = payload["errors"][0]
+        return {"ticketId": payload.get("ticketId")} | first if isinstance(first, dict) else {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def _text(value: Any, limit: int = MAX_NAME) -> str | None:
+    return clean(str(value), limit) or None if isinstance(value, (str, int)) else None
+
+
+def _retry_after(response: Response) -> float | None:
+    """Return the seconds of Retry-After; a date is compared with the server's clock."""
+    value = response.header("Retry-After") or ""
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(response.header("Date") or "")
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def _code(code: str | None) -> str | None:
+    # The documentation writes some codes with one zero more than servers do (7.1).
+    if code and code.upper().startswith("ERR") and code[3:].isascii() and code[3:].isdigit():
+        return f"ERR{code[3:].lstrip('0').zfill(3)}"
+    return code
+
+
+def _hresult(code: str | None) -> int | None:
+    """Return a Modeling service's code, such as 8004cb0a, as the signed number of the I-Server."""
+    try:
+        return to_signed(int(code, 16)) if code and len(code) == 8 else None
+    except ValueError:
+        return None
+
+
+_UNAVAILABLE_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
+
+# docs/strategy-rest-api.md 7.1
+_BY_CODE: Mapping[str, type[MstrError]] = {
+    "ERR003": errors.AuthenticationError,
+    "ERR004": errors.NotFound,
+    "ERR005": errors.InvalidRequest,
+    "ERR006": errors.InvalidRequest,
+    "ERR007": errors.InvalidRequest,
+    "ERR008": errors.ServerUnavailable,
+    "ERR009": errors.SessionExpired,
+    "ERR013": errors.ServerUnavailable,
+    "ERR014": errors.NoPrivilege,
+    "ERR015": errors.InvalidRequest,
+    "ERR016": errors.ServerUnavailable,
+    "ERR017": errors.NoPrivilege,
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tab "Data model" of a task instance: the refresh by attempt and table.
+
+import { ApiError, getLog, getTaskInstance, getTries, getXCom, getXComKeys, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
+import { Fragment, Link, Styles, h, useEffect, useInterval, useRef, useState } from "./airflow_ui.js";
+import { Attempt } from "./attempt.js";
+import { Notice } from "./components.js";
+import { shortenId } from "./format.js";
+import { addXComs, parseOutcome, readLog } from "./progress.js";
+import { REFRESH_OPERATORS, STEP_OPERATORS, modelTitle, parseRun } from "./status.js";
+import { toTimestamp, toWebUrl } from "./values.js";
+
+const LINK_KEY = "mstr_data_model_link";
+const OUTCOME_KEY = "mstr_result";
+const POLL_SECONDS = 3;
+const UNREADABLE_OUTCOME = "The result of this refresh cannot be displayed: it is not in Airflow's database. A custom XCom backend may store it elsewhere.";
+const FINISHED_STATES = ["success", "failed", "skipped", "upstream_failed", "removed"];
+
+function Tab({ dagId, runId, taskId, mapIndex }) {
+  const tiKey = { dagId, runId, taskId, mapIndex: Number(mapIndex ?? -1) };
+  return h("section", { className: "mstr mstr-tab", "aria-label": "Data model" }, h(Styles), h(Refresh, { key: JSON.stringify(tiKey), tiKey }));
+}
+
+function Refresh({ tiKey }) {
+  const { refresh, error } = useRefresh(tiKey);
+  if (!refresh) return h(Notice, { role: error ? "alert" : "status", title: error?.advice ?? "Loading the refresh …" });
+  if (refresh.kind === "other") return h("p", { className: "mstr-muted" }, "This task does not refresh a data model.");
+  if (refresh.kind === "step") return h(Step, refresh);
+  return h(
+    Fragment,
+    null,
+    h(Heading, refresh),
+    error && h(Notice, { role: "alert", title: error.advice }),
+    refresh.isUnreadable && h("p", { className: "mstr-muted", role: "note" }, UNREADABLE_OUTCOME),
+    [...refresh.attempts].reverse().map((attempt, index) =>
+      h(Attempt, { key: attempt.number, ...attempt, isLatest: index === 0, isOnly: refresh.attempts.length === 1 }),
+    ),
+  );
+}
+
+const Heading = ({ title, id, project, link }) =>
+  h(
+    "header",
+    { className: "mstr-header" },
+    h("h2", null, title),
+    h("span", { className: "mstr-muted" }, [project && `Project ${shortenId(project)}`, id && `ID ${id}`].filter(Boolean).join(" · ")),
+    toWebUrl(link) && h("a", { href: toWebUrl(link), target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
+  );
+
+const Step = ({ waitTask, error }) =>
+  h(
+    Fragment,
+    null,
+    h(
+      "p",
+      null,
+      "This task is a step of a refresh. Progress is shown on ",
+      waitTask ? h(Link, { to: taskInstanceLink(waitTask, "plugin/data-model") }, waitTask.taskId) : "the task that waits for the refresh",
+      ".",
+    ),
+    error && h("div", { className: "mstr-error", role: "note", "aria-label": "Error" }, error),
+  );
+
+/** Load the refresh of a task instance and keep it up to date. */
+function useRefresh(tiKey) {
+  const [refresh, setRefresh] = useState(null);
+  const [error, setError] = useState(null);
+  const finishedAttempts = useRef(new Map());
+  const update = async () => {
+    try {
+      setRefresh(await loadRefresh(tiKey, finishedAttempts.current));
+      setError(null);
+    } catch (failure) {
+      if (!(failure instanceof ApiError)) throw failure;
+      setError(failure);
+    }
+  };
+  useEffect(() => void update(), []);
+  useInterval(update, refresh && (refresh.kind !== "refresh" || refresh.isFinished) ? null : POLL_SECONDS);
+  return { refresh, error };
+}
+
+/** Load a refresh. The progress of a finished attempt is read once and cached. */
+async function loadRefresh(tiKey, cache) {
+  const ti = await getTaskInstance(tiKey);
+  const run = parseRun(ti);
+  if (STEP_OPERATORS.includes(run.operator)) {
+    const error = ti.state === "failed" ? readLog(await getLog(tiKey, ti.try_number)).error : "";
+    return { kind: "step", error, waitTask: await findWaitTask(tiKey) };
+  }
+  const keys = await getXComKeys(tiKey);
+  // A subclass of an operator has another name, but pushes the same XComs.
+  if (!REFRESH_OPERATORS.includes(run.operator) && !keys.has(LINK_KEY)) return { kind: "other" };
+  const pull = async (key) => (keys.has(key) ? getXCom(tiKey, key) : null);
+  const [link, outcome] = [await pull(LINK_KEY), await pull(OUTCOME_KEY)];
+  const isFinished = FINISHED_STATES.includes(ti.state);
+  const attempts = [];
+  for (const { try_number: number, state, start_date: start, end_date: end } of ti.try_number > 0 ? await getTries(tiKey) : []) {
+    const isLatest = number === ti.try_number;
+    const progress = cache.get(number) ?? addXComs(readLog(await getLog(tiKey, number)), { handle: run.handle, outcome: isLatest ? outcome : null });
+    if (!isLatest || isFinished) cache.set(number, progress);
+    attempts.push({ number, state: isLatest ? ti.state : state === "up_for_retry" ? "failed" : state, start: toTimestamp(start), end: toTimestamp(end), progress });
+  }
+  const lastOutcome = attempts.at(-1)?.progress.outcome;
+  const id = run.id || lastOutcome?.data_model_id || "";
+  return {
+    kind: "refresh",
+    isFinished,
+    link,
+    // A custom XCom backend may store a reference in Airflow's database.
+    isUnreadable: outcome !== null && !parseOutcome(outcome) && !lastOutcome,
+    attempts: attempts.length ? attempts : [{ number: 1, state: ti.state, start: null, end: null, progress: readLog(null) }],
+    id,
+    title: run.name || lastOutcome?.data_model || modelTitle({ runs: [run], id }),
+    project: lastOutcome?.project || run.project || lastOutcome?.project_id || "",
+  };
+}
+
+/** Find the task that waits for the refresh of a step. */
+async function findWaitTask({ dagId, runId, taskId, mapIndex }) {
+  const { instances } = await listTaskInstances(dagId, runId, { operator: "MstrPublishStatusSensor" });
+  const group = taskId.slice(0, taskId.lastIndexOf(".") + 1);
+  const tiKeys = instances.map((ti) => parseRun(ti)?.tiKey);
+  const found = tiKeys.filter((each) => each?.taskId.startsWith(group) && [mapIndex, -1].includes(each.mapIndex));
+  return found.length === 1 ? found[0] : null;
+}
+
+globalThis["Data model"] = Tab;

@@ -1,0 +1,558 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import html
+import inspect
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+import needs
+import pytest
+from airflow_home import airflow_environment
+from provocations import KINDS, Provocations, shown, steady
+from workers import perform
+
+from airflow_provider_mstr import hooks
+from airflow_provider_mstr import sandbox as sandbox_package
+from airflow_provider_mstr.connection import server as connection
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.operators import (
+    MstrCreateDataModelInstanceOperator,
+    MstrDeleteDataModelInstanceOperator,
+    MstrPublishDataModelOperator,
+    MstrRefreshDataModelOperator,
+)
+from airflow_provider_mstr.operators.arguments import NOTSET
+from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR, get_provider_info
+from airflow_provider_mstr.refresh import data_model, poller, sealing
+from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
+from airflow_provider_mstr.rest import retry
+from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
+from airflow_provider_mstr.rest.session import LoginMode
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox, Settings
+from airflow_provider_mstr.sandbox.faults import FaultKind
+from airflow_provider_mstr.sensors import MstrPublishStatusSensor
+from airflow_provider_mstr.task.refresh import WORKER_SECONDS
+from airflow_provider_mstr.task_groups import refresh_data_model
+from airflow_provider_mstr.transport import base_driver
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+EXAMPLES = DOCS / "examples"
+DAGS = sorted(EXAMPLES.glob("*.py"))
+NEEDED = {"retry_policy": needs.RETRY_POLICIES}
+RECIPES = [pytest.param(path, marks=NEEDED.get(path.stem, ())) for path in DAGS]
+RUNNER = ROOT / "tests" / "support" / "run_example.py"
+
+PAGES = {str(path.relative_to(DOCS)): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
+INCLUDED = re.compile(r'--8<-- "(.+?\.py):(\d+):"')
+
+RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+
+
+def blocks(page: str, label: str, language: str = r"\w+") -> list[str]:
+    """Return the code blocks of a page that stand behind an HTML comment."""
+    return re.findall(rf"<!-- {label} -->\n```{language}\n(.*?)```", PAGES[page], re.DOTALL)
+
+
+def rows(page: str) -> list[list[str]]:
+    """Return the cells of each row of a page's tables, without marks of code and links."""
+    lines = (line for line in PAGES[page].splitlines() if line.startswith("| "))
+    return [
+        [re.sub(r"[`\[]|\]\(.*?\)", "", cell).strip() for cell in line[2:-2].split(" | ")] for line in lines
+    ]
+
+
+# The site
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; what mkdocs warns of is an error: a broken link or anchor, a page in no menu."""
+    pytest.importorskip("mkdocs", reason="the site is built where the newest Airflow is")
+    folder = tmp_path_factory.mktemp("site")
+    build = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert build.returncode == 0, build.stderr
+    return folder
+
+
+class Fetched(HTMLParser):
+    """The addresses that a browser fetches to show a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        name = "href" if tag == "link" else "src"
+        if given.get(name) and given.get("rel") not in ("canonical", "prev", "next"):
+            self.addresses.append(str(given[name]))
+
+
+def test_a_page_is_shown_without_the_network(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        for address in Fetched(page.read_text()).addresses:
+            assert not urlsplit(address).netloc, f"{page.name} fetches {address}"
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", style.read_text()), style.name
+
+
+def test_a_docstrings_references_are_plain_names(site: Path) -> None:
+    for page in (site / "reference").glob("*.html"):
+        assert not re.search(r":(attr|class|func|meth|mod):", page.read_text()), page.name
+
+
+def test_the_site_holds_no_word_of_where_it_was_built(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        assert str(ROOT) not in page.read_text()
+
+
+# Arguments
+
+
+DOCUMENTED: dict[Callable[..., Any], str] = {
+    MstrRefreshDataModelOperator: "one-task",
+    MstrCreateDataModelInstanceOperator: "steps",
+    MstrPublishDataModelOperator: "steps",
+    MstrPublishStatusSensor: "steps",
+    MstrDeleteDataModelInstanceOperator: "steps",
+    refresh_data_model: "task-group",
+}
+
+
+def arguments(documented: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return what may be given by name, with what base classes of this package take."""
+    homes = inspect.getmro(documented) if inspect.isclass(documented) else ()
+    ours = [home for home in homes if home.__module__.startswith("airflow_provider_mstr.")]
+    inits = [vars(home)["__init__"] for home in ours if "__init__" in vars(home)] or [documented]
+    named = {
+        parameter.name: parameter
+        for init in reversed(inits)
+        for parameter in inspect.signature(init).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name != "self"
+    }
+    assert "mstr_conn_id" in named
+    return named
+
+
+def shown_arguments(page: str) -> dict[str, set[str]]:
+    """Return the defaults that the tables of a built page show, by the argument's name."""
+    shown: dict[str, set[str]] = {}
+    for row in re.findall(r'<tr class="doc-section-item">(.*?)</tr>', page, re.DOTALL):
+        cells = [
+            re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)
+        ]
+        shown.setdefault(cells[0], set()).add(html.unescape(cells[3]).strip("'"))
+    return shown
+
+
+@pytest.mark.parametrize("documented", DOCUMENTED, ids=lambda each: each.__name__)
+def test_the_page_of_an_operator_shows_each_argument_with_its_default(
+    documented: Callable[..., Any], site: Path
+) -> None:
+    shown = shown_arguments((site / "operators" / f"{DOCUMENTED[documented]}.html").read_text())
+    for name, argument in arguments(documented).items():
+        default = argument.default
+        if name == "deferrable" and default is not NOTSET:
+            wanted = "default_deferrable"
+        elif default is argument.empty:
+            wanted = "required"
+        else:
+            wanted = f"{default:g}" if type(default) is float else str(default)
+        assert wanted in shown[name], name
+
+
+def test_the_operators_page_explains_each_policy() -> None:
+    policies = {row[0] for row in rows("operators/index.md")} & {*RefreshPolicy}
+    assert policies == {*RefreshPolicy}
+
+
+# Examples
+
+
+def test_each_python_block_is_a_file_or_one_that_a_test_runs() -> None:
+    for name, page in PAGES.items():
+        tested = blocks(name, "world", "python") if name == "testing.md" else []
+        for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+            assert INCLUDED.fullmatch(code.strip()) or code in tested, f"{name}: {code}"
+
+
+def test_each_file_is_shown_from_its_first_line_of_code_and_none_is_left_out() -> None:
+    shown = [found for page in PAGES.values() for found in INCLUDED.findall(page)]
+    for file, line in shown:
+        before = (ROOT / file).read_text().splitlines()[: int(line) - 1]
+        assert before[-2:] == ["from __future__ import annotations", ""], file
+    examples = {path for folder in (EXAMPLES, ROOT / "example_dags") for path in folder.rglob("*.py")}
+    assert {ROOT / file for file, _ in shown} == examples
+
+
+def dags_of(file: Path) -> dict[str, Any]:
+    from airflow_parts import DagBag
+
+    bag = DagBag(str(file))
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.stem)
+def test_each_recipe_is_a_dag_whose_refresh_stands_at_the_end(file: Path) -> None:
+    (dag,) = dags_of(file).values()
+
+    assert dag.dag_id == f"mstr_{file.stem}"
+    assert dag.doc_md or file.read_text().split('"""')[1]
+    assert [task.task_id for task in dag.leaves] == ["refresh_retail"]
+
+
+def test_the_check_stands_between_the_load_and_the_refresh() -> None:
+    (dag,) = dags_of(EXAMPLES / "check_first.py").values()
+
+    assert dag.get_task("check_sales").upstream_task_ids == {"load_sales"}
+    assert dag.get_task("refresh_retail").upstream_task_ids == {"check_sales"}
+
+
+def run(dag_id: str, sandbox: Sandbox, home: Path, **environment: str) -> tuple[bool, str]:
+    """Run a recipe in an Airflow of its own; return whether the run succeeded, and all that it printed."""
+    whole = airflow_environment(home, sandbox.airflow_connection(), dags=EXAMPLES) | environment
+    command = [sys.executable, str(RUNNER), str(EXAMPLES), dag_id]
+    done = subprocess.run(command, env=whole, capture_output=True, text=True, timeout=180, check=False)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def dbt(tmp_path: Path) -> dict[str, str]:
+    """The environment of a dbt that builds two of three models."""
+    built = [
+        {"unique_id": "model.retail.fct_sales", "status": "success"},
+        {"unique_id": "model.retail.dim_store", "status": "success"},
+        {"unique_id": "model.retail.fct_orders", "status": "skipped"},
+    ]
+    (tmp_path / "results.json").write_text(json.dumps({"results": built}))
+    command = tmp_path / "bin" / "dbt"
+    command.parent.mkdir()
+    command.write_text(f"#!/bin/sh\nmkdir -p target && cp {tmp_path}/results.json target/run_results.json\n")
+    command.chmod(0o755)
+    project = tmp_path / "project"
+    project.mkdir()
+    path = f"{command.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "DBT_PROJECT_DIR": str(project)}
+
+
+@pytest.mark.long
+def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
+    mstr_sandbox: Sandbox, tmp_path: Path, dbt: dict[str, str]
+) -> None:
+    succeeded, said = run("mstr_after_dbt", mstr_sandbox, tmp_path / "home", **dbt)
+
+    assert succeeded, said[-3000:]
+    (publish,) = mstr_sandbox.report().publishes
+    assert {table.name: table.refresh_policy for table in publish.tables} == {
+        "ytd_day": "replace",
+        "lu_store": "upsert",
+    }
+
+
+@pytest.mark.long
+@needs.ERROR_IN_A_TRIAL
+@pytest.mark.mstr_sandbox(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
+def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
+    mstr_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    succeeded, said = run("mstr_notify", mstr_sandbox, tmp_path / "home")
+
+    assert not succeeded
+    (shown,) = re.findall(r"```text\n(.*?)```", PAGES["recipes/notify.md"], re.DOTALL)
+    for line in shown.splitlines():
+        assert line.removesuffix(" ...") in said
+
+
+@pytest.mark.long
+@needs.DAGBAG
+def test_the_tests_of_a_dag_pass_as_the_page_shows_them(tmp_path: Path) -> None:
+    whole = os.environ | {"AIRFLOW_HOME": str(tmp_path), "MY_DAGS": str(ROOT / "example_dags")}
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, str(EXAMPLES / "testing")],
+        env=whole,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "3 passed" in done.stdout
+
+
+def test_a_world_of_ones_own_is_made_as_the_page_shows() -> None:
+    (code,) = blocks("testing.md", "world", "python")
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+
+    with Sandbox(Settings(publish_seconds=0.1), namespace["world"]) as server:
+        fields_of_it = json.loads(server.airflow_connection())
+
+    assert (fields_of_it["login"], fields_of_it["schema"]) == ("etl", "Tutorial")
+    (marker,) = namespace["test_my_dag"].pytestmark
+    assert marker.kwargs == {"world": namespace["world"], "publish_seconds": 2}
+
+
+# Get started
+
+
+def commands(label: str) -> list[str]:
+    lines = "".join(blocks("get-started.md", label, "console")).splitlines()
+    assert all(line.startswith("$ ") for line in lines)
+    return [line.removeprefix("$ ") for line in lines]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_red_one(tmp_path: Path) -> None:
+    (serve,) = map(shlex.split, commands("sandbox"))
+    (shown_port,) = (word for word in serve if word.isdigit())
+    dag = (ROOT / "example_dags" / "example_refresh_in_one_task.py").read_text()
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def shell(script: list[str], port: str) -> subprocess.CompletedProcess[str]:
+        text = "\n".join(["set -e", *script]).replace(shown_port, port)
+        return subprocess.run(
+            ["bash", "-c", text],
+            cwd=tmp_path,
+            env=unset | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    with subprocess.Popen([sys.executable, *serve[1:-1], "0"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = str(urlsplit(server.stdout.readline()).port)
+            assert json.loads(server.stdout.readline())["password"] == DEFAULT_WORLD.users[0].password
+            *prepare, test, report = commands("shell")
+            (tmp_path / "airflow" / "dags").mkdir(parents=True)
+            (tmp_path / "airflow" / "dags" / "refresh_retail.py").write_text(dag)
+            green = shell([*prepare, f"{test} >&2", report], port)
+            exports = [line for line in prepare if line.startswith("export ")]
+            red = shell([*exports, *commands("failing shell")], port)
+        finally:
+            server.terminate()
+
+    assert green.returncode == 0, green.stderr[-3000:]
+    seen = json.loads(green.stdout.splitlines()[-1])
+    assert (seen["logins"], len(seen["publishes"]), seen["logouts"], seen["open_sessions"]) == (1, 1, 1, 0)
+    assert "Publishing 4 tables of data model" in green.stderr
+    assert red.returncode != 0
+    assert "PublishFailed: the publish of data model" in red.stdout + red.stderr
+    assert "table lu_store ended as schema_comparison_error" in red.stdout + red.stderr
+
+
+# The log
+
+
+@pytest.mark.parametrize("page", ["index.md", "get-started.md"])
+@pytest.mark.mstr_sandbox(publish_seconds=2)
+@pytest.mark.usefixtures("mstr_connection")
+def test_the_log_of_a_refresh_has_the_lines_that_a_page_shows(
+    page: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(MstrRefreshDataModelOperator, "log", Told(told))
+    with caplog.at_level("INFO"):
+        perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL))
+    told += [record.getMessage() for record in caplog.records]
+
+    shown = re.findall(r"```text\n(.*?)```", PAGES[page], re.DOTALL)[0].splitlines()
+    assert len(shown) > 2
+    for line in shown:
+        pattern = alike(line.removesuffix("..."))
+        assert any(alike(each).startswith(pattern) for each in told), f"{line}: {told}"
+
+
+class Told:
+    """A logger that keeps what it is told.
+
+    :param lines: where to
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def info(self, text: str, *values: object) -> None:
+        self.lines.append(text % values if values else text)
+
+    warning = info
+
+
+def alike(line: str) -> str:
+    """Return a line of the log without its numbers and its table's name, which differ from time to time."""
+    tables = "|".join(table.name for model in DEFAULT_WORLD.data_models for table in model.tables)
+    return re.sub(rf"\b({tables})(?=:)", "a table", re.sub(r"\b\d+\b", "1", line)).rstrip()
+
+
+# Connection and result
+
+
+@pytest.mark.parametrize("shell", blocks("connection.md", "connection"), ids=["json", "uri"])
+def test_each_form_of_the_connection_means_the_same_server(
+    shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, assignment = shlex.split(shell)
+    monkeypatch.setenv(*assignment.split("=", 1))
+
+    server = MstrHook().server
+
+    assert server.url == "https://strategy.example.com/MicroStrategyLibrary"
+    assert (server.credentials.login, server.credentials.password) == ("etl", "secret")
+    assert (server.credentials.mode, server.project, server.timeout) == (LoginMode.LDAP, "Tutorial", 60.0)
+
+
+def test_the_connection_page_has_every_field_of_the_form_under_its_label() -> None:
+    (form,) = get_provider_info()["connection-types"]
+    labels = UI_FIELD_BEHAVIOUR["relabeling"] | {
+        name: field["label"] for name, field in form["conn-fields"].items()
+    }
+    shown = {row[0] for row in rows("connection.md")}
+    assert {f"{label}: {name}" for name, label in labels.items()} <= shown
+    assert {"login", "port"} <= shown
+
+
+def test_the_connection_page_has_every_login_mode() -> None:
+    modes = {(mode.name.lower(), str(mode.value)) for mode in LoginMode}
+    assert modes <= {tuple(row[:2]) for row in rows("connection.md")}
+
+
+@pytest.mark.usefixtures("mstr_connection")
+def test_the_result_has_the_form_that_the_page_shows() -> None:
+    (shown,) = map(json.loads, blocks("operators/result.md", "result"))
+
+    result = perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL)).result
+
+    assert result.keys() == shown.keys() == {row[0] for row in rows("operators/result.md")} - {"field", "---"}
+    assert result["tables"][0].keys() == shown["tables"][0].keys()
+
+
+STATED = {
+    "operators/one-task.md": {"looks for three seconds itself": WORKER_SECONDS == 3},
+    "operators/index.md": {
+        "at a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
+        "the default of two hours": DEFAULT_TIMEOUT == 2 * 60 * 60,
+    },
+    "connection.md": {
+        "30 by default": connection.DEFAULT_TIMEOUT == 30,
+        connection.DEFAULT_LINK_TEMPLATE: True,
+        "for a minute; while a publish is watched, for five minutes": (
+            (retry.MAX_RETRY_SECONDS, poller.MAX_RETRY_SECONDS) == (60, 300)
+        ),
+    },
+    "how-it-works.md": {
+        "the number says the same again two looks later": data_model.CONFIRMATIONS == 3,
+        "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
+    },
+    "security.md": {
+        "It opens for a week at most": sealing.SEAL_LIFETIME == 7 * 24 * 60 * 60,
+        "n = 65536, r = 8, p = 2": (
+            (sealing.SCRYPT_COST, sealing.SCRYPT_BLOCK_SIZE, sealing.SCRYPT_PARALLELISM) == (65536, 8, 2)
+        ),
+        "The clocks of two machines may differ by up to ten minutes": sealing.MAX_CLOCK_DIFFERENCE == 600,
+        "no more than 3,000, and one login no more than 50": (
+            (hooks.MAX_REGISTERED_SECRETS, base_driver.MAX_SECRETS) == (3000, 50)
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("page", STATED)
+def test_what_a_page_states_of_times_and_limits_is_so(page: str) -> None:
+    for sentence, is_so in STATED[page].items():
+        assert sentence in " ".join(PAGES[page].split()), sentence
+        assert is_so, sentence
+
+
+# Errors
+
+
+def section(name: str) -> str:
+    """Return the text of an error's section."""
+    return PAGES["errors.md"].split(f"\n### {name}\n")[1].split("\n### ")[0].split("\n## ")[0]
+
+
+def test_every_error_is_listed_with_whether_it_is_retried() -> None:
+    listed = re.findall(
+        r"^\| \[`(\w+)`\]\(#(\w+)\) \| .+ \| (yes|no)\b.* \|$", PAGES["errors.md"], re.MULTILINE
+    )
+
+    assert {name: retried == "yes" for name, _, retried in listed} == {
+        name: kind.retryable for name, kind in KINDS.items()
+    }
+    assert all(anchor == name.lower() for name, anchor, _ in listed)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_error_has_its_cause_and_what_to_do(name: str) -> None:
+    assert re.findall(r"^\*\*(.+?)\.\*\*", section(name), re.MULTILINE) == ["Why", "What to do"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.usefixtures("mstr_connection", "brisk")
+def test_every_error_looks_as_the_page_shows_it(
+    name: str, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    error = Provocations(mstr_sandbox, monkeypatch, tmp_path).of(name)
+
+    assert name in (type(error).__name__, type(error.__cause__).__name__ if error else "")
+    assert steady(str(error)) == shown(name), "python tests/support/provocations.py"
+
+
+# The sandbox
+
+
+def test_the_testing_page_has_every_kind_of_fault() -> None:
+    named = {kind for row in rows("testing.md") for kind in row[0].split(", ")}
+    assert {*get_args(FaultKind)} <= named
+
+
+def test_the_testing_page_has_the_sandboxs_data_models() -> None:
+    shown = {row[1]: row for row in rows("testing.md")}
+    tutorial = DEFAULT_WORLD.in_project(DEFAULT_WORLD.projects[0].id)
+    models = [model for model in tutorial if model.name in shown]
+    assert len(models) >= 4
+    for model in models:
+        assert shown[model.name][0] == model.id
+        assert all(table.name in shown[model.name][2] for table in model.tables)
+
+
+@pytest.mark.usefixtures("mstr_connection", "brisk")
+def test_the_testing_page_names_the_calls_that_a_refresh_makes(mstr_sandbox: Sandbox) -> None:
+    perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL))
+
+    (sentence,) = re.findall(r"The calls that a\s+refresh makes are (.+?);", PAGES["testing.md"], re.DOTALL)
+    assert {*re.findall(r"`(\w+)`", sentence)} == {*mstr_sandbox.report().requests}
+
+
+def test_the_reference_has_every_public_name_of_the_sandbox(site: Path) -> None:
+    page = (site / "reference" / "sandbox.html").read_text()
+    for name in sandbox_package.__all__:
+        assert f'.{name}"' in page or f"<code>{name}</code>" in page, name
+    for field in fields(Settings):
+        assert field.name in page

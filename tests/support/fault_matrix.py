@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault matrix: what becomes of a refresh when one of its requests goes wrong.
+
+A fault says how a refresh ends that meets it; the exceptions say where a request, or a way to refresh,
+differs. Run, this prints the page that shows it all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+SUCCESS = "success"
+
+ONE_TASK = ("one task, blocking", "one task, deferred")
+IN_STEPS = ("in steps, blocking", "in steps, deferred")
+WAYS = (*ONE_TASK, *IN_STEPS)
+DEFERRED = (ONE_TASK[1], IN_STEPS[1])
+
+ONCE, FOR_EVER = "once", "for ever"
+
+# How often a request is asked that its retry_for would ask for minutes, and how slow answers are.
+ASKED = 3
+TIMEOUT = 0.3
+SLOW = 0.6
+
+NO_LOAD, CANCELLED, COMPLETED = "none", "cancelled", "completed"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of a refresh; a row of the tables.
+
+    :param name: how the tables call it
+    :param call: how the sandbox calls it
+    :param after: how many such calls pass before the fault
+    :param load: what has become of the load where the refresh fails at this request
+    """
+
+    name: str
+    call: str
+    after: int = 0
+    load: str = NO_LOAD
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, and how a refresh ends that meets it; a column of the tables.
+
+    :param name: how the tables call it
+    :param kind: how the sandbox calls it
+    :param once: the end where it happens once: ``success``, or the error's class
+    :param for_ever: the end where it goes on
+    :param details: what else the sandbox wants to know
+    """
+
+    name: str
+    kind: str
+    once: str
+    for_ever: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def slow(self) -> bool:
+        """Whether it takes longer than the connection's timeout."""
+        return "seconds" in self.details
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What must come of a refresh, and what must be found at the server afterwards.
+
+    :param ends: ``success``, or the error's class
+    :param teardown: the class of the teardown's own error, where the refresh is in steps
+    :param load: what has become of the publish: ``none``, ``cancelled`` or ``completed``
+    :param logins: how many logins the server took
+    :param left: how many sessions are left to idle out
+    """
+
+    ends: str = SUCCESS
+    teardown: str = ""
+    load: str = COMPLETED
+    logins: int = 1
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Exceptional:
+    """Where the end is another than the fault's own. The later one holds.
+
+    :param requests: names of requests
+    :param faults: names of faults
+    :param changes: what is different of the expectation
+    :param when: once, for ever, or both
+    :param ways: the ways to refresh
+    """
+
+    requests: Collection[str]
+    faults: Collection[str]
+    changes: Mapping[str, Any]
+    when: Collection[str] = (ONCE, FOR_EVER)
+    ways: Collection[str] = WAYS
+
+
+REQUESTS = (
+    Request("login", "login"),
+    Request("read version", "status"),
+    Request("list projects", "projects"),
+    Request("create instance", "create_instance"),
+    Request("list tables", "list_tables"),
+    Request("read cube", "cubes"),
+    Request("publish", "publish"),
+    Request("publish status, first", "publish_status", load=CANCELLED),
+    Request("publish status, loading", "publish_status", after=2, load=CANCELLED),
+    Request("publish status, loaded", "publish_status", after=2, load=COMPLETED),
+    Request("delete instance", "delete_instance"),
+    Request("log out", "logout"),
+)
+STATUS = tuple(request.name for request in REQUESTS if request.call == "publish_status")
+
+# The calls after a deferral. Before it, a deferred way does the same as its blocking one.
+AFTER_DEFERRAL = ("publish_status", "delete_instance", "logout")
+
+_API_500 = json.dumps({"code": "ERR001", "iServerCode": -2147467259, "message": "No.", "ticketId": "42"})
+
+
+def _refused(name: str, status: int, **more: Any) -> Fault:
+    return Fault(name, "status", SUCCESS, "ServerUnavailable", {"status": status, **more})
+
+
+def _garbled(name: str, garble: str) -> Fault:
+    return Fault(name, "garbled", SUCCESS, "InvalidResponse", {"garble": garble})
+
+
+def _said(name: str, kind: str, error: str, **details: Any) -> Fault:
+    return Fault(name, kind, error, error, details)
+
+
+FAULTS = (
+    _refused("429", 429),
+    _refused("500", 500),
+    _refused("502", 502),
+    _refused("503", 503),
+    _refused("504", 504),
+    Fault("reset before", "lost_before", SUCCESS, "ServerUnavailable"),
+    Fault("reset after", "lost_after", SUCCESS, "ServerUnavailable"),
+    Fault("slow before", "slow_before", SUCCESS, "ServerUnavailable", {"seconds": SLOW}),
+    Fault("slow after", "slow_after", SUCCESS, "ServerUnavailable", {"seconds": SLOW}),
+    _garbled("HTML", "html"),
+    _garbled("truncated", "truncated"),
+    _garbled("odd JSON", "other_shape"),
+    _garbled("empty", "empty"),
+    Fault("no header", "missing_header", SUCCESS, "InvalidResponse"),
+    Fault("redirect", "redirect", SUCCESS, "InvalidResponse"),
+    _said("500 of the API", "status", "RequestFailed", status=500, body=_API_500),
+    _said("401 session lost", "session_lost", "SessionExpired"),
+    _said("404 instance lost", "instance_lost", "InstanceExpired"),
+    _said("403 no privilege", "no_privilege", "NoPrivilege"),
+)
+EVERY_FAULT = tuple(fault.name for fault in FAULTS)
+
+# What the server has done all the same, though its answer is of no use.
+UNHEARD = ("reset after", "slow before", "slow after", "HTML", "truncated", "odd JSON", "empty", "no header")
+UNCLEAR = ("HTML", "truncated", "odd JSON")
+AWAY = ("429", "500", "502", "503", "504", "reset before")
+
+UNSTARTED = {*AWAY, "redirect"} - {"429"}
+
+UNASKED = {*AWAY, *UNHEARD, "redirect"} - {"no header"}
+
+# Faults that make no sense for most requests.
+ONLY_FOR = {
+    "no header": ("login", "create instance"),
+    "401 session lost": tuple(request.name for request in REQUESTS if request.name != "login"),
+    "404 instance lost": ("publish", *STATUS, "delete instance"),
+}
+
+EXCEPTIONS = (
+    # A login with a lost answer is sent again, and what it opened cannot be closed: nobody knows its token.
+    Exceptional(["login"], EVERY_FAULT, {"logins": 0}, [FOR_EVER]),
+    Exceptional(["login"], ["500 of the API", "403 no privilege"], {"logins": 0}, [ONCE]),
+    Exceptional(["login"], UNHEARD, {"logins": 2, "left": 1}, [ONCE]),
+    Exceptional(["login"], UNHEARD, {"logins": ASKED, "left": ASKED}, [FOR_EVER]),
+    # A task that was given its session cannot make another: the one that made it is to be cleared.
+    Exceptional(
+        ["list tables", "read cube", "publish"],
+        ["401 session lost"],
+        {"ends": "InvalidHandle"},
+        ways=IN_STEPS,
+    ),
+    # The version and the cube are a help, and nothing to wait for.
+    Exceptional(
+        ["read version", "read cube"],
+        {*EVERY_FAULT} - {"401 session lost"},
+        {"ends": SUCCESS, "load": COMPLETED},
+    ),
+    # If nothing shows that the load has started, the start is repeated once, in a new session.
+    Exceptional(["publish"], UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
+    Exceptional(["publish"], UNSTARTED, {"logins": 2}, ways=ONE_TASK),
+    Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown", "load": NO_LOAD}, ways=IN_STEPS),
+    Exceptional(["publish"], ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
+    Exceptional(["publish"], ["404 instance lost"], {"ends": "InvalidHandle"}, [FOR_EVER], IN_STEPS),
+    # If publishStatus does not answer, the end of the load is unknown.
+    Exceptional(STATUS, UNASKED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    # A publish status that is the I-Server's failure is the publish's, unless it was not meant so.
+    Exceptional(STATUS, ["500 of the API"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
+    Exceptional(STATUS, ["500 of the API"], {"ends": "OutcomeUnknown", "load": COMPLETED}, [FOR_EVER]),
+    # What publishStatus no longer tells, the cube does; a lost session takes its load along.
+    Exceptional(STATUS, ["404 instance lost", "403 no privilege"], {"ends": SUCCESS, "load": COMPLETED}),
+    Exceptional(STATUS, ["401 session lost"], {"ends": "OutcomeUnknown", "logins": 2}),
+    Exceptional(["publish status, loaded"], ["401 session lost"], {"ends": SUCCESS}),
+    Exceptional(["publish status, loaded"], UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [FOR_EVER]),
+    Exceptional(
+        ["publish status, first"], ["401 session lost"], {"ends": "InvalidHandle", "logins": 1}, ways=IN_STEPS
+    ),
+    # An instance goes with its session.
+    Exceptional(["delete instance", "log out"], EVERY_FAULT, {"ends": SUCCESS, "load": COMPLETED}),
+    # What is not certain to be closed fails the teardown, and is a warning in the one task.
+    Exceptional(["log out"], [*AWAY, "redirect", "500 of the API"], {"left": 1}, [FOR_EVER]),
+    Exceptional(["log out"], ["403 no privilege"], {"left": 1}),
+    Exceptional(["log out"], ["403 no privilege"], {"left": 0}, [ONCE], ["one task, deferred"]),
+    Exceptional(
+        ["log out"],
+        [*AWAY, "reset after", "slow before", "slow after"],
+        {"teardown": "ServerUnavailable"},
+        [FOR_EVER],
+        IN_STEPS,
+    ),
+    Exceptional(["log out"], [*UNCLEAR, "redirect"], {"teardown": "InvalidResponse"}, [FOR_EVER], IN_STEPS),
+    Exceptional(["log out"], ["500 of the API"], {"teardown": "RequestFailed"}, [FOR_EVER], IN_STEPS),
+    Exceptional(["log out"], ["403 no privilege"], {"teardown": "NoPrivilege"}, ways=IN_STEPS),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One case: a way to refresh, the request that a fault happens to, and how often."""
+
+    way: str
+    request: Request
+    fault: Fault
+    when: str
+
+    def __str__(self) -> str:
+        case = f"{self.way}/{self.request.name}/{self.fault.name}/{self.when}"
+        return case.replace(",", "").replace(" ", "-")
+
+    @property
+    def expected(self) -> Expectation:
+        """What is stated for it."""
+        ends = self.fault.once if self.when == ONCE else self.fault.for_ever
+        expected = Expectation(ends, load=COMPLETED if ends == SUCCESS else self.request.load)
+        for exception in EXCEPTIONS:
+            if self.falls_under(exception):
+                expected = replace(expected, **exception.changes)
+        return expected
+
+    @property
+    def repeats_blocking(self) -> bool:
+        """Whether the fault comes before the deferral, and so in a blocking way at the same place."""
+        return self.way in DEFERRED and self.request.call not in AFTER_DEFERRAL
+
+    def falls_under(self, exception: Exceptional) -> bool:
+        return (
+            self.request.name in exception.requests
+            and self.fault.name in exception.faults
+            and self.when in exception.when
+            and self.way in exception.ways
+        )
+
+
+def makes_sense(request: Request, fault: Fault) -> bool:
+    return request.name in ONLY_FOR.get(fault.name, [request.name])
+
+
+CELLS = tuple(
+    Cell(way, request, fault, when)
+    for request in REQUESTS
+    for fault in FAULTS
+    if makes_sense(request, fault)
+    for when in (ONCE, FOR_EVER)
+    for way in WAYS
+)
+
+
+# The page
+
+INTRO = f"""\
+# What a refresh makes of faults
+
+Each request of a refresh, and each fault that can happen to it, once and for ever: what comes of the refresh,
+and what is left at the server. The tests hold each cell of these tables against the sandbox, in all four ways
+to refresh: {len(CELLS)} cases. `python tests/support/fault_matrix.py > docs/fault-matrix.md` writes this page
+anew.
+
+In every case
+
+- a success is a publish that the server has completed;
+- the server has taken one publish at most, and one that still runs when the refresh fails is stopped;
+- no instance is left, and no session but where a cell says so;
+- every call brings all cookies of its login;
+- nothing is sent to where a redirect points;
+- no error, XCom or result holds a secret.
+
+## Legend
+
+| fault | what happens |
+| --- | --- |
+| 429, 500, 502, 503, 504 | that status without a body, and nothing is done |
+| reset before, reset after | the connection is reset before, or after, the work is done |
+| slow before, slow after | the work, or its answer, comes later than the connection's `timeout` allows |
+| HTML, truncated, odd JSON, empty | the work is done, but such is the answer |
+| no header | the work is done, but the response has no header that matters |
+| redirect | to another host, and nothing is done |
+| 500 of the API | the API's own error, with an `iServerCode` |
+| 401 session lost, 404 instance lost | it is gone for good |
+| 403 no privilege | the API's own refusal |
+
+- A cell is `success` or the error of the refresh, as [Errors and what to do](errors.md) explains it.
+  Each task is tried once: what its `retries` would mend is not counted.
+- Where the ways to refresh differ, the cell says so: "in steps" is the form of four tasks.
+- "left" counts sessions that idle out, as nobody knows their token or the server would not close them.
+- "teardown" is an error of the task that closes the refresh; the result of the refresh stays. The one task
+  logs a warning instead.
+- "publish status, first" is the check for other jobs right after the publish; "loading" and "loaded" are
+  polls of the wait, while the load goes on and once it has ended.
+- "-" is a fault that makes no sense for the request.
+- "For ever" is longer than a request is retried: minutes on a real server, {ASKED} times in the tests.
+- A login whose answer is lost is sent again. What it may have opened takes none of a project's places.
+- An `OutcomeUnknown` for a load that has ended well: servers tell of a failed publish by an error with an
+  `iServerCode`. One that lasts is believed, unless the model's last update speaks against it.
+"""
+
+
+def markdown() -> str:
+    """Return the page."""
+    return "\n".join([INTRO, *_section("Once", ONCE), *_section("For ever", FOR_EVER)])
+
+
+def _section(title: str, when: str) -> Iterator[str]:
+    columns: dict[tuple[str, ...], list[str]] = {}
+    for fault in FAULTS:
+        outcomes = tuple(_text(request, fault, when) for request in REQUESTS)
+        columns.setdefault(outcomes, []).append(fault.name)
+    yield f"## {title}\n"
+    yield _line("request", *(", ".join(faults) for faults in columns.values()))
+    yield _line("---", *("---" for _ in columns))
+    for place, request in enumerate(REQUESTS):
+        yield _line(request.name, *(outcomes[place] for outcomes in columns))
+    yield ""
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(request: Request, fault: Fault, when: str) -> str:
+    if not makes_sense(request, fault):
+        return "-"
+    told = {way: _words(Cell(way, request, fault, when).expected) for way in WAYS}
+    usual, *others = dict.fromkeys(told.values())
+    return "; ".join([usual, *(f"{_name(told, other)}: {other}" for other in others)])
+
+
+def _name(told: Mapping[str, str], words: str) -> str:
+    ways = tuple(way for way in WAYS if told[way] == words)
+    return "in steps" if ways == IN_STEPS else " and ".join(ways)
+
+
+def _words(expected: Expectation) -> str:
+    left = f"{expected.left} left" if expected.left else ""
+    teardown = f"teardown {expected.teardown}" if expected.teardown else ""
+    return ", ".join(part for part in (expected.ends, teardown, left) if part)
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the views without a browser. Each line of stdin is a call in JSON, each line of stdout its result.
+
+import { createInterface } from "node:readline";
+import * as api from "./airflow_api.js";
+import { firstSentence, formatAge, formatDuration, median, pluralize } from "./format.js";
+import { addXComs, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
+import { groupByModel, matchesFilter, modelTitle, parseRun, sortByUrgency, summarizeModel, taskLabel } from "./status.js";
+import { toWebUrl } from "./values.js";
+
+// The components need React's element factory and the initial values of its hooks.
+globalThis.React = {
+  createElement: (type, props, ...children) => ({ type, props: { ...props, children: props?.children ?? children } }),
+  Fragment: ({ children }) => children,
+  useState: (value) => [value, () => {}],
+  useEffect: () => {},
+};
+globalThis.document = { baseURI: "http://airflow.example.com/" };
+const { Attempt } = await import("./attempt.js");
+const { Chart } = await import("./components.js");
+const { Body, Footer } = await import("./page.js");
+
+const NOW = Date.parse("2026-01-02T00:00:00Z");
+
+/** The text of each leaf of a React element, in order. */
+function texts(element) {
+  if (Array.isArray(element)) return element.flatMap(texts);
+  if (typeof element === "string" || typeof element === "number") return element === "" ? [] : [String(element)];
+  if (!element) return [];
+  const { type, props } = element;
+  if (typeof type === "function") return texts(type(props));
+  return [...(props["aria-label"] ? [`(${props["aria-label"]})`] : []), ...texts(props.children)];
+}
+
+/** The elements with a class, as their style. */
+function styles(element, className) {
+  if (Array.isArray(element)) return element.flatMap((each) => styles(each, className));
+  if (!element?.type) return [];
+  const { type, props } = element;
+  if (typeof type === "function") return styles(type(props), className);
+  const own = props.className?.split(" ").includes(className) ? [{ className: props.className, ...props.style }] : [];
+  return [...own, ...styles(props.children, className)];
+}
+
+const summarize = (instances, details = {}, now = NOW) =>
+  sortByUrgency(
+    groupByModel(instances.map(parseRun).filter(Boolean)).map((model) =>
+      summarizeModel(model, now, { ...details, pausedDags: new Set(details.pausedDags) }),
+    ),
+  );
+
+const progress = (entries, handle = null, outcome = null) => addXComs(readLog(entries), { handle, outcome });
+
+const attempt = (state, ...logAndXComs) => ({ number: 1, state, start: null, end: null, progress: progress(...logAndXComs), isLatest: true, isOnly: true });
+
+/** Call a function of the API client at NOW. Each of its requests gets the same response, or none. */
+async function request(name, args, { status, body, aheadSeconds }) {
+  const urls = [];
+  const systemTime = Date.now;
+  Date.now = () => NOW;
+  globalThis.fetch = async (url) => {
+    urls.push(String(url));
+    if (!status) throw new TypeError("fetch failed");
+    const date = new Date(NOW + aheadSeconds * 1000);
+    return new Response(body, { status, headers: aheadSeconds ? { Date: date.toUTCString() } : {} });
+  };
+  try {
+    const value = await api[name](...args);
+    return { value: value instanceof Set ? [...value] : value, urls, aheadSeconds: (api.now() - NOW) / 1000 };
+  } catch (error) {
+    return { status: error.status, urls };
+  } finally {
+    Date.now = systemTime;
+  }
+}
+
+const CALLS = {
+  request,
+  /** What the page shows of each model. */
+  rows: (instances, details) =>
+    summarize(instances, details).map(({ model, status, reason, activity, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
+      const { id, name, project, conn, runs } = model;
+      const tasks = runs.map((run) => [run.dag, taskLabel(run), api.dagLink(run.tiKey.dagId), api.taskInstanceLink(run.tiKey)]);
+      return { status, title: modelTitle(model), id, name, project, conn, reason, activity, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
+    }),
+  /** What the tab reads of an attempt. */
+  progress: (...logAndXComs) => {
+    const value = progress(...logAndXComs);
+    return { ...value, counts: countTables(value), sentence: firstSentence(value.error) };
+  },
+  attemptTexts: (...args) => texts({ type: Attempt, props: attempt(...args) }),
+  attemptBars: (...args) => styles({ type: Attempt, props: attempt(...args) }, "mstr-bar"),
+  chartTexts: (instances) => texts({ type: Chart, props: summarize(instances)[0] }),
+  bodyTexts: (props) => texts({ type: Body, props: { shown: [], summaries: [], isLoading: false, error: null, isFiltered: false, ...props } }),
+  footerTexts: (props) => texts({ type: Footer, props }),
+  filter: (instances, filter) => groupByModel(instances.map(parseRun)).filter((model) => matchesFilter(model, filter)).map(modelTitle),
+  advice: (status) => new api.ApiError(status).advice,
+  parseRun, parseHandle, parseOutcome, toWebUrl, median, formatDuration, formatAge, pluralize, firstSentence,
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { call, args } = JSON.parse(line);
+  let answer;
+  try {
+    answer = { value: await CALLS[call](...args) };
+  } catch (error) {
+    answer = { error: String(error.stack) };
+  }
+  console.log(JSON.stringify(answer));
+}

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log lines about the tables of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_mstr.refresh.data_model import DataModelJob
+from airflow_provider_mstr.refresh.progress import FEW_TABLES, MAX_LINES, TableProgress
+from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
+from airflow_provider_mstr.rest.publish_status import State, TableStatus
+from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
+from airflow_provider_mstr.rest.session import Session
+
+
+def a_job(count: int) -> DataModelJob:
+    tables = tuple(TableRefresh(f"T{at}", f"table_{at:03}", RefreshPolicy.ADD) for at in range(count))
+    return DataModelJob(DataModelInstance(Session("token"), "P1", "M1", "I1"), tables, 1.7e9)
+
+
+def words(tables: Iterable[TableRefresh], word: str) -> dict[str, str]:
+    return {table.id: word for table in tables}
+
+
+def lines_of(job: DataModelJob, *polls: dict[str, str]) -> list[str]:
+    """Return the lines that are logged about these words of the tables, one poll every ten seconds."""
+    lines: list[str] = []
+    progress = TableProgress(lambda line, **fields: lines.append(line))
+    for number, listed in enumerate(polls):
+        progress.update(job, [TableStatus(*entry) for entry in listed.items()], 10.0 * number)
+    return lines
+
+
+def test_each_change_of_a_table_is_logged_once() -> None:
+    reserved = {"T0": "reserved", "T1": "reserved"}
+    loaded = {"T0": "completed", "T1": "completed"}
+    assert lines_of(a_job(2), {}, reserved, reserved, reserved | {"T0": "completed"}, loaded, loaded) == [
+        "Table table_000: reserved after 10 s, 2 of 2 left",
+        "Table table_001: reserved after 10 s, 2 of 2 left",
+        "Table table_000: completed after 30 s, 1 of 2 left",
+        "Table table_001: completed after 40 s, 0 of 2 left",
+    ]
+
+
+def test_a_table_that_a_later_poll_does_not_list_stays_as_it_was() -> None:
+    assert len(lines_of(a_job(2), {"T0": "completed", "T1": "reserved"}, {"T0": "completed"}, {})) == 2
+
+
+def test_many_tables_that_change_alike_in_one_poll_are_one_line() -> None:
+    job = a_job(200)
+    first, second = job.tables[:50], job.tables[50:]
+    assert lines_of(
+        job,
+        words(job.tables, "reserved"),
+        words(first, "completed") | words(second, "reserved"),
+        words(job.tables, "completed"),
+    ) == [
+        "200 tables: reserved after 0 s, 200 of 200 left: table_000, table_001, table_002 and 197 more",
+        "50 tables: completed after 10 s, 150 of 200 left: table_000, table_001, table_002 and 47 more",
+        "150 tables: completed after 20 s, 0 of 200 left: table_050, table_051, table_052 and 147 more",
+    ]
+
+
+def test_few_tables_that_change_alike_in_one_poll_have_a_line_each() -> None:
+    job = a_job(FEW_TABLES)
+    assert len(lines_of(job, words(job.tables, "reserved"))) == FEW_TABLES
+
+
+def test_a_table_that_ends_unlike_the_others_has_its_own_line() -> None:
+    job = a_job(20)
+    lines = lines_of(job, words(job.tables, "completed") | {"T7": "error"})
+    assert [line.partition(" after ")[0] for line in lines] == [
+        "19 tables: completed",
+        "Table table_007: error",
+    ]
+
+
+@given(st.lists(st.text(max_size=3), min_size=1, max_size=80))
+def test_no_poll_logs_more_than_a_few_lines(states: list[str]) -> None:
+    job = a_job(len(states))
+    listed = {table.id: word for table, word in zip(job.tables, states, strict=True)}
+    assert len(lines_of(job, listed)) <= MAX_LINES + 1
+
+
+def test_tables_that_were_not_published_are_not_logged() -> None:
+    assert lines_of(a_job(1), {"X9": "reserved"}) == []
+
+
+def test_every_table_of_a_line_counts_in_the_result() -> None:
+    job = a_job(200)
+    progress = TableProgress(lambda line, **fields: None)
+    progress.update(job, [TableStatus(table.id, "completed") for table in job.tables], 12.0)
+    results = [progress.result(table, State.FINISHED) for table in job.tables]
+    assert {(result.state, result.seconds) for result in results} == {(State.FINISHED, 12.0)}

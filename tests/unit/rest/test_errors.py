@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The texts of errors, and their JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.errors import MstrError, ServerReply
+
+KINDS = sorted(
+    (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MstrError)),
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_survives_json(kind: type[MstrError]) -> None:
+    error = kind("it broke", ServerReply(500, "ERR001", -7, "no", "T1", 3.5))
+    again = MstrError.from_json(json.loads(json.dumps(error.to_json())))
+    assert type(again) is kind
+    assert (again.what, again.reply, str(again)) == (error.what, error.reply, str(error))
+
+
+@pytest.mark.parametrize("nothing_done", [True, False])
+def test_an_unavailable_server_keeps_its_class_in_json(nothing_done: bool) -> None:
+    error = errors.ServerUnavailable("away", nothing_done=nothing_done)
+    assert type(MstrError.from_json(error.to_json())) is errors.ServerUnavailable
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"error": "Nonsense"}, {"error": None, "what": None, "reply": None}, {"error": [], "reply": "text"}],
+)
+def test_an_unknown_error_becomes_an_invalid_response(data: dict[str, Any]) -> None:
+    error = MstrError.from_json(data)
+    assert type(error) is errors.InvalidResponse
+    assert error.what == "an error without a message"
+    assert error.reply == ServerReply()
+
+
+def test_a_newer_reply_is_read_without_the_part_that_is_not_known() -> None:
+    error = MstrError.from_json(
+        {"error": "ModelBusy", "what": "busy", "reply": {"status": 500, "planet": "Mars"}}
+    )
+    assert error.reply == ServerReply(status=500)
+
+
+def test_an_error_keeps_its_own_attributes_on_the_way_through_json() -> None:
+    error = errors.PublishTimedOut("late")
+    error.advice, error.retryable, error.may_answer_later = "Wait.", False, True
+    again = MstrError.from_json(json.loads(json.dumps(error.to_json())))
+    assert (again.advice, again.retryable, again.may_answer_later) == ("Wait.", False, True)
+
+
+def test_only_an_error_that_says_so_is_sure_that_nothing_was_done_or_that_the_response_is_too_large() -> None:
+    assert not errors.ServerUnavailable("away").nothing_done
+    assert not errors.InvalidResponse("odd").too_large
+
+
+def test_an_attribute_of_another_type_is_not_read() -> None:
+    data = {"error": "ModelBusy", "advice": 7, "retryable": "no", "may_answer_later": None}
+    error = MstrError.from_json(data)
+    assert (error.advice, error.retryable, error.may_answer_later) == (errors.ModelBusy.advice, True, False)
+
+
+def test_an_error_has_its_cause_the_servers_report_and_advice() -> None:
+    error = errors.ModelBusy("could not publish", ServerReply(500, "ERR001", -2147072194, "in use", "T1"))
+    assert str(error) == (
+        "could not publish (server message: in use; "
+        "HTTP 500, code ERR001, iServerCode -2147072194, ticket T1). " + errors.ModelBusy.advice
+    )
+
+
+def test_an_error_without_reply_and_advice_has_only_its_cause() -> None:
+    assert str(MstrError("it broke")) == "it broke"
+    assert str(errors.InvalidInput("no table")) == "no table"
+    assert str(ServerReply()) == ""
+    assert str(ServerReply(message="why")) == "server message: why"
+
+
+@pytest.mark.parametrize(
+    ("kind", "mended"),
+    [
+        (errors.InvalidInput, False),
+        (errors.CertificateError, False),
+        (errors.ProxyError, False),
+        (errors.AuthenticationError, False),
+        (errors.NotPublishable, False),
+        (errors.NotFound, False),
+        (errors.NoPrivilege, False),
+        (errors.InvalidRequest, False),
+        (errors.InvalidHandle, False),
+        (errors.SessionExpired, True),
+        (errors.SessionLimit, True),
+        (errors.InstanceExpired, True),
+        (errors.ModelBusy, True),
+        (errors.RequestFailed, True),
+        (errors.ServerUnavailable, True),
+    ],
+)
+def test_only_temporary_errors_are_retryable(kind: type[MstrError], mended: bool) -> None:
+    assert kind.retryable is mended
+
+
+def test_every_error_but_those_with_advice_in_their_text_advises() -> None:
+    without = {MstrError, errors.InvalidInput, errors.CertificateError}
+    assert {kind for kind in KINDS if not kind.advice} == without

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_mstr.rest.words import called, first_of
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["b", "a"], "b, a"),
+        (["a", "b", "c"], "a, b and 1 more"),
+        (list("abcde"), "a, b and 3 more"),
+    ],
+)
+def test_the_first_names_are_listed_in_order_and_the_rest_is_counted(names: list[str], expected: str) -> None:
+    assert first_of(names, 2) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Sales", ["Sales"]),
+        ("sales", ["Sales", "SALES"]),
+        ("Köln", ["Köln"]),
+        ("Ko\u0308ln", ["Köln"]),
+        ("KO\u0308LN", ["Köln"]),
+        ("Sa\nles 2", []),
+        ("Sales\n", ["Sales"]),
+    ],
+)
+def test_an_exact_name_comes_before_another_unicode_form_and_another_case(
+    name: str, found: list[str]
+) -> None:
+    assert called(name, iter(["Sales", "SALES", "Köln"]), str) == found

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a running task does with its job: close it, push its result, store what a retry needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from scripted import GATEWAY_GONE, MODEL, NOW, PUBLISHED, Reply, a_session, an_instance, empty, refusal
+from scripted_library import FINISHED, RUNNING, MemoryStore, ScriptedLibrary
+from workers import OutletEvents, TaskInstance, perform
+
+from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
+from airflow_provider_mstr.refresh.data_model import DataModelJob
+from airflow_provider_mstr.refresh.result import RefreshResult
+from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.publish_status import State
+from airflow_provider_mstr.task.attempts import STORE_KEY
+from airflow_provider_mstr.task.failures import TaskKilledError
+from airflow_provider_mstr.task.refresh import HANDLE_KEY, RefreshRun
+from airflow_provider_mstr.task.run import RESULT_KEY, TaskRun
+
+JOB = DataModelJob(an_instance(), PUBLISHED, NOW)
+SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, ())
+UNCLOSED = refusal(403, "ERR003")
+
+
+def a_task(**arguments: Any) -> Any:
+    return MstrRefreshDataModelOperator(task_id="refresh", data_model_id=MODEL, **arguments)
+
+
+class Run:
+    """A run of a task, with what Airflow stores of it."""
+
+    def __init__(self, kind: Callable[..., Any] = TaskRun, **more: Any) -> None:
+        self.data = MemoryStore()
+        self.ti = TaskInstance("refresh")
+        context: Any = {"ti": self.ti, "task_state_store": self.data, "outlet_events": OutletEvents()}
+        self.run = kind(a_task(), context, **more)
+
+
+@pytest.fixture
+def task_run(library: ScriptedLibrary) -> Run:
+    return Run(timeout=100.0, poll_interval=30.0)
+
+
+@pytest.fixture
+def refresh_run(library: ScriptedLibrary) -> Run:
+    return Run(RefreshRun, timeout=100.0, poll_interval=30.0, arguments=("M1",))
+
+
+# Every task
+
+
+def test_a_job_that_is_closed_is_deleted_and_logged_out(task_run: Run, library: ScriptedLibrary) -> None:
+    assert task_run.run.close(JOB) is True
+    assert library.calls == ["delete", "logout"]
+
+
+def test_a_job_that_cannot_be_closed_is_a_warning(task_run: Run, library: ScriptedLibrary) -> None:
+    library.script(logout=UNCLOSED)
+    log = task_run.run.log = Mock()
+    assert task_run.run.close(JOB) is False
+    ((text, error),) = (call.args for call in log.warning.mock_calls)
+    assert text == "The session could not be closed and will time out: %s"
+    assert str(error).startswith("could not ")
+
+
+def test_the_poller_has_the_arguments_of_the_run(task_run: Run, library: ScriptedLibrary) -> None:
+    poller = task_run.run.poller(JOB)
+    library.clock.now += 40
+    assert (poller.job, poller.timeout, poller.poll_interval, poller.left) == (JOB, 100.0, 30.0, 60.0)
+    assert poller.credentials.login == "administrator"
+    assert poller.has_answered is True
+
+
+def test_a_success_is_pushed_and_returned(task_run: Run) -> None:
+    assert task_run.run.conclude(SUCCESS) == SUCCESS.to_json()
+    assert task_run.ti.xcoms == {RESULT_KEY: SUCCESS.to_json()}
+    assert task_run.run.task.result is SUCCESS
+
+
+def test_a_failure_is_pushed_and_raised(task_run: Run) -> None:
+    error = errors.PublishFailed("no")
+    failure = RefreshResult("data_model", "P1", "M1", State.FAILED, False, 1.0, (), error)
+    with pytest.raises(errors.PublishFailed) as caught:
+        task_run.run.conclude(failure)
+    assert caught.value is error
+    assert task_run.ti.xcoms == {RESULT_KEY: failure.to_json()}
+    assert task_run.run.task.result is failure
+
+
+def test_an_unknown_start_has_a_result(task_run: Run) -> None:
+    task_run.run.job = JOB
+    error = errors.OutcomeUnknown("no")
+    with pytest.raises(errors.OutcomeUnknown) as caught, task_run.run.concluding():
+        raise error
+    assert caught.value is error
+    assert task_run.ti.xcoms[RESULT_KEY]["state"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("job", "error"), [(None, errors.OutcomeUnknown("no")), (JOB, errors.PublishFailed("no"))], ids=repr
+)
+def test_another_error_has_no_result_of_its_own(
+    job: DataModelJob | None, error: errors.MstrError, task_run: Run
+) -> None:
+    task_run.run.job = job
+    with pytest.raises(errors.MstrError) as caught, task_run.run.concluding():
+        raise error
+    assert caught.value is error
+    assert RESULT_KEY not in task_run.ti.xcoms
+
+
+def test_no_link_is_pushed_without_the_id_of_the_data_model(task_run: Run) -> None:
+    task_run.run.link_to(DataModelJob(an_instance()))
+    assert task_run.ti.xcoms.pop("mstr_data_model_link").endswith(f"/{MODEL}")
+    unknown = DataModelJob(an_instance().__class__(a_session(), "", "", ""))
+    task_run.run.link_to(unknown)
+    assert task_run.ti.xcoms == {}
+
+
+def test_the_polls_and_retries_of_a_run_are_counted(
+    task_run: Run, library: ScriptedLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        "airflow_provider_mstr.observability.metrics.polled",
+        lambda _, polls, retries: counted.append((polls, retries)),
+    )
+    library.script(publishStatus=[RUNNING, GATEWAY_GONE, RUNNING, FINISHED])
+    poller = task_run.run.poller(JOB)
+    assert task_run.run.poll(poller, poller.wait_for(0)) is None
+    assert task_run.run.poll(poller, poller.wait()).state is State.FINISHED
+    event = SUCCESS.to_event() | {"polls": 5, "retries": 2}
+    assert task_run.run.parse_event(event) == SUCCESS
+    assert counted == [(1, 0), (2, 1), (5, 2)]
+
+
+# A whole refresh: what is closed and what is stored, depending on how it ends
+
+STORED, STORED_SUCCESS, WITHOUT_START, SUCCESS_AND_JOB = "job", "success", "job without start", "both"
+
+
+def stored(run: Run) -> str | None:
+    """Return what is stored."""
+    data = run.data.data.get(STORE_KEY)
+    if data is None:
+        return None
+    handle, is_success = data["handle"], "success" in data
+    if handle is None:
+        assert is_success
+        return STORED_SUCCESS
+    if is_success:
+        return SUCCESS_AND_JOB
+    return STORED if handle["started_at"] is not None else WITHOUT_START
+
+
+def later_answer() -> errors.MstrError:
+    error = errors.OutcomeUnknown("no answer")
+    error.may_answer_later = True
+    return error
+
+
+ENDS: list[tuple[Callable[[], BaseException], Reply, str | None]] = [
+    (lambda: errors.PublishFailed("no"), empty(), None),
+    (lambda: errors.PublishFailed("no"), UNCLOSED, WITHOUT_START),
+    (lambda: errors.OutcomeUnknown("no"), empty(), None),
+    (lambda: errors.OutcomeUnknown("no"), UNCLOSED, WITHOUT_START),
+    (later_answer, empty(), None),
+    (later_answer, UNCLOSED, STORED),
+    (lambda: RuntimeError("no"), empty(), None),
+    (lambda: RuntimeError("no"), UNCLOSED, WITHOUT_START),
+    (lambda: KeyboardInterrupt(), empty(), None),
+    (lambda: KeyboardInterrupt(), UNCLOSED, WITHOUT_START),
+    (lambda: TaskKilledError("no"), empty(), STORED),
+    (lambda: TaskKilledError("no"), UNCLOSED, STORED),
+]
+
+
+@pytest.mark.parametrize(("make_error", "logout", "left"), ENDS)
+def test_a_refresh_that_an_error_ends_is_closed(
+    make_error: Callable[[], BaseException],
+    logout: Reply,
+    left: str | None,
+    refresh_run: Run,
+    library: ScriptedLibrary,
+) -> None:
+    library.script(logout=logout)
+    run = refresh_run.run
+    run.job = JOB
+    run.store.save(JOB, True)
+    error = make_error()
+    with pytest.raises(type(error)) as caught, run._closing():
+        raise error
+    assert caught.value is error
+    assert library.calls == ["delete", "logout"]
+    assert stored(refresh_run) == left
+    assert run.job is None
+
+
+@pytest.mark.parametrize("make_error", [lambda: RuntimeError("no"), later_answer])
+@pytest.mark.parametrize("closes", [False, True])
+def test_an_error_after_the_success_leaves_no_success(
+    closes: bool, make_error: Callable[[], BaseException], refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    library.script(logout=empty() if closes else UNCLOSED)
+    run = refresh_run.run
+    run.job = JOB
+    error = make_error()
+
+    def succeed_and_raise() -> None:
+        with run._closing():
+            run.conclude(SUCCESS)
+            assert stored(refresh_run) == SUCCESS_AND_JOB
+            raise error
+
+    with pytest.raises(type(error)):
+        succeed_and_raise()
+    may_continue = not closes and isinstance(error, errors.MstrError)
+    assert stored(refresh_run) == (None if closes else SUCCESS_AND_JOB if may_continue else WITHOUT_START)
+
+
+@pytest.mark.parametrize(("logout", "left"), [(empty(), STORED_SUCCESS), (UNCLOSED, SUCCESS_AND_JOB)])
+def test_a_successful_refresh_stores_its_success_and_the_job_until_it_is_closed(
+    logout: Reply, left: str, refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    library.script(logout=logout)
+    run = refresh_run.run
+    run.job = JOB
+    with run._closing():
+        run.conclude(SUCCESS)
+        assert library.calls == []
+        assert stored(refresh_run) == SUCCESS_AND_JOB
+    assert library.calls == ["delete", "logout"]
+    assert stored(refresh_run) == left
+
+
+def test_a_success_that_the_trigger_has_closed_stays_stored(
+    refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    with refresh_run.run._closing():
+        refresh_run.run.conclude(SUCCESS)
+    assert (library.calls, stored(refresh_run)) == ([], STORED_SUCCESS)
+
+
+@pytest.mark.parametrize(("logout", "left"), [(empty(), None), (UNCLOSED, WITHOUT_START)])
+def test_without_error_and_success_the_job_is_only_closed(
+    logout: Reply, left: str | None, refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    library.script(logout=logout)
+    run = refresh_run.run
+    run.job = JOB
+    run.store.save(JOB, True)
+    with run._closing():
+        pass
+    assert stored(refresh_run) == left
+
+
+def test_a_failure_that_the_trigger_has_closed_leaves_nothing_stored(
+    refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    refresh_run.run.store.save(JOB, True)
+    with pytest.raises(errors.PublishFailed), refresh_run.run._closing():
+        raise errors.PublishFailed("no")
+    assert (library.calls, stored(refresh_run)) == ([], None)
+
+
+def test_a_deferral_closes_nothing(refresh_run: Run, library: ScriptedLibrary) -> None:
+    run = refresh_run.run
+    run.job = JOB
+    run.store.save(JOB, True)
+    deferral: Any = TaskDeferred(trigger=None, method_name="execute_complete")
+    with pytest.raises(TaskDeferred), run._closing():
+        raise deferral
+    assert (library.calls, run.job, stored(refresh_run)) == ([], JOB, STORED)
+
+
+def test_a_job_is_closed_once(refresh_run: Run, library: ScriptedLibrary) -> None:
+    run = refresh_run.run
+    run.job = JOB
+    run._close()
+    run._close()
+    assert library.calls == ["delete", "logout"]
+
+
+# Attempts after a kill
+
+
+def refresh(library: ScriptedLibrary, store: MemoryStore, **arguments: Any) -> Any:
+    ti = TaskInstance("refresh")
+    return perform(lambda: a_task(**arguments), ti=ti, task_state_store=store)
+
+
+def test_a_retry_continues_the_load_of_a_killed_attempt(refresh_run: Run, library: ScriptedLibrary) -> None:
+    store = killed(library, RUNNING)
+    library.script(publishStatus=[RUNNING, FINISHED])
+
+    retry = refresh(library, store)
+
+    assert retry.result["state"] == "finished"
+    assert library.calls == ["publishStatus", "publishStatus", "delete", "logout"]
+    assert retry.xcoms["mstr_data_model_link"].endswith(f"/{MODEL}")
+
+
+def test_a_retry_closes_a_load_that_has_failed_and_starts_another(library: ScriptedLibrary) -> None:
+    store = killed(library, RUNNING)
+    library.script(publishStatus=[*[refusal(500, "ERR002", -2147212544)] * 3, RUNNING, FINISHED])
+
+    retry = refresh(library, store)
+
+    assert retry.result["state"] == "finished"
+    assert library.calls.index("logout") < library.calls.index("login")
+    assert library.calls.count("publish") == 1
+
+
+def test_a_retry_repeats_a_success_and_closes_what_is_left(library: ScriptedLibrary) -> None:
+    store = MemoryStore()
+    library.script(logout=[UNCLOSED, empty()])
+    first = refresh(library, store)
+    library.requests.clear()
+
+    retry = refresh(library, store)
+    again = refresh(library, store)
+
+    assert first.result == retry.result == again.result
+    assert library.calls == ["delete", "logout"]
+
+
+def killed(library: ScriptedLibrary, status: Reply) -> MemoryStore:
+    """Return what an attempt leaves stored that is killed while it polls."""
+    store = MemoryStore()
+    library.script(publishStatus=[status, status, KeyboardInterrupt()], logout=[KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        refresh(library, store)
+    library.requests.clear()
+    library.script(logout=empty())
+    return store
+
+
+# After the triggerer
+
+
+def event(handle: Any = None, result: RefreshResult = SUCCESS) -> dict[str, Any]:
+    return result.to_event() | {"handle": handle, "polls": 1, "retries": 0}
+
+
+def test_the_job_that_a_trigger_has_closed_is_not_closed_again(
+    refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    refresh_run.ti.xcoms[HANDLE_KEY] = refresh_run.run.hook.handle(JOB)
+    assert refresh_run.run.complete(event()) == SUCCESS.to_json()
+    assert library.calls == []
+
+
+def test_the_job_that_a_trigger_could_not_close_is_closed(refresh_run: Run, library: ScriptedLibrary) -> None:
+    assert refresh_run.run.complete(event(refresh_run.run.hook.handle(JOB))) == SUCCESS.to_json()
+    assert library.calls == ["delete", "logout"]
+
+
+@pytest.mark.parametrize("nothing", [None, "text", []], ids=repr)
+def test_without_a_result_of_the_trigger_the_job_is_closed(
+    nothing: Any, refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    refresh_run.ti.xcoms[HANDLE_KEY] = refresh_run.run.hook.handle(JOB)
+    with pytest.raises(errors.InvalidHandle):
+        refresh_run.run.complete(nothing)
+    assert library.calls == ["delete", "logout"]
+
+
+def test_a_wait_that_failed_has_an_unknown_result_and_closes_the_job(
+    refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    refresh_run.ti.xcoms[HANDLE_KEY] = refresh_run.run.hook.handle(JOB)
+
+    def resume() -> None:
+        raise RuntimeError("Trigger failure")
+
+    with pytest.raises(errors.OutcomeUnknown, match=r"\(RuntimeError: Trigger failure\)"):
+        refresh_run.run.fail(resume)
+    assert refresh_run.ti.xcoms[RESULT_KEY]["state"] == "unknown"
+    assert library.calls == ["delete", "logout"]
+
+
+def test_a_wait_that_failed_without_a_job_fails_with_airflows_error(
+    refresh_run: Run, library: ScriptedLibrary
+) -> None:
+    def resume() -> None:
+        raise RuntimeError("Trigger failure")
+
+    with pytest.raises(RuntimeError, match="Trigger failure"):
+        refresh_run.run.fail(resume)
+    assert (library.calls, RESULT_KEY in refresh_run.ti.xcoms) == ([], False)

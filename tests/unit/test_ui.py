@@ -1,0 +1,1004 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The views in Airflow's UI: the status of data models, the progress of attempts, and odd JSON of a DAG."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import needs
+import pytest
+from examples import JSON, altered
+from hypothesis import given
+from hypothesis import strategies as st
+
+import airflow_provider_mstr
+
+pytestmark = needs.NODE
+
+UI = Path(airflow_provider_mstr.__file__).parent / "ui" / "static"
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
+    """Calls a function of ``ui_views.js`` in one Node.js process for all tests."""
+    folder = tmp_path_factory.mktemp("ui")
+    for script in (*UI.glob("*.js"), Path(__file__).parents[1] / "support" / "ui_views.js"):
+        shutil.copy(script, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    command = [str(needs.NODE_PATH), str(folder / "ui_views.js")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdin is not None
+        assert node.stdout is not None
+        stdin, stdout = node.stdin, node.stdout
+
+        def call(name: str, *args: Any) -> Any:
+            print(json.dumps({"call": name, "args": args}), file=stdin, flush=True)
+            answer = json.loads(stdout.readline())
+            assert "error" not in answer, answer["error"]
+            return answer.get("value")
+
+        yield call
+        stdin.close()
+
+
+# The time at which ui_views.js evaluates the models.
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def instance(**changes: Any) -> dict[str, Any]:
+    """Return a task instance that refreshed the data model Retail."""
+    return {
+        "dag_id": "load",
+        "dag_display_name": "load",
+        "dag_run_id": "run",
+        "task_id": "refresh",
+        "task_display_name": "refresh",
+        "map_index": -1,
+        "rendered_map_index": None,
+        "state": "success",
+        "try_number": 1,
+        "start_date": "2026-01-01T00:00:00Z",
+        "end_date": "2026-01-01T00:01:00Z",
+        "duration": 60.0,
+        "operator": "MstrRefreshDataModelOperator",
+        "operator_name": "MstrRefreshDataModelOperator",
+        "rendered_fields": {"data_model": "Retail", "mstr_conn_id": "mstr_default", "project_id": "Tutorial"},
+    } | changes
+
+
+def run(hours: float, state: str = "success", **changes: Any) -> dict[str, Any]:
+    """Return a task instance that started a minute before it ended, some hours ago.
+
+    A task instance that is not finished started some hours ago.
+    """
+    time = NOW - timedelta(hours=hours)
+    times: dict[str, Any] = {"start_date": (time - timedelta(minutes=1)).isoformat()}
+    if state in {"success", "failed", "skipped", "up_for_retry"}:
+        times["end_date"] = time.isoformat()
+    else:
+        times = {"start_date": time.isoformat(), "end_date": None, "duration": None}
+    return instance(dag_run_id=f"run-{hours}", state=state, **times) | changes
+
+
+MODEL_ID = "9F4772B837604551B4D3CC916ADC5598"
+TABLES = [
+    {
+        "id": "A1",
+        "name": "lu_store",
+        "policy": "replace",
+        "state": "finished",
+        "word": "loaded",
+        "seconds": 4,
+    },
+    {"id": "A2", "name": "ytd_day", "policy": "add", "state": "running", "word": "loading", "seconds": 2.5},
+]
+LOG = [
+    {
+        "event": "Published",
+        "logger": "airflow_provider_mstr.operators.base",
+        "timestamp": "2026-01-01T00:00:00Z",
+    },
+    {
+        "event": "Waiting",
+        "logger": "airflow_provider_mstr.operators.base",
+        "mstr": {"tables": TABLES, "started_at": 9},
+    },
+    {"event": "Failed", "error_detail": [{"exc_type": "MstrError", "exc_value": "It failed. Do this."}]},
+]
+RUNNING_LOG = LOG[:2]
+HANDLE = {"data_model_id": MODEL_ID, "project_id": "P1", "tables": TABLES, "started_at": 1767225600.0}
+LOADED = [table | {"state": "finished", "word": "loaded"} for table in TABLES]
+RESULT = {
+    "data_model_id": MODEL_ID,
+    "project_id": "P1",
+    "tables_confirmed": True,
+    "seconds": 5.0,
+    "tables": LOADED,
+}
+
+
+# The status of a data model
+
+
+@pytest.mark.parametrize(
+    ("hours", "status"),
+    [
+        # Twice the median interval of 24 hours.
+        ([2, 26, 50], "up-to-date"),
+        ([47.9, 71.9, 95.9], "up-to-date"),
+        ([48.1, 72.1, 96.1], "stale"),
+        # Two successes are one interval, which is not enough.
+        ([99, 123], "up-to-date"),
+        # The median of 1, 10 and 10 hours is 10, the mean is 7.
+        ([17, 18, 28, 38], "up-to-date"),
+        ([20.1, 21.1, 31.1, 41.1], "stale"),
+        # The median of 5.5, 5.5 and 10 hours is 5.5, the mean is 7.
+        ([13, 18.5, 24, 34], "stale"),
+        # The median of 6, 6, 10 and 10 hours is 8.
+        ([15.9, 21.9, 27.9, 37.9, 47.9], "up-to-date"),
+        ([16.1, 22.1, 28.1, 38.1, 48.1], "stale"),
+        # 1.2 times the longest interval, of 72 hours over a weekend.
+        ([86.3, 110.3, 134.3, 206.3, 230.3, 254.3], "up-to-date"),
+        ([86.5, 110.5, 134.5, 206.5, 230.5, 254.5], "stale"),
+        # At least half an hour.
+        ([0.49, 0.52, 0.55], "up-to-date"),
+        ([0.51, 0.54, 0.57], "stale"),
+    ],
+)
+def test_a_model_is_stale_after_two_median_intervals_and_the_longest(
+    call: Call, hours: list[float], status: str
+) -> None:
+    (row,) = call("rows", [run(each) for each in hours])
+
+    assert row["status"] == status
+
+
+def test_failed_runs_do_not_count_as_successes_for_staleness(call: Call) -> None:
+    successes = [run(hours) for hours in (30, 54, 78)]
+    failures = [run(31 + index, "failed") for index in range(10)]
+
+    (row,) = call("rows", [*successes, *failures])
+
+    assert row["status"] == "up-to-date"
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        # The long interval is between the 19th and the 20th run, or between the 20th and the 21st.
+        (19, "up-to-date"),
+        (20, "stale"),
+    ],
+)
+def test_only_the_last_twenty_finished_runs_decide(call: Call, last: int, status: str) -> None:
+    hourly = [run(2.5 + index) for index in range(last)]
+
+    (row,) = call("rows", [*hourly, run(2.5 + last + 99)])
+
+    assert row["status"] == status
+    assert row["finishedCount"] == 20
+
+
+def test_a_success_without_an_end_has_no_interval(call: Call) -> None:
+    successes = [run(hours) for hours in (49, 73, 97)]
+
+    (row,) = call("rows", [*successes, run(60, end_date=None)])
+
+    assert row["status"] == "stale"
+
+
+STALE = (run(49), run(73), run(97))
+QUEUED: dict[str, Any] = {"start_date": None}
+
+
+@pytest.mark.parametrize(
+    ("runs", "status", "reason", "activity"),
+    [
+        ([run(2)], "up-to-date", "Loaded 2 hours ago in 1 min.", ""),
+        ([run(2), run(3, "failed")], "up-to-date", "Loaded 2 hours ago in 1 min.", ""),
+        ([run(1, "skipped"), run(2)], "up-to-date", "Loaded 2 hours ago in 1 min.", ""),
+        ([run(2, "failed"), run(3)], "failing", "Failed 2 hours ago.", ""),
+        ([run(2, "failed"), *STALE], "failing", "Failed 2 hours ago.", ""),
+        ([run(2, "upstream_failed")], "failing", "Failed: an upstream task failed.", ""),
+        (
+            [run(1, "running"), run(2, "failed")],
+            "failing",
+            "Failed 2 hours ago; running again.",
+            "Running for 1 h",
+        ),
+        (
+            [run(2, "up_for_retry", try_number=3), run(3)],
+            "failing",
+            "Failed 2 hours ago; attempt 3 failed, Airflow will retry.",
+            "Waiting to retry",
+        ),
+        (STALE, "stale", "Last loaded 2 days ago, usually every 24 hours. No refresh since then.", ""),
+        (
+            [run(1, "deferred"), *STALE],
+            "stale",
+            "Last loaded 2 days ago, usually every 24 hours. Running now.",
+            "Running for 1 h",
+        ),
+        ([run(1, "skipped")], "never", "No successful refresh found.", ""),
+        ([run(1, "running")], "running", "Loading for the first time.", "Running for 1 h"),
+        (
+            [run(1, "deferred"), run(2)],
+            "running",
+            "Loading now; last loaded 2 hours ago.",
+            "Running for 1 h",
+        ),
+        ([run(1, "queued", **QUEUED), run(2)], "running", "Loading now; last loaded 2 hours ago.", "Queued"),
+        ([run(1, "scheduled"), run(2)], "running", "Loading now; last loaded 2 hours ago.", "Queued"),
+        ([run(1, "restarting", **QUEUED)], "running", "Loading for the first time.", "Queued"),
+    ],
+)
+def test_the_status_of_a_model_and_its_reason(
+    call: Call, runs: list[dict[str, Any]], status: str, reason: str, activity: str
+) -> None:
+    (row,) = call("rows", runs)
+
+    assert (row["status"], row["reason"], row["activity"]) == (status, reason, activity)
+
+
+@pytest.mark.parametrize("state", ["running", "restarting", "up_for_reschedule"])
+def test_a_run_in_an_active_state_is_shown_as_running(call: Call, state: str) -> None:
+    (row,) = call("rows", [run(1, state), run(2)])
+
+    assert row["status"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("runs", "reason"),
+    [
+        ([run(2)], "Loaded 2 hours ago in 1 min. Its DAG is paused."),
+        (STALE, "Last loaded 2 days ago, usually every 24 hours. Its DAG is paused."),
+        ([run(1, "skipped")], "No successful refresh found. Its DAG is paused."),
+    ],
+)
+def test_the_reason_names_a_paused_dag(call: Call, runs: list[dict[str, Any]], reason: str) -> None:
+    (row,) = call("rows", runs, {"pausedDags": ["load"]})
+    (other,) = call("rows", runs, {"pausedDags": ["other"]})
+
+    assert row["reason"] == reason
+    assert "paused" not in other["reason"]
+
+
+def test_a_failing_model_shows_the_first_sentence_of_its_error(call: Call) -> None:
+    error = f"publish of data model {MODEL_ID} failed: full. Fix table entries."
+
+    (row,) = call("rows", [run(2, "failed")], {"error": error})
+
+    assert row["reason"] == "Failed 2 hours ago: Publish of the data model failed: full."
+
+
+def test_an_active_model_shows_how_many_tables_are_loaded(call: Call) -> None:
+    (row,) = call("rows", [run(1, "deferred")], {"progress": {"total": 2, "finished": 1}})
+
+    assert row["activity"] == "1 of 2 tables after 1 h"
+
+
+def test_durations_and_counts_are_those_of_successes(call: Call) -> None:
+    runs = [
+        run(1, "failed", duration=1.0),
+        run(2, duration=40.0),
+        run(3, duration=None),
+        run(4, duration=100.0),
+        run(5, duration=10.0),
+    ]
+
+    (row,) = call("rows", runs)
+
+    assert (row["lastSeconds"], row["medianSeconds"]) == (40.0, 40.0)
+    assert (row["successCount"], row["finishedCount"]) == (4, 5)
+    assert call("chartTexts", runs) == ["(Durations of the last 5 runs: last 40 s, median 40 s, 1 failed)"]
+
+
+def test_a_chart_without_a_success_has_no_median(call: Call) -> None:
+    assert call("chartTexts", [run(1, "failed")]) == [
+        "(Durations of the last 1 runs: no run succeeded, 1 failed)"
+    ]
+
+
+def named(model: str, *runs: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return runs of another data model, in its own DAG."""
+    fields = {"data_model": model, "mstr_conn_id": "mstr_default"}
+    return [each | {"dag_id": model, "rendered_fields": fields} for each in runs]
+
+
+def test_rows_are_sorted_by_urgency_and_then_by_the_age_of_the_last_success(call: Call) -> None:
+    instances = [
+        *named("fresh", run(2)),
+        *named("old", run(3)),
+        *named("running", run(1, "running")),
+        *named("never", run(1, "skipped")),
+        *named("stale", *STALE),
+        *named("failing", run(1, "failed"), run(5)),
+        *named("failing longer", run(1, "failed"), run(9)),
+        *named("never succeeded", run(1, "failed")),
+    ]
+
+    titles = [row["title"] for row in call("rows", instances)]
+
+    assert titles == [
+        "never succeeded",
+        "failing longer",
+        "failing",
+        "stale",
+        "never",
+        "running",
+        "old",
+        "fresh",
+    ]
+
+
+# Which runs belong to a data model
+
+
+def test_runs_are_grouped_by_connection_and_model(call: Call) -> None:
+    other = {"data_model": "Retail", "mstr_conn_id": "other"}
+    by_id = {"data_model_id": MODEL_ID.lower(), "mstr_conn_id": "other"}
+    instances = [
+        run(1),
+        run(2, dag_id="second"),
+        run(3, rendered_fields=other),
+        run(4, rendered_fields=by_id),
+        run(5, rendered_fields=by_id | {"data_model_id": MODEL_ID, "data_model": "Sales"}),
+    ]
+
+    rows = call("rows", instances)
+
+    found = {(row["conn"], row["name"], row["id"]): len(row["tasks"]) for row in rows}
+    assert found == {
+        ("mstr_default", "Retail", ""): 2,
+        ("other", "Retail", ""): 1,
+        ("other", "Sales", MODEL_ID): 2,
+    }
+
+
+def test_a_run_that_has_not_started_belongs_to_the_newest_model_of_its_task(call: Call) -> None:
+    queued = run(0, "queued", rendered_fields={}, **QUEUED)
+    before = run(9, rendered_fields={"data_model": "Former", "mstr_conn_id": "mstr_default"})
+
+    former, retail = sorted(call("rows", [before, run(2), queued]), key=lambda row: row["title"])
+
+    assert (former["title"], former["status"]) == ("Former", "up-to-date")
+    assert (retail["title"], retail["status"], len(retail["tasks"])) == ("Retail", "running", 2)
+
+
+def test_a_queued_run_of_another_map_index_is_another_row(call: Call) -> None:
+    queued = run(0, "queued", rendered_fields={}, map_index=1, **QUEUED)
+
+    rows = call("rows", [run(2, map_index=0), queued])
+
+    assert {row["title"] for row in rows} == {"Retail", "refresh"}
+
+
+def step(task: str, operator: str, **changes: Any) -> dict[str, Any]:
+    fields = {"mstr_conn_id": "mstr_default"}
+    return (
+        run(2, task_id=task, task_display_name=task, operator_name=operator, rendered_fields=fields) | changes
+    )
+
+
+CREATE = step(
+    "group.create",
+    "MstrCreateDataModelInstanceOperator",
+    rendered_fields={"data_model": "Retail", "project_id": "Tutorial", "mstr_conn_id": "mstr_default"},
+)
+WAIT = step("group.wait", "MstrPublishStatusSensor", rendered_fields={"mstr_conn_id": "mstr_default"})
+
+
+def test_the_steps_of_a_refresh_are_one_row_with_the_name_of_the_create_step(call: Call) -> None:
+    publish = step("group.publish", "MstrPublishDataModelOperator")
+    delete = step("group.delete", "MstrDeleteDataModelInstanceOperator")
+
+    (row,) = call("rows", [CREATE, publish, WAIT, delete])
+
+    assert (row["title"], row["project"], row["status"]) == ("Retail", "Tutorial", "up-to-date")
+    assert [task for _, task, *_ in row["tasks"]] == ["group.wait"]
+
+
+def test_a_sensor_without_a_start_shows_the_step_that_failed(call: Call) -> None:
+    publish = step("group.publish", "MstrPublishDataModelOperator", state="failed")
+    wait = WAIT | {"state": "upstream_failed", "start_date": None, "end_date": None}
+
+    (row,) = call("rows", [CREATE, publish, wait])
+
+    assert (row["title"], row["status"], row["failedTask"]) == ("Retail", "failing", "group.publish")
+    assert row["reason"] == "Failed 2 hours ago: an upstream task failed."
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        CREATE | {"task_id": "group.create_other"},
+        None,
+    ],
+    ids=["two creates in the group", "create in another group"],
+)
+def test_a_step_that_cannot_be_assigned_gives_no_name(call: Call, other: dict[str, Any] | None) -> None:
+    creates = [CREATE, other] if other else [CREATE | {"task_id": "another.create"}]
+
+    (row,) = call("rows", [*creates, WAIT])
+
+    assert (row["title"], row["name"]) == ("group", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({"task_display_name": "retail.wait"}, "retail"),
+        ({"map_index": 3}, "refresh"),
+        ({"map_index": 3, "rendered_map_index": "third"}, "third"),
+        ({"map_index": 3, "rendered_map_index": MODEL_ID}, "refresh"),
+    ],
+)
+def test_a_model_without_a_name_has_the_title_of_its_task(
+    call: Call, changes: dict[str, Any], title: str
+) -> None:
+    (row,) = call("rows", [run(1, rendered_fields={"data_model_id": MODEL_ID}, **changes)])
+
+    assert row["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("", ["Retail", "Finance"]),
+        ("RET", ["Retail"]),
+        ("tutorial", ["Retail"]),
+        ("tutorial ret", ["Retail"]),
+        ("tutorial fin", []),
+        ("load_finance", ["Finance"]),
+        ("mstr_default", ["Retail", "Finance"]),
+        ("nothing", []),
+    ],
+)
+def test_a_filter_matches_models_that_contain_each_word(call: Call, text: str, titles: list[str]) -> None:
+    finance = run(
+        2, dag_id="load_finance", rendered_fields={"data_model": "Finance", "mstr_conn_id": "mstr_default"}
+    )
+
+    assert call("filter", [run(1), finance], text) == titles
+
+
+# The texts of the page
+
+
+@pytest.mark.parametrize(
+    ("props", "title"),
+    [
+        ({"isLoading": True}, "Loading data models …"),
+        ({"isFiltered": True, "summaries": [{}]}, "No data models match this filter."),
+        ({"isFiltered": True}, "No data models have been refreshed yet."),
+        ({}, "No data models have been refreshed yet."),
+    ],
+)
+def test_an_empty_page_explains_itself(call: Call, props: dict[str, Any], title: str) -> None:
+    assert call("bodyTexts", props)[0] == title
+
+
+def test_a_page_with_an_error_shows_no_notice_of_its_own(call: Call) -> None:
+    assert call("bodyTexts", {"error": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("read", "total", "text"),
+    [
+        (23, 23, "Based on 23 task runs you can access."),
+        (1, 1, "Based on 1 task run you can access."),
+        (3000, 4000, "Based on the last 3,000 of 4,000 task runs you can access."),
+    ],
+)
+def test_the_footer_counts_the_task_runs(call: Call, read: int, total: int, text: str) -> None:
+    assert call("footerTexts", {"readCount": read, "total": total})[0].strip() == text
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (0, "Airflow does not respond."),
+        (200, "Airflow's API returned an unexpected response."),
+        (401, "You are signed out."),
+        (403, "You do not have permission to view this."),
+        (500, "Airflow's API returned an error (HTTP 500)."),
+    ],
+)
+def test_an_error_of_the_api_names_the_cause_first(call: Call, status: int, advice: str) -> None:
+    assert call("advice", status).startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 s"),
+        (0.04, "0 s"),
+        (2.54, "2.5 s"),
+        (10.4, "10 s"),
+        (60, "1 min"),
+        (84, "1 min 24 s"),
+        (3600, "1 h"),
+        (3661, "1 h 1 min"),
+        (90_000, "1 d 1 h"),
+        (86_400 + 59, "1 d"),
+    ],
+)
+def test_a_duration_has_at_most_two_units(call: Call, seconds: float, text: str) -> None:
+    assert call("formatDuration", seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (59, "under a minute"),
+        (60, "1 minute"),
+        (5399, "90 minutes"),
+        (5400, "2 hours"),
+        (1.5 * 86_400 - 1, "36 hours"),
+        (1.5 * 86_400, "2 days"),
+    ],
+)
+def test_an_age_has_one_unit(call: Call, seconds: float, text: str) -> None:
+    assert call("formatAge", seconds) == text
+
+
+@pytest.mark.parametrize(("numbers", "middle"), [([5], 5), ([9, 100, 1], 9), ([10, 1, 2, 100], 6)])
+def test_the_median_is_the_middle_in_numeric_order(call: Call, numbers: list[float], middle: float) -> None:
+    assert call("median", numbers) == middle
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("It failed. Do this.", "It failed"),
+        ("It failed.", "It failed"),
+        ("It failed: v1.2. see", "It failed: v1.2. see"),
+        ("\nIt failed\nDetails. More", "It failed"),
+    ],
+)
+def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -> None:
+    assert call("firstSentence", error) == sentence
+
+
+# An attempt in the tab
+
+
+@pytest.mark.parametrize(
+    ("state", "log", "result", "label", "description"),
+    [
+        ("success", RUNNING_LOG, RESULT, "Loaded", "2 tables loaded in 5 s."),
+        (
+            "success",
+            RUNNING_LOG,
+            RESULT | {"tables_confirmed": False},
+            "Loaded",
+            "2 tables loaded in 5 s. The server reported success, but no status for each table.",
+        ),
+        ("success", [], None, "Loaded", "The data model is loaded."),
+        ("failed", LOG, None, "Failed", "1 of 2 tables loaded; status unknown: ytd_day."),
+        (
+            "up_for_retry",
+            LOG,
+            None,
+            "Failed",
+            "1 of 2 tables loaded; status unknown: ytd_day. Airflow retries the task automatically.",
+        ),
+        (
+            "failed",
+            [],
+            None,
+            "Failed",
+            "The log contains no error: a user marked the task as failed, or its worker was lost.",
+        ),
+        (
+            "failed",
+            None,
+            None,
+            "Failed",
+            "The cause is unknown: the log does not exist or you do not have permission to read it.",
+        ),
+        (
+            "upstream_failed",
+            None,
+            None,
+            "Failed",
+            "An upstream task failed. Open that task for details.",
+        ),
+        ("skipped", [], None, "Skipped", "Nothing was loaded."),
+        ("queued", [], None, "Queued", "The refresh has not started."),
+        ("scheduled", [], None, "Queued", "The refresh has not started."),
+        ("running", RUNNING_LOG, None, "Running", "1 of 2 tables loaded. Waiting for ytd_day."),
+        ("deferred", LOG[:1], None, "Running", "Published"),
+        ("running", [], None, "Running", "The refresh is starting."),
+        (
+            "deferred",
+            [{"mstr": {"tables": LOADED}}],
+            None,
+            "Running",
+            "2 of 2 tables loaded. Waiting for the publish to finish.",
+        ),
+    ],
+)
+def test_the_status_of_an_attempt(
+    call: Call, state: str, log: Any, result: Any, label: str, description: str
+) -> None:
+    assert call("attemptTexts", state, log, None, result)[:2] == [label, description]
+
+
+@pytest.mark.parametrize(
+    ("state", "word", "label", "bars"),
+    [
+        ("running", "reserved", "Waiting", ["mstr-bar-waiting"]),
+        ("running", "loading", "Loading", ["mstr-bar-waiting", "mstr-bar-loading"]),
+        ("failed", "loading", "Unknown", ["mstr-bar-waiting", "mstr-bar-unknown"]),
+        ("failed", "reserved", "Unknown", ["mstr-bar-waiting"]),
+    ],
+)
+def test_a_table_that_is_not_loaded_is_unknown_only_after_the_attempt(
+    call: Call, state: str, word: str, label: str, bars: list[str]
+) -> None:
+    log = [
+        {"mstr": {"tables": [TABLES[1] | {"word": "reserved", "seconds": 0}]}},
+        {"mstr": {"tables": [TABLES[1] | {"word": word, "seconds": 2}, TABLES[0]]}},
+    ]
+
+    texts = call("attemptTexts", state, log)
+    kinds = [bar["className"].split()[1] for bar in call("attemptBars", state, log)]
+
+    assert texts[texts.index("ytd_day") : texts.index("lu_store")] == ["ytd_day", "add", label, "\N{EN DASH}"]
+    assert texts[texts.index("lu_store") :] == ["lu_store", "replace", "Loaded", "4 s"]
+    assert kinds == [*bars, "mstr-bar-loaded"]
+
+
+def test_a_table_without_a_state_is_waiting(call: Call) -> None:
+    texts = call("attemptTexts", "running", [], {"tables": [{"id": "A1", "name": "lu_store"}]})
+
+    assert texts[texts.index("lu_store") :] == ["lu_store", "Waiting", "\N{EN DASH}"]
+
+
+def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) -> None:
+    table = TABLES[0]
+    log = [
+        {"mstr": {"tables": [table | {"state": "running", "word": "reserved", "seconds": 0}]}},
+        {"mstr": {"tables": [table | {"state": "running", "word": "loading", "seconds": 1}]}},
+        {"mstr": {"tables": [table, TABLES[1] | {"state": "failed", "word": "error", "seconds": 10}]}},
+    ]
+
+    waiting, loading, failed = call("attemptBars", "failed", log)
+
+    assert (waiting["left"], waiting["width"]) == ("0%", "10%")
+    assert (loading["className"], loading["left"], loading["width"]) == (
+        "mstr-bar mstr-bar-loaded",
+        "10%",
+        "30%",
+    )
+    assert (failed["className"], failed["width"]) == ("mstr-bar mstr-bar-failed", "100%")
+
+
+def test_a_long_list_of_unfinished_tables_is_cut(call: Call) -> None:
+    tables = [TABLES[1] | {"id": str(index), "name": f"t{index}"} for index in range(7)]
+
+    texts = call("attemptTexts", "running", [{"mstr": {"tables": tables}}])
+
+    assert texts[1] == "0 of 7 tables loaded. Waiting for t0, t1, t2, t3, t4 and 2 more."
+
+
+# The progress in a log and in XComs
+
+
+def test_later_lines_of_a_log_replace_earlier_ones(call: Call) -> None:
+    end = {"tables": [TABLES[1] | {"state": "failed", "word": "error", "seconds": 9}], "started_at": 11}
+    second = {"error_detail": [{"exc_type": "MstrError", "exc_value": "Second."}]}
+
+    progress = call("progress", [*LOG, {"mstr": end}, second])
+
+    table = progress["tables"][1]
+    assert (table["state"], table["serverState"], table["seconds"]) == ("failed", "error", 9)
+    assert [change["serverState"] for change in table["history"]] == ["loading", "error"]
+    assert (progress["publishedAt"], progress["error"]) == (11_000, "Second.")
+    assert progress["counts"] == {"total": 2, "finished": 1, "failed": 1, "running": 0}
+
+
+def test_a_line_without_the_state_of_a_table_keeps_it(call: Call) -> None:
+    line = {"mstr": {"tables": [{"id": "A1", "name": "lu_store", "policy": "replace"}]}}
+
+    assert call("progress", [*LOG, line])["tables"] == call("progress", LOG)["tables"]
+
+
+def test_a_line_with_tables_and_no_publish_time_gives_its_own_time(call: Call) -> None:
+    line = {"timestamp": "1970-01-01T00:00:05Z", "mstr": {"tables": TABLES}}
+    plain = {"timestamp": "1970-01-01T00:00:06Z", "event": "Waiting"}
+
+    assert call("progress", [line, plain])["publishedAt"] == 5000
+
+
+def test_the_handle_gives_only_what_the_log_does_not(call: Call) -> None:
+    other = HANDLE | {"tables": [TABLES[0] | {"id": "A9"}]}
+
+    assert [table["id"] for table in call("progress", LOG, other)["tables"]] == ["A1", "A2"]
+    assert call("progress", LOG, other)["publishedAt"] == 9000
+    assert [table["id"] for table in call("progress", [], other)["tables"]] == ["A9"]
+    assert call("progress", [], other)["publishedAt"] == 1_767_225_600_000
+
+
+def test_the_result_of_the_log_comes_before_that_of_the_xcom(call: Call) -> None:
+    log = [{"mstr": {"result": RESULT | {"seconds": 8.0}}}]
+
+    assert call("progress", log, None, RESULT)["outcome"]["seconds"] == 8.0
+    assert call("progress", [], None, RESULT)["outcome"]["seconds"] == 5.0
+
+
+def test_a_loaded_table_without_a_time_has_the_time_of_the_result(call: Call) -> None:
+    tables = [
+        TABLES[0] | {"seconds": None},
+        TABLES[1] | {"seconds": None, "state": "failed"},
+    ]
+
+    loaded, failed = call("progress", [], None, RESULT | {"tables": tables})["tables"]
+
+    assert (loaded["seconds"], failed["seconds"]) == (5.0, None)
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_handle_is_read_from_truncated_text(call: Call, quote: str) -> None:
+    text = f"{{'data_model_id': '{MODEL_ID}', 'data_model': 'Retail', 'tables': [...".replace("'", quote)
+
+    assert call("parseHandle", text) == {"data_model_id": MODEL_ID, "data_model": "Retail"}
+
+
+# The client of Airflow's API
+
+
+TI_KEY = {"dagId": "a/b", "runId": "run +1", "taskId": "group.wait", "mapIndex": -1}
+TASK_PATH = "http://airflow.example.com/api/v2/dags/a%2Fb/dagRuns/run%20%2B1/taskInstances/group.wait"
+
+
+def response(body: Any, status: int = 200, ahead: int | None = None) -> dict[str, Any]:
+    """Return a response of Airflow, whose clock may be ahead by some seconds."""
+    return {"status": status, "body": json.dumps(body), "aheadSeconds": ahead}
+
+
+@pytest.mark.parametrize(
+    ("stored", "value"),
+    [
+        ({"a": 1}, {"a": 1}),
+        ('{"a": 1}', {"a": 1}),
+        ('"text"', "text"),
+        ("{broken", "{broken"),
+        ("s3://bucket/key", "s3://bucket/key"),
+        ("5", "5"),
+        (None, None),
+    ],
+)
+def test_an_xcom_is_parsed_if_it_is_json(call: Call, stored: Any, value: Any) -> None:
+    result = call("request", "getXCom", [TI_KEY, "mstr_outcome"], response({"value": stored}))
+
+    assert result["value"] == value
+    assert result["urls"] == [f"{TASK_PATH}/xcomEntries/mstr_outcome?map_index=-1&deserialize=true"]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_missing_or_forbidden_xcom_or_log_is_empty(call: Call, status: int) -> None:
+    rejected = response({}, status)
+
+    assert call("request", "getXCom", [TI_KEY, "key"], rejected)["value"] is None
+    assert call("request", "getLog", [TI_KEY, 1], rejected)["value"] is None
+    assert call("request", "getXComKeys", [TI_KEY], rejected)["value"] == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (response({}, 401), 401),
+        (response({}, 500), 500),
+        ({"status": 200, "body": "<html>"}, 200),
+        ({}, 0),
+    ],
+)
+def test_any_other_failed_request_is_an_error(call: Call, reply: dict[str, Any], status: int) -> None:
+    assert call("request", "getLog", [TI_KEY, 1], reply)["status"] == status
+    assert call("request", "getTries", [TI_KEY], reply)["status"] == status
+
+
+def test_a_forbidden_task_instance_is_an_error(call: Call) -> None:
+    assert call("request", "getTaskInstance", [TI_KEY], response({}, 403))["status"] == 403
+
+
+def test_a_task_instance_without_a_state_is_scheduled(call: Call) -> None:
+    result = call("request", "getTaskInstance", [TI_KEY | {"mapIndex": 2}], response({"state": None}))
+
+    assert (result["value"]["state"], result["value"]["try_number"]) == ("scheduled", 0)
+    assert result["urls"] == [f"{TASK_PATH}/2"]
+
+
+def test_tries_are_sorted_by_number(call: Call) -> None:
+    tries = [{"try_number": 10}, {"try_number": 2}, {"try_number": 1}]
+
+    result = call("request", "getTries", [TI_KEY], response({"task_instances": tries}))
+
+    assert [each["try_number"] for each in result["value"]] == [1, 2, 10]
+
+
+def test_a_log_without_a_list_of_entries_is_empty(call: Call) -> None:
+    assert call("request", "getLog", [TI_KEY, 1], response({"content": "text"}))["value"] is None
+    assert call("request", "getLog", [TI_KEY, 1], response({"content": LOG}))["value"] == LOG
+
+
+def test_a_list_repeats_a_query_parameter_for_each_value(call: Call) -> None:
+    page = {"task_instances": [{}], "total_entries": 7}
+
+    result = call(
+        "request", "listTaskInstances", ["~", "~", {"operator": ["A", "B"], "limit": 5}], response(page)
+    )
+
+    assert result["value"] == {"instances": [{}], "total": 7}
+    assert result["urls"][0].endswith("/dags/~/dagRuns/~/taskInstances?operator=A&operator=B&limit=5")
+
+
+def test_the_time_is_that_of_airflows_clock(call: Call) -> None:
+    for seconds in (3600, -5):
+        assert call("request", "get", ["version"], response({}, ahead=seconds))["aheadSeconds"] == seconds
+        assert call("request", "get", ["version"], response({}))["aheadSeconds"] == seconds
+
+
+# JSON of any form
+
+
+def in_json(value: Any) -> Any:
+    """Return a value as JSON represents it, without NaN."""
+    return json.loads(json.dumps(value), parse_constant=str)
+
+
+VALUES = JSON.map(in_json)
+
+
+def odd(whole: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return JSON like this, with other values in some places."""
+    return altered(whole).map(in_json)
+
+
+SENSOR = {"operator_name": "MstrPublishStatusSensor", "rendered_fields": {"instance": HANDLE}}
+ODD_INSTANCES = st.sampled_from(
+    [
+        instance(dag_id="odd"),
+        instance(dag_id="odd", map_index=3, rendered_map_index="third", state="failed"),
+        instance(dag_id="odd", state="running", **SENSOR),
+        instance(dag_id="odd", operator_name="MstrCreateDataModelInstanceOperator"),
+    ]
+).flatmap(odd)
+TEXT_FIELDS = ("status", "title", "id", "name", "project", "conn", "reason", "activity", "link")
+
+
+def is_number_or_null(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+@given(st.lists(ODD_INSTANCES | VALUES, max_size=4), st.text(max_size=9))
+def test_an_odd_row_changes_no_other_row_and_contains_only_text(
+    call: Call, odd_instances: list[Any], error: str
+) -> None:
+    good = [
+        instance(
+            task_id="good", rendered_fields={"data_model": "Good", "mstr_conn_id": "other"}, state="success"
+        ),
+        instance(
+            task_id="bad", rendered_fields={"data_model": "Bad", "mstr_conn_id": "other"}, state="failed"
+        ),
+    ]
+    details = {"error": error}
+    rows = call("rows", [*good, *odd_instances], details)
+    assert [row for row in rows if row["conn"] == "other"] == call("rows", good, details)
+    for row in rows:
+        assert {name: row[name] for name in TEXT_FIELDS if not isinstance(row[name], str)} == {}
+        assert all(isinstance(text, str) for task in row["tasks"] for text in task)
+        assert is_number_or_null(row["lastSeconds"])
+        assert is_number_or_null(row["medianSeconds"])
+
+
+@pytest.mark.parametrize("name", ["data_model_id", "data_model", "project_id", "mstr_conn_id", "instance"])
+@pytest.mark.parametrize(
+    "value", [5, 2.5, True, [], ["A"], {}, {"a": {}}, None, "\ud800", {"toString": 5}], ids=str
+)
+def test_a_rendered_field_of_any_type_gives_a_row(call: Call, name: str, value: Any) -> None:
+    (row,) = call("rows", [instance(rendered_fields={name: value})])
+    shown = {"data_model_id": "id", "data_model": "name", "project_id": "project", "mstr_conn_id": "conn"}
+    if name in shown:
+        text = {"5": "5", "2.5": "2.5", "'\\ud800'": "\ufffd"}.get(ascii(value), "")
+        assert row[shown[name]] == text
+    assert row["status"] == "up-to-date"
+
+
+@pytest.mark.parametrize("fields", [5, "data_model", [], None, True])
+def test_rendered_fields_of_another_type_give_a_row(call: Call, fields: Any) -> None:
+    (row,) = call("rows", [instance(rendered_fields=fields)])
+    assert (row["title"], row["status"]) == ("refresh", "up-to-date")
+
+
+@pytest.mark.parametrize(
+    "ti", [None, 5, "text", [], {}, {"dag_id": "d"}, instance(task_id=None), instance(dag_id=[])]
+)
+def test_a_value_without_the_id_of_a_task_instance_is_ignored(call: Call, ti: Any) -> None:
+    assert call("parseRun", ti) is None
+    assert len(call("rows", [instance(), ti, instance(rendered_fields={"data_model": "Other"})])) == 2
+
+
+@pytest.mark.parametrize("date", [None, True, "soon", "", [], {}, 1e300, "9" * 40])
+def test_a_success_at_an_unknown_time_is_a_success(call: Call, date: Any) -> None:
+    (row,) = call("rows", [instance(end_date=date, duration="long")])
+    assert (row["status"], row["reason"], row["lastSeconds"]) == (
+        "up-to-date",
+        "Loaded at an unknown time.",
+        None,
+    )
+
+
+@given(
+    odd({"log": LOG}).map(lambda value: value.get("log")) | VALUES,
+    odd(HANDLE) | VALUES,
+    odd(RESULT) | VALUES,
+)
+def test_a_log_and_xcoms_of_any_form_give_text_and_numbers(
+    call: Call, entries: Any, handle: Any, result: Any
+) -> None:
+    progress = call("progress", entries, handle, result)
+    assert {type(progress[name]) for name in ("error", "lastMessage", "sentence")} == {str}
+    assert is_number_or_null(progress["publishedAt"])
+    for table in progress["tables"]:
+        assert {type(table[name]) for name in ("id", "name", "policy", "serverState")} == {str}
+        assert table["state"] in {"running", "finished", "failed"}
+        assert is_number_or_null(table["seconds"])
+        assert all(isinstance(change["from"], int | float) for change in table["history"])
+    if progress["outcome"] is not None:
+        assert is_number_or_null(progress["outcome"]["seconds"])
+        assert isinstance(progress["outcome"]["areTablesConfirmed"], bool)
+
+
+def test_an_odd_line_or_table_changes_no_other(call: Call) -> None:
+    whole = call("progress", LOG)
+    spoiled = [
+        LOG[0],
+        None,
+        "text",
+        5,
+        *LOG[1:],
+        {"mstr": 5},
+        {"mstr": {"tables": 7}},
+        {"mstr": {"result": [1]}},
+    ]
+    spoiled += [{"mstr": {"tables": [None, 5, {"name": "no id"}]}}, {"error_detail": 5}, {"logger": 5}]
+    assert call("progress", spoiled) == whole
+    assert whole["counts"] == {"total": 2, "finished": 1, "failed": 0, "running": 1}
+    assert (whole["error"], whole["publishedAt"]) == ("It failed. Do this.", 9000)
+
+
+@pytest.mark.parametrize("result", [5, "s3://bucket/result", [], {}, {"tables": None}, True])
+def test_a_value_that_is_no_result_leaves_the_progress_of_the_log(call: Call, result: Any) -> None:
+    assert call("progress", LOG, None, result) == call("progress", LOG)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("https://strategy.example.com/x#/model/1", "https://strategy.example.com/x#/model/1"),
+        ("HTTP://strategy.example.com/", "http://strategy.example.com/"),
+        ("javascript:alert(1)", None),
+        (" java\nscript:alert(1)", None),
+        ("data:text/html,x", None),
+        ("//strategy.example.com/", None),
+        ("model/1", None),
+        ("", None),
+        (5, None),
+        (["https://strategy.example.com/"], None),
+        ({"href": "https://strategy.example.com/"}, None),
+        (None, None),
+    ],
+)
+def test_a_link_opens_only_a_web_page(call: Call, address: Any, url: str | None) -> None:
+    assert call("toWebUrl", address) == url
