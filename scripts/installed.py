@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Try what is installed, in an environment with nothing else: its modules load, and Airflow finds it."""
+"""Check the package where nothing else is installed: its modules load, and Airflow finds it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any
 
 DISTRIBUTION = "airflow-provider-mstr"
-MODULES = ("operators", "sensors", "hooks", "triggers", "task_groups", "assets", "sandbox", "lineage")
+MODULES = (
+    "operators",
+    "sensors",
+    "hooks",
+    "triggers",
+    "task_groups",
+    "assets",
+    "exceptions",
+    "sandbox",
+    "task.refresh",
+    "observability.lineage",
+)
 
 
 def main(extra: str | None = None) -> int:
