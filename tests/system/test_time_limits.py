@@ -76,7 +76,7 @@ def test_a_publish_that_takes_longer_than_timeout_is_cancelled_and_the_task_says
     dag_id: str, runs: Runs, airflow: Standalone, sandbox: Sandbox
 ) -> None:
     late = f"the publish of data model {model_of(dag_id)} did not end within 8 s: still waiting for"
-    assert_failed(dag_id, runs, airflow, sandbox, late, "Raise timeout if the data model needs longer")
+    assert_failed(dag_id, runs, airflow, sandbox, late, "Increase timeout if the data model needs longer")
 
 
 @pytest.mark.parametrize("dag_id", of_both_forms("execution_timeout_blocking"))

@@ -29,7 +29,7 @@ Call = Callable[..., Any]
 def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
     """Calls a function of ``ui_views.js`` in one Node.js process for all tests."""
     folder = tmp_path_factory.mktemp("ui")
-    for script in (*UI.glob("*.js"), Path(__file__).parents[1] / "support" / "ui_views.js"):
+    for script in (*UI.glob("*.js"), Path(__file__).parents[2] / "support" / "ui_views.js"):
         shutil.copy(script, folder)
     (folder / "package.json").write_text('{"type": "module"}')
     command = [str(needs.NODE_PATH), str(folder / "ui_views.js")]
