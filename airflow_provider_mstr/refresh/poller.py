@@ -86,9 +86,9 @@ class Poller:
     def wait(self, first_pause: float = 0.0) -> Flow[RefreshResult]:
         """Poll until the job ends, and return its result, whatever it is.
 
-        :param first_pause: seconds to wait before the first poll
+        :param first_pause: seconds to wait before the first poll, also beyond the deadline
         """
-        yield Pause(min(first_pause, max(0.0, self.left)))
+        yield Pause(first_pause)
         result = None
         while result is None:
             result = yield from self.wait_for(self.timeout)

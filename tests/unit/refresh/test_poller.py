@@ -156,9 +156,9 @@ def test_a_wait_without_a_first_pause_polls_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first_pause", "timeout", "polled"), [(0.0, 100.0, 0.0), (3.0, 100.0, 3.0), (30.0, 4.0, 4.0)]
+    ("first_pause", "timeout", "polled"), [(0.0, 100.0, 0.0), (3.0, 100.0, 3.0), (30.0, 4.0, 30.0)]
 )
-def test_the_first_poll_is_after_the_first_pause_or_at_the_deadline(
+def test_the_first_poll_is_after_the_first_pause_also_beyond_the_deadline(
     first_pause: float, timeout: float, polled: float
 ) -> None:
     polling = polling_with(LOADED, timeout=timeout)
@@ -166,11 +166,11 @@ def test_the_first_poll_is_after_the_first_pause_or_at_the_deadline(
     assert polling.poll_times == [polled]
 
 
-def test_a_publish_past_its_deadline_is_polled_without_a_pause() -> None:
+def test_a_publish_past_its_deadline_is_polled_once_more_after_the_first_pause() -> None:
     polling = polling_with(LOADED, timeout=10.0)
     polling.clock.now += 60.0
     assert polling.result(5.0).error is None
-    assert polling.pauses == [0.0]
+    assert (polling.pauses, len(polling.poll_times)) == ([5.0], 1)
 
 
 @pytest.mark.parametrize("corner", [1 - JITTER, 1 - JITTER / 2, 1.0])
