@@ -75,18 +75,18 @@ class _ModelTask(MstrTask):
         """
         return self.hook.project(self.argument(context, "project_id"))
 
-    def resolve_model(self, context: Context) -> str:
-        """Return the data model's id or name, and put the link on the task if the id is known.
+    def resolve_model(self, context: Context) -> tuple[str, str]:
+        """Return project and data model, each by id or name; put the link on the task if the id is known.
 
         :param context: the task's context
-        :raises InvalidInput: if it is neither, or the project is invalid
+        :raises InvalidInput: if one of them is neither
         """
         project = self.project(context)
         if self._by_name:
-            return self.hook.data_model_name(self.argument(context, "data_model"))
+            return project, self.hook.data_model_name(self.argument(context, "data_model"))
         data_model_id = self.hook.data_model(self.argument(context, "data_model_id"))
         self.link(context, data_model_id, project)
-        return data_model_id
+        return project, data_model_id
 
     def found(self, context: Context, data_model_id: str) -> None:
         """Put the link on the task as soon as the id of a data model that has a name is known.
@@ -222,8 +222,7 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, BaseOperator):
         :param context: the task's context
         """
         with task_failures():
-            data_model = self.resolve_model(context)
-            spec = partial(self.spec, context, self.project(context), data_model)
+            spec = partial(self.spec, context, *self.resolve_model(context))
             return self._run(context).execute(spec, partial(self.found, context), defers=self.deferrable)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -301,7 +300,7 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
         from airflow_provider_mstr.task.refresh import OpenRun
 
         with task_failures(), self.interruptible():
-            spec = DataModelSpec(project=self.project(context), data_model=self.resolve_model(context))
+            spec = DataModelSpec(*self.resolve_model(context))
             return OpenRun(self, context).execute(spec, partial(self.found, context))
 
 

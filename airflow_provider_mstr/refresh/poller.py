@@ -158,7 +158,7 @@ class Poller:
 
     @property
     def left(self) -> float:
-        """Seconds until the load has taken too long."""
+        """Seconds left until the deadline of the load."""
         return self.timeout - self.elapsed
 
     def result(

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic
 
-from airflow_provider_mstr.refresh.job import Job, JobSpec, StartContext
+from airflow_provider_mstr.refresh.job import J, Job, JobSpec, StartContext
 from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
 from airflow_provider_mstr.refresh.options import WhenBusy
 from airflow_provider_mstr.rest.endpoints.auth import logout
@@ -19,8 +19,6 @@ from airflow_provider_mstr.rest.errors import (
     SessionExpired,
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause
-
-J = TypeVar("J", bound=Job)
 
 # An object that another job refreshed is free once its cube was seen idle so often, so many seconds apart.
 IDLE_POLLS = 2

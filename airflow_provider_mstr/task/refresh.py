@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import Context, TaskDeferred
 
 from airflow_provider_mstr.refresh.job import Job, JobSpec
+from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.result import RefreshResult
 from airflow_provider_mstr.rest.errors import MstrError, ServerUnavailable
-from airflow_provider_mstr.task.attempts import AttemptStore, PreviousAttempt, can_continue, has_started
+from airflow_provider_mstr.task.attempts import AttemptStore, can_continue, has_started
 from airflow_provider_mstr.task.failures import TaskKilledError
 from airflow_provider_mstr.task.run import TaskRun
 
@@ -27,14 +28,14 @@ HANDLE_KEY = "mstr_handle"
 WORKER_SECONDS = 3.0
 
 
-class RefreshRun(TaskRun):
-    """One run of a task that refreshes an object from login to logout.
+class StoredRun(TaskRun):
+    """One run of a task that stores its job, so that the next attempt finds it.
 
     :param task: the operator
     :param context: the task's context
-    :param timeout: seconds that the load may take
-    :param poll_interval: maximum seconds between two polls
     :param arguments: the arguments that select what to refresh
+    :param timeout: seconds that the load, or the wait for another job, may take
+    :param poll_interval: maximum seconds between two polls
     """
 
     def __init__(
@@ -42,13 +43,28 @@ class RefreshRun(TaskRun):
         task: MstrTask,
         context: Context,
         *,
-        timeout: float,
-        poll_interval: float,
-        arguments: tuple[Any, ...],
+        arguments: tuple[Any, ...] = (),
+        timeout: float = DEFAULT_TIMEOUT,
+        poll_interval: float = DEFAULT_POLL_INTERVAL,
     ) -> None:
         super().__init__(task, context, timeout=timeout, poll_interval=poll_interval)
         self.store = AttemptStore.of(context, self.hook, *arguments)
-        self._success: RefreshResult | None = None
+
+    def on_progress(self, job: Job, accepted: bool = False) -> None:
+        """Store how far the start is.
+
+        :param job: the job as it is
+        :param accepted: whether the server has accepted the start
+        """
+        if job.is_open:
+            self.job = job
+        self.store.save(job, accepted)
+
+
+class RefreshRun(StoredRun):
+    """One run of a task that refreshes an object from login to logout."""
+
+    _success: RefreshResult | None = None
 
     def execute(
         self, make_spec: Callable[[], JobSpec[Any]], found: Callable[[str], object], *, defers: bool
@@ -128,13 +144,8 @@ class RefreshRun(TaskRun):
         return None
 
     def _start(self, spec: JobSpec[Any], found: Callable[[str], object]) -> Poller:
-        def on_progress(job: Job, accepted: bool = False) -> None:
-            if job.is_open:
-                self.job = job
-            self.store.save(job, accepted)
-
-        job = self.hook.open_job(spec, on_progress, found)
-        return self.poller(self.hook.start_job(spec, job, on_progress))
+        job = self.hook.open_job(spec, self.on_progress, found)
+        return self.poller(self.hook.start_job(spec, job, self.on_progress))
 
     def _wait(self, poller: Poller, *, defers: bool) -> dict[str, Any]:
         self.read_lineage(poller.job, sources=True)
@@ -186,20 +197,8 @@ class RefreshRun(TaskRun):
             self.store.save(job.without_start())
 
 
-class StartRun(TaskRun):
-    """One run of a task that starts a load in a session that another task has opened.
-
-    :param task: the operator
-    :param context: the task's context
-    :param timeout: seconds to wait for another job
-    :param arguments: the arguments that select what to refresh
-    """
-
-    def __init__(
-        self, task: MstrTask, context: Context, *, timeout: float, arguments: tuple[Any, ...]
-    ) -> None:
-        super().__init__(task, context, timeout=timeout)
-        self.store = AttemptStore.of(context, self.hook, *arguments)
+class StartRun(StoredRun):
+    """One run of a task that starts a load in a session that another task has opened."""
 
     def execute(self, spec: JobSpec[Any], handle: Any) -> dict[str, Any]:
         """Start the load, and return the handle that a sensor waits with.
@@ -208,21 +207,16 @@ class StartRun(TaskRun):
         :param handle: the handle of the job that was opened
         """
         opened = self.load_handle(handle)
-
-        def on_progress(job: Job, accepted: bool = False) -> None:
-            self.job = job
-            self.store.save(job, accepted)
-
         with self.concluding():
             started = self._continue(opened) or self.hook.start_job(
-                spec, opened, on_progress, owns_session=False
+                spec, opened, self.on_progress, owns_session=False
             )
         self.read_lineage(started, sources=True)
         return self.hook.handle(started)
 
     def _continue(self, opened: Job) -> Job | None:
         """Return the job that an earlier attempt has started in the same session, if it has."""
-        previous: PreviousAttempt | None = self.store.previous()
+        previous = self.store.previous()
         if previous is None or previous.job.session.token != opened.session.token:
             return None
         self.job = previous.job
@@ -232,7 +226,7 @@ class StartRun(TaskRun):
         return previous.job
 
 
-class OpenRun(TaskRun):
+class OpenRun(StoredRun):
     """One run of a task that only logs in and opens a job."""
 
     def execute(self, spec: JobSpec[Any], found: Callable[[str], object]) -> dict[str, Any]:
@@ -241,8 +235,7 @@ class OpenRun(TaskRun):
         :param spec: what to refresh
         :param found: receives the object's id as soon as it is known
         """
-        store = AttemptStore.of(self.context, self.hook)
-        previous = store.previous()
+        previous = self.store.previous()
         if previous is not None:
             self.close(previous.job)
-        return self.hook.handle(self.hook.open_job(spec, store.save, found))
+        return self.hook.handle(self.hook.open_job(spec, self.on_progress, found))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refresh whose end the cube's last update shows; and a refresh beside another job's publish."""
+"""A refresh whose end the cube's last update shows; and a refresh during another job's publish."""
 
 from __future__ import annotations
 

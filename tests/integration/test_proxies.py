@@ -49,17 +49,6 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def secure(authority: Authority) -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(tls=authority.server()) as server:
-        yield server
-
-
 def at(url: str, **fields: Any) -> LibraryServer:
     return LibraryServer(url, Credentials(), **{"timeout": 5.0, **fields})
 

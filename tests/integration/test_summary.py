@@ -28,12 +28,12 @@ def table(
     return TableResult(name, name, policy, state, seconds)
 
 
-def told(*tables: TableResult, state: State = State.FINISHED) -> list[str]:
+def lines_of(*tables: TableResult, state: State = State.FINISHED) -> list[str]:
     return list(lines(RefreshResult("data_model", "P1", "M1", state, True, 72.43, tables)))
 
 
 def test_each_table_is_a_line_the_slowest_first() -> None:
-    assert told(
+    assert lines_of(
         table("ytd_day", seconds=9.04),
         table("lu_store", seconds=61.2, policy=RefreshPolicy.UPSERT),
         table("order_detail", seconds=None),
@@ -47,7 +47,7 @@ def test_each_table_is_a_line_the_slowest_first() -> None:
 
 
 def test_what_failed_comes_first_and_what_did_not_end_next() -> None:
-    ended = told(
+    ended = lines_of(
         table("slow", seconds=60.0),
         table("unseen", State.RUNNING, None),
         table("broken", State.FAILED, 2.0),
@@ -58,20 +58,20 @@ def test_what_failed_comes_first_and_what_did_not_end_next() -> None:
 
 
 def test_a_refresh_that_was_not_seen_ending_was_given_up() -> None:
-    ended = told(table("unseen", State.RUNNING, None), state=State.RUNNING)
+    ended = lines_of(table("unseen", State.RUNNING, None), state=State.RUNNING)
     assert ended[0] == "Refresh not finished after 72.4 s, 1 table:"
 
 
 def test_of_hundreds_of_tables_the_rest_is_counted() -> None:
     loaded = [table(f"table_{number:03}", seconds=float(number)) for number in range(190)]
-    ended = told(*loaded, *(table(f"late_{number}", State.RUNNING, None) for number in range(25)))
+    ended = lines_of(*loaded, *(table(f"late_{number}", State.RUNNING, None) for number in range(25)))
 
     assert len(ended) == MOST_TABLES + 3
     assert ended[-1] == "  and 195 more: 5 running, 190 finished"
 
 
 def test_one_table_is_no_plural() -> None:
-    assert told(table("ytd_day"))[0].endswith("1 table:")
+    assert lines_of(table("ytd_day"))[0].endswith("1 table:")
 
 
 Summaries = Callable[[], list[list[list[str]]]]
@@ -81,17 +81,17 @@ Summaries = Callable[[], list[list[list[str]]]]
 def summaries(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Summaries:
     """Tells the words of each summary in a task's log, which Airflow 3 prints and Airflow 2 logs."""
 
-    def told() -> list[list[list[str]]]:
+    def tables_of() -> list[list[list[str]]]:
         printed = [line.partition("]")[2] for line in capsys.readouterr().out.splitlines()]
-        said = [line.split() for line in (*printed, *caplog.messages)]
-        return [said[at : at + 6] for at, words in enumerate(said) if words[:1] == ["Refresh"]]
+        rows = [line.split() for line in (*printed, *caplog.messages)]
+        return [rows[at : at + 6] for at, words in enumerate(rows) if words[:1] == ["Refresh"]]
 
-    return told
+    return tables_of
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=60))
 def test_every_line_is_one_line_of_bounded_width_and_all_are_aligned(names: list[str]) -> None:
-    ended = told(*map(table, names))
+    ended = lines_of(*map(table, names))
 
     rows = ended[1 : 2 + MOST_TABLES]
     assert len({len(row) for row in rows}) == 1

@@ -216,12 +216,6 @@ def test_both_drivers_check_as_python_does_by_default(drive: Drive, authority: A
 # CA files and folders
 
 
-@pytest.fixture
-def secure(authority: Authority) -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(tls=authority.server()) as server:
-        yield server
-
-
 def test_a_ca_folder_has_to_be_hashed(
     drive: Drive, authority: Authority, secure: MisbehavingServer, tmp_path: Path
 ) -> None:

@@ -778,17 +778,6 @@ def test_each_retry_is_a_warning_without_secrets(
 # Certificates
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def secure(authority: Authority) -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(tls=authority.server()) as server:
-        yield server
-
-
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_certificate_verification_can_be_disabled(drive: Drive, secure: MisbehavingServer) -> None:
     assert drive(at(secure.url, verify=False), ask()) == {}

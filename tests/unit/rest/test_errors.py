@@ -83,7 +83,7 @@ def test_an_error_without_reply_and_advice_has_only_its_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "mended"),
+    ("kind", "retryable"),
     [
         (errors.InvalidInput, False),
         (errors.CertificateError, False),
@@ -102,8 +102,8 @@ def test_an_error_without_reply_and_advice_has_only_its_cause() -> None:
         (errors.ServerUnavailable, True),
     ],
 )
-def test_only_temporary_errors_are_retryable(kind: type[MstrError], mended: bool) -> None:
-    assert kind.retryable is mended
+def test_only_temporary_errors_are_retryable(kind: type[MstrError], retryable: bool) -> None:
+    assert kind.retryable is retryable
 
 
 def test_every_error_but_those_with_advice_in_their_text_advises() -> None:

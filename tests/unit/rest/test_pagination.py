@@ -140,7 +140,7 @@ def test_a_table_without_a_name_is_called_by_its_id() -> None:
 
 
 @pytest.mark.parametrize("said", [{}, {"tables": None}, {"tables": {}}])
-def test_a_page_without_a_list_is_not_understood(said: Any) -> None:
+def test_a_page_without_a_list_is_invalid(said: Any) -> None:
     played = play(list_tables(an_instance()), answer(said))
     assert isinstance(played.error, errors.InvalidResponse)
     assert played.error.what == (

@@ -104,7 +104,7 @@ def test_a_2xx_without_its_header_is_rejected_with_the_ticket() -> None:
 
 
 @pytest.mark.parametrize("value", ["tök", "a\x7fb"])
-def test_a_header_with_characters_that_no_request_may_have_is_not_understood(value: str) -> None:
+def test_a_header_with_characters_that_no_request_may_have_is_invalid(value: str) -> None:
     error = error_of(Response(200, (("Id", value),)), parse=required_header("Id"))
     assert type(error) is errors.InvalidResponse
     assert error.what == (

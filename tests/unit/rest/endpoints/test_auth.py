@@ -55,8 +55,8 @@ def test_login_keeps_every_cookie_and_drops_those_taken_back() -> None:
     ],
 )
 def test_a_refused_login_says_who_and_never_with_what(credentials: Credentials, who: str) -> None:
-    said = f"Login failed for {credentials.password or '-'}."
-    played = play(login(credentials), refusal(401, "ERR003", message=said))
+    message = f"Login failed for {credentials.password or '-'}."
+    played = play(login(credentials), refusal(401, "ERR003", message=message))
     assert type(played.error) is errors.AuthenticationError
     assert played.error.what == f"could not log in as {who}"
     assert "for pass." not in str(played.error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each call as the vendor's page has it, and how its answer is taken."""
+"""Each request as the vendor's page shows it, and how its response is parsed."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_each_call_lets_a_kill_through(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CALLS.keys() - {"enter_project"}))
-def test_each_call_answered_by_a_login_page_is_not_understood(name: str) -> None:
+def test_each_call_answered_by_a_login_page_is_invalid(name: str) -> None:
     page = Response(200, (("Content-Type", "text/html"),), b"<html>log in</html>")
     assert type(play(CALLS[name][0](session_of_a_test()), page).error) is errors.InvalidResponse
 

@@ -43,7 +43,7 @@ def test_an_instance_knows_its_session_project_and_model() -> None:
 @pytest.mark.parametrize(
     "reply", [empty(), empty(X_MSTR_DataModelInstanceId=" "), answer({"instanceId": "X"}, 200)]
 )
-def test_an_instance_without_its_header_is_not_understood(reply: Response) -> None:
+def test_an_instance_without_its_header_is_invalid(reply: Response) -> None:
     played = play(create_instance(a_session(), PROJECT, MODEL), reply)
     assert type(played.error) is errors.InvalidResponse
 
@@ -118,7 +118,7 @@ def test_a_delete_that_is_refused_is_no_delete() -> None:
     assert type(played.error) is errors.RequestFailed
 
 
-def test_an_instance_with_an_invalid_id_is_not_understood() -> None:
+def test_an_instance_with_an_invalid_id_is_invalid() -> None:
     error = play(create_instance(a_session(), PROJECT, MODEL), created("x" * 257)).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what.endswith("data model " + MODEL + ": the data model instance has an invalid id")
@@ -135,7 +135,7 @@ def test_an_instance_that_has_expired_keeps_what_failed_and_the_reply() -> None:
     ("table_id", "problem"),
     [(7, "unexpected response format: a table has no id"), ("A\n", "a table has an invalid id")],
 )
-def test_a_table_with_an_invalid_id_is_not_understood(table_id: Any, problem: str) -> None:
+def test_a_table_with_an_invalid_id_is_invalid(table_id: Any, problem: str) -> None:
     rows = [{"information": {"objectId": table_id, "name": "stores"}}]
     error = play(list_tables(an_instance()), answer({"total": 1, "tables": rows})).error
     assert isinstance(error, errors.InvalidResponse)

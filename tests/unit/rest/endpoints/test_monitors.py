@@ -85,14 +85,14 @@ def test_a_refusal_says_what_is_missing(call: Callable[..., Any]) -> None:
     assert type(played.error) is errors.NoPrivilege
 
 
-@pytest.mark.parametrize("said", [{}, {"nodes": None}, {"nodes": [7]}])
-def test_nodes_of_another_form_are_not_understood(said: Any) -> None:
-    error = play(list_user_connections(a_session()), answer(said)).error
+@pytest.mark.parametrize("payload", [{}, {"nodes": None}, {"nodes": [7]}])
+def test_nodes_with_an_unexpected_format_are_invalid(payload: Any) -> None:
+    error = play(list_user_connections(a_session()), answer(payload)).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == "could not list the nodes: unexpected response format: no list of nodes"
 
 
-def test_a_node_with_an_invalid_name_is_not_understood() -> None:
+def test_a_node_with_an_invalid_name_is_invalid() -> None:
     error = play(list_user_connections(a_session()), answer({"nodes": [{"name": "n\n"}]})).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == "could not list the nodes: a node has an invalid id"
@@ -105,7 +105,7 @@ def test_a_node_with_an_invalid_name_is_not_understood() -> None:
         ({"id": "C1\n"}, "a user connection has an invalid id"),
     ],
 )
-def test_a_user_connection_with_an_invalid_id_is_not_understood(entry: dict[str, str], problem: str) -> None:
+def test_a_user_connection_with_an_invalid_id_is_invalid(entry: dict[str, str], problem: str) -> None:
     played = play(
         list_user_connections(a_session()),
         answer({"nodes": [{"name": "n1"}]}),

@@ -61,14 +61,14 @@ def test_only_the_first_fifty_projects_are_named() -> None:
     assert error.what.endswith("the user can see " + ", ".join(f"P{number:02}" for number in range(50)))
 
 
-@pytest.mark.parametrize("said", [{}, {"projects": []}, None, 7, ["odd", {"else": True}]])
-def test_projects_of_another_form_are_not_understood(said: Any) -> None:
-    error = play(list_projects(a_session()), answer(said)).error
+@pytest.mark.parametrize("payload", [{}, {"projects": []}, None, 7, ["odd", {"else": True}]])
+def test_projects_with_an_unexpected_format_are_invalid(payload: Any) -> None:
+    error = play(list_projects(a_session()), answer(payload)).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == "could not list the projects: unexpected response format: no list of projects"
 
 
-def test_a_project_with_an_invalid_id_is_not_understood() -> None:
+def test_a_project_with_an_invalid_id_is_invalid() -> None:
     error = play(list_projects(a_session()), answer([{"id": "1\n", "name": "Sales"}])).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == "could not list the projects: a project has an invalid id"

@@ -60,9 +60,9 @@ def test_a_version_is_parsed_up_to_its_last_number(version_text: str, parts: tup
     assert str(version) in version_text
 
 
-@pytest.mark.parametrize("told", [None, "", "unknown", "v11", "\u0661\u0661", ".5", 11.5, 11, True, [], {}])
-def test_what_is_no_version_is_none(told: Any) -> None:
-    assert Version.of(told) is None
+@pytest.mark.parametrize("text", [None, "", "unknown", "v11", "\u0661\u0661", ".5", 11.5, 11, True, [], {}])
+def test_what_is_no_version_is_none(text: Any) -> None:
+    assert Version.of(text) is None
 
 
 @given(st.text() | st.from_regex(r"\d+(\.\d+)*"))
