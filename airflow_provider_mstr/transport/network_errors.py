@@ -72,7 +72,7 @@ _TLS_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
         "this port does not use TLS: use http, or another port",
     ),
     (
-        re.compile("PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|LEGACY_RENEGOTIATION|DH_KEY_TOO"),
+        re.compile("PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|LEGACY_RENEGOTIATION|DH_KEY_TOO|legacy sigalg"),
         "this port offers only TLS that is too old or too weak: enable TLS 1.2 or newer on the server",
     ),
     (
@@ -184,7 +184,8 @@ def describe_network_error(error: BaseException, seconds: float) -> str:
     chain = list(_chain(error))
     tls_error = _tls_error(chain)
     if tls_error is not None:
-        return _tls_message(tls_error.reason or "")
+        # Python has no name for some reasons; then the text of OpenSSL is all there is.
+        return _tls_message(tls_error.reason or tls_error.strerror or "")
     for each in chain:
         if isinstance(each, _SOCKS_REPLIES):
             return f"the server cannot be reached: {each}"
