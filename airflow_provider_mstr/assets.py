@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data models as Airflow assets."""
+"""Data models and cubes as Airflow assets."""
 
 from __future__ import annotations
 
@@ -30,55 +30,70 @@ def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **
     :param more: further arguments of ``Asset``, such as ``name`` and ``group``
     :raises ValueError: where the id is none
     """
+    return _asset(data_model_id, mstr_conn_id, **more)
+
+
+def cube_asset(cube_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **more: Any) -> Asset:
+    """Return the asset of a cube: an outlet of its refresh, and the schedule of what needs it.
+
+    :param cube_id: the cube's id
+    :param mstr_conn_id: the Airflow connection of the server that holds it
+    :param more: further arguments of ``Asset``, such as ``name`` and ``group``
+    :raises ValueError: where the id is none
+    """
+    return _asset(cube_id, mstr_conn_id, **more)
+
+
+def _asset(object_id: str, mstr_conn_id: str, **more: Any) -> Asset:
     # Airflow 2 only warns of an address that is refused.
-    uri = sanitize_uri(urlsplit(_uri(data_model_id, mstr_conn_id)))
+    uri = sanitize_uri(urlsplit(_uri(object_id, mstr_conn_id)))
     return Asset(uri=uri.geturl(), **more)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Return the normal form of a data model's URI; Airflow asks for it.
+    """Return the normal form of an object's URI; Airflow asks for it.
 
     :param uri: an address of the scheme ``mstr``
-    :raises ValueError: where it is not ``mstr://<connection>/<data model>``
+    :raises ValueError: where it is not ``mstr://<connection>/<id>``
     """
-    conn_id, data_model_id = unquote(uri.netloc), uri.path.strip("/").upper()
-    if not conn_id or not is_id(data_model_id) or uri.query:
+    conn_id, object_id = unquote(uri.netloc), uri.path.strip("/").upper()
+    if not conn_id or not is_id(object_id) or uri.query:
         raise ValueError(
-            f"{uri.geturl()} is no data model: write mstr://<connection id>/<data model id>, where the "
-            "latter has 32 hexadecimal digits"
+            f"{uri.geturl()} is not a data model or cube: write mstr://<connection id>/<object id>, where "
+            "the latter has 32 hexadecimal digits"
         )
-    return urlsplit(_uri(data_model_id, conn_id))
+    return urlsplit(_uri(object_id, conn_id))
 
 
 def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset | None:
-    """Return what OpenLineage knows a data model by; None where its connection names no project.
+    """Return what OpenLineage knows a data model or cube by; None where its connection names no project.
 
-    :param asset: the data model's asset
+    :param asset: the asset
     :param lineage_context: the hook or operator that asks
     """
     from airflow_provider_mstr.hooks import MstrHook
     from airflow_provider_mstr.observability.facets import dataset
-    from airflow_provider_mstr.observability.lineage import model_dataset
+    from airflow_provider_mstr.observability.lineage import object_dataset
 
     uri = urlsplit(asset.uri)
     server = MstrHook(unquote(uri.netloc)).server
-    return dataset(model_dataset(server, server.project, uri.path.strip("/"))) if server.project else None
+    return dataset(object_dataset(server, server.project, uri.path.strip("/"))) if server.project else None
 
 
 def attach_result(context: Context, outlets: list[Any], result: RefreshResult, mstr_conn_id: str) -> None:
-    """Let the event of the refreshed data model carry the result, where that is among the outlets.
+    """Let the event of the refreshed object carry the result, where that is among the outlets.
 
     :param context: the task's context
     :param outlets: the task's outlets
     :param result: how the refresh ended
-    :param mstr_conn_id: the Airflow connection of the server that holds the data model
+    :param mstr_conn_id: the Airflow connection of the server that holds the object
     """
-    refreshed = _uri(result.object_id, mstr_conn_id)
-    models = [each for each in outlets if isinstance(each, Asset) and urlsplit(each.uri).scheme == SCHEME]
-    for outlet in models:
+    refreshed = _uri(result.cube_id, mstr_conn_id)
+    ours = [each for each in outlets if isinstance(each, Asset) and urlsplit(each.uri).scheme == SCHEME]
+    for outlet in ours:
         if outlet.uri == refreshed:
             context["outlet_events"][outlet].extra = {"refresh": result.to_json()}
-    if others := [outlet.uri for outlet in models if outlet.uri != refreshed]:
+    if others := [outlet.uri for outlet in ours if outlet.uri != refreshed]:
         log.warning(
             "This task has refreshed %s, but has %s as outlets too: their events say that they were "
             "updated, and carry no result",
@@ -87,5 +102,5 @@ def attach_result(context: Context, outlets: list[Any], result: RefreshResult, m
         )
 
 
-def _uri(data_model_id: str, mstr_conn_id: str) -> str:
-    return f"{SCHEME}://{quote(mstr_conn_id, safe='')}/{data_model_id.strip().upper()}"
+def _uri(object_id: str, mstr_conn_id: str) -> str:
+    return f"{SCHEME}://{quote(mstr_conn_id, safe='')}/{object_id.strip().upper()}"

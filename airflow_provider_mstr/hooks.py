@@ -19,10 +19,11 @@ from airflow_provider_mstr.connection.check import check
 from airflow_provider_mstr.connection.server import LibraryServer
 from airflow_provider_mstr.observability.log_fields import with_fields
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR
-from airflow_provider_mstr.refresh.job import Job, JobSpec, Log, OnProgress, StartContext, ignore_progress
+from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.kinds import load_job
 from airflow_provider_mstr.refresh.literals import advice_for, is_empty, text_of
 from airflow_provider_mstr.refresh.options import DEFAULT_CONN_ID
+from airflow_provider_mstr.refresh.spec import JobSpec, OnProgress, StartContext, ignore_progress
 from airflow_provider_mstr.refresh.start import start_job
 from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, login, logout
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
@@ -147,39 +148,41 @@ class MstrHook(BaseHook):
             raise InvalidInput("no project: give project_id, or put the project into the connection's schema")
         return self.server.project
 
-    def data_model(self, data_model_id: str | None) -> str:
-        """Return the data model's id, without the blanks that a template may leave around it.
+    def object_id(self, field: str, value: Any) -> str:
+        """Return the id of an object, without the blanks that a template may leave around it.
 
-        :param data_model_id: the id that a task names
+        :param field: the argument, such as ``data_model_id``
+        :param value: the id that a task names
         :raises InvalidInput: where it is none
         """
-        text = text_of(data_model_id, ID_LENGTH)
+        text = text_of(value, ID_LENGTH)
         if not is_id(text):
             raise InvalidInput(
-                f"data_model_id is {data_model_id!r}, which is not an id: 32 hexadecimal digits, "
-                f"without braces or dashes; a name goes into data_model{advice_for(data_model_id)}"
+                f"{field} is {value!r}, which is not an id: 32 hexadecimal digits, without braces or "
+                f"dashes; a name goes into {field.removesuffix('_id')}{advice_for(value)}"
             )
         return text
 
-    def data_model_name(self, data_model: str | None) -> str:
-        """Return the data model's name, without the blanks that a template may leave around it.
+    def object_name(self, field: str, value: Any) -> str:
+        """Return the name of an object, without the blanks that a template may leave around it.
 
-        :param data_model: the name that a task gives
+        :param field: the argument, such as ``data_model``
+        :param value: the name that a task gives
         :raises InvalidInput: where it is none
         """
-        return _text("data_model", data_model, "not a data model name")
+        return _text(field, value, f"not a {field.replace('_', ' ')} name")
 
     def open_job(
         self,
         spec: JobSpec[Any],
         on_progress: OnProgress = ignore_progress,
-        on_found: Callable[[str], object] = lambda object_id: None,
+        on_found: Callable[[Job], object] = ignore_progress,
     ) -> Job:
         """Log in and open what is to be refreshed.
 
         :param spec: what to refresh
         :param on_progress: stores what has been opened
-        :param on_found: receives the object's id as soon as it is known
+        :param on_found: receives the job as soon as its object is known
         """
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
@@ -234,7 +237,7 @@ class MstrHook(BaseHook):
         """
         problem = self.run(job.close())
         if problem is not None:
-            log.warning("The instance was deleted only with its session: %s", problem)
+            log.warning("The load was stopped only with its session: %s", problem)
 
     def handle(self, job: Job) -> dict[str, Any]:
         """Return the handle of a job: plain JSON with a sealed session.

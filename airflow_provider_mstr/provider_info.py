@@ -63,8 +63,8 @@ _CONN_FIELDS: dict[str, Any] = {
     },
     "link_template": {
         "label": "Link template",
-        "description": "Where the link on a task leads, made of {base}, {project_id} and {data_model_id}; "
-        "if left empty, {base}/app/library#/model/{data_model_id}.",
+        "description": "Where the link on a task leads, such as {base}/app/{project_id}/{object_id}. "
+        "A template with {data_model_id}, {cube_id} or {report_id} applies to that kind of object only.",
         "schema": {"type": ["string", "null"]},
     },
 }
@@ -91,7 +91,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-mstr",
         "name": _NAME,
-        "description": "Refresh Strategy (MicroStrategy) Mosaic data models.",
+        "description": "Refresh Strategy (MicroStrategy) Mosaic data models and Intelligent cubes.",
         "integrations": [
             {"integration-name": _NAME, "external-doc-url": "https://www.strategy.com/", "tags": ["service"]}
         ],
@@ -102,7 +102,7 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": _ASSET_URIS,
         # Airflow 2 reads this.
         "dataset-uris": _ASSET_URIS,
-        "extra-links": ["airflow_provider_mstr.observability.links.MstrDataModelLink"],
+        "extra-links": ["airflow_provider_mstr.observability.links.MstrLink"],
         "config": _CONFIG,
         "cli": ["airflow_provider_mstr.cli.parser.get_mstr_cli_commands"],
         "connection-types": [

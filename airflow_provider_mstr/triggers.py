@@ -88,6 +88,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         log = with_fields(self.log.info)
         poller = Poller(job, self.timeout, self.poll_interval, server.credentials, time.time, log, seen)
         result = await hook.arun(poller.wait(FIRST_PAUSE))
+        job = poller.job
         is_closed = self.closes and await self._try_close(hook, job)
         # The server may have renewed the session's cookies.
         handle = None if is_closed else await asyncio.to_thread(job.to_json, server.seal)

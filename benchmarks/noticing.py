@@ -62,7 +62,7 @@ class Publish:
         """Return the poller of this publish."""
         instance = DataModelInstance(Session("token"), "B" * 32, "C" * 32, "D" * 32)
         # Zero would pass for "was not sent".
-        job = DataModelJob(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
+        job = DataModelJob.of(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
         return Poller(
             job,
             DEFAULT_TIMEOUT,

@@ -117,7 +117,7 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
 
     seal = Seal("password", "scope")
     seal.close(instance.session)
-    job = DataModelJob(instance, chosen, time.time())
+    job = DataModelJob.of(instance, chosen, time.time())
     handle, cost = measured(lambda: job.to_json(seal))
     yield "make the handle (an XCom)", cost, _size(handle)
     _, cost = measured(lambda: load_job(handle, seal))

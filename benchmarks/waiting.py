@@ -111,7 +111,7 @@ async def mstr(url: str) -> Waiter:
         cookie = Cookie("JSESSIONID", f"{number:032X}", "127.0.0.1", "/")
         session = Session(f"token-{number:032}", Cookies([cookie]))
         instance = DataModelInstance(session, "B" * 32, "A" * 32, f"{number:032X}")
-        handle = MstrHook().handle(DataModelJob(instance, tables, sent))
+        handle = MstrHook().handle(DataModelJob.of(instance, tables, sent))
         return MstrPublishStatusTrigger(handle, "mstr_default", 86400.0, POLL_INTERVAL).run()
 
     return wait

@@ -12,7 +12,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -27,6 +27,7 @@ from airflow_provider_mstr.cli.console import (
     show_table,
 )
 from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.refresh.cube import CubeSpec
 from airflow_provider_mstr.refresh.data_model import DataModelSpec
 from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.options import (
@@ -36,13 +37,22 @@ from airflow_provider_mstr.refresh.options import (
     positive_seconds,
 )
 from airflow_provider_mstr.refresh.poller import Poller
+from airflow_provider_mstr.refresh.report import ReportSpec
 from airflow_provider_mstr.refresh.result import RefreshResult
+from airflow_provider_mstr.refresh.spec import JobSpec
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest.endpoints.auth import get_session_status
 from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, list_tables
 from airflow_provider_mstr.rest.endpoints.monitors import UserConnection, get_full_name, list_user_connections
 from airflow_provider_mstr.rest.endpoints.projects import enter_project, find_project_id, list_projects
-from airflow_provider_mstr.rest.endpoints.search import find_data_model_id, list_data_models
+from airflow_provider_mstr.rest.endpoints.search import (
+    CUBE,
+    DATA_MODEL,
+    ObjectKind,
+    SearchResult,
+    find_object_id,
+    list_objects,
+)
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NoPrivilege
 from airflow_provider_mstr.rest.flow import Flow, attempt
 from airflow_provider_mstr.rest.publish_status import State
@@ -87,46 +97,37 @@ def projects(args: Namespace, hook: MstrHook) -> None:
 @command
 def models(args: Namespace, hook: MstrHook) -> None:
     """List the data models of a project."""
-    wanted = args.name or ""
-    with _in_project(hook, args.project) as (session, project_id):
-        found = hook.run(list_data_models(session, project_id, wanted))
-    rows = [
-        {"name": model.name, "id": model.id, "mode": model.serve_mode, "folder": "/".join(model.folder)}
-        for model in sorted(found, key=lambda model: model.name)
-        if caseless(wanted) in caseless(model.name)
-    ]
-    show(rows, args.output)
+    hits = _list(args, hook, DATA_MODEL)
+    show([_row(model) | {"mode": model.serve_mode, "folder": _folder(model)} for model in hits], args.output)
+
+
+@command
+def cubes(args: Namespace, hook: MstrHook) -> None:
+    """List the Intelligent cubes and super cubes of a project."""
+    show([_row(cube) | {"folder": _folder(cube)} for cube in _list(args, hook, CUBE)], args.output)
 
 
 @command
 def tables(args: Namespace, hook: MstrHook) -> None:
     """List the tables of a data model."""
-    data_model = hook.data_model_name(args.model)
+    data_model = hook.object_name("data_model", args.model)
     with _in_project(hook, args.project) as (session, project_id):
-        data_model_id = hook.run(find_data_model_id(session, project_id, data_model))
+        data_model_id = hook.run(find_object_id(session, project_id, DATA_MODEL, data_model))
         found = hook.run(list_tables(DataModelInstance(session, project_id, data_model_id)))
     show([{"name": table.name, "id": table.id} for table in found], args.output)
 
 
 @command
 def refresh(args: Namespace, hook: MstrHook) -> None:
-    """Refresh a data model, wait until its load ends, and show how each table has fared."""
-    choice = TableChoice.of(_policies(args.tables), args.refresh_policy)
-    timeout = positive_seconds("--timeout", DEFAULT_TIMEOUT if args.timeout is None else args.timeout)
-    spec = DataModelSpec(
-        hook.project(args.project),
-        hook.data_model_name(args.model),
-        choice,
-        when_busy=WhenBusy.of(args.when_busy),
-        timeout=timeout,
-    )
+    """Refresh a data model or cube, wait until its load ends, and show the result."""
+    spec = _spec(args, hook)
     with load_bar() as move_bar:
-        result = _refresh(hook, spec, timeout, move_bar)
+        result = _refresh(hook, spec, move_bar)
     data = result.to_json()
     _show_result(data, args.output)
     if result.error is not None:
         raise result.error
-    print_line(f"Refreshed data model {data['data_model_id']} in {data['seconds']} s")
+    print_line(f"Refreshed {result.kind.replace('_', ' ')} {result.name} in {data['seconds']} s")
 
 
 @command
@@ -252,9 +253,46 @@ def _in_project(hook: MstrHook, project_id: str | None) -> Iterator[tuple[Sessio
         yield session, hook.run(find_project_id(session, project))
 
 
-def _refresh(
-    hook: MstrHook, spec: DataModelSpec, timeout: float, move_bar: Callable[[int, int], object]
-) -> RefreshResult:
+def _list(args: Namespace, hook: MstrHook, kind: ObjectKind) -> list[SearchResult]:
+    """Return the objects of a kind whose name contains ``--name``, by name."""
+    wanted = args.name or ""
+    with _in_project(hook, args.project) as (session, project_id):
+        found = hook.run(list_objects(session, project_id, kind, wanted))
+    matching = (hit for hit in found if caseless(wanted) in caseless(hit.name))
+    return sorted(matching, key=lambda hit: hit.name)
+
+
+def _row(hit: SearchResult) -> dict[str, str]:
+    return {"name": hit.name, "id": hit.id}
+
+
+def _folder(hit: SearchResult) -> str:
+    return "/".join(hit.folder)
+
+
+def _spec(args: Namespace, hook: MstrHook) -> JobSpec[Any]:
+    """Return what the arguments ask to refresh."""
+    given = {"MODEL": args.model, "--cube": args.cube, "--report": args.report}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) != 1:
+        raise InvalidInput(f"give one of: {', '.join(given)}")
+    (name,) = names
+    by_name: dict[str, JobSpec[Any]] = {"--cube": CubeSpec(), "--report": ReportSpec()}
+    if name != "MODEL" and args.tables is not None:
+        raise InvalidInput(f"--tables does not apply to {name}")
+    spec = by_name.get(name)
+    if spec is None:
+        spec = DataModelSpec(choice=TableChoice.of(_policies(args.tables), args.refresh_policy))
+    return replace(
+        spec,
+        project=hook.project(args.project),
+        target=hook.object_name(spec.job_class.kind, given[name]),
+        when_busy=WhenBusy.of(args.when_busy),
+        timeout=positive_seconds("--timeout", DEFAULT_TIMEOUT if args.timeout is None else args.timeout),
+    )
+
+
+def _refresh(hook: MstrHook, spec: JobSpec[Any], move_bar: Callable[[int, int], object]) -> RefreshResult:
     latest: Job | None = None
 
     def on_progress(job: Job, accepted: bool = False) -> None:
@@ -274,7 +312,7 @@ def _refresh(
         started = hook.start_job(spec, opened, on_progress, log_line=log_line)
         move_bar(0, len(started.tables))
         who = hook.server.credentials
-        poller = Poller(started, timeout, DEFAULT_POLL_INTERVAL, who, time.time, log_and_move)
+        poller = Poller(started, spec.timeout, DEFAULT_POLL_INTERVAL, who, time.time, log_and_move)
         return hook.run(poller.wait())
     except KeyboardInterrupt:
         print_line("Stopping the load and closing the session")
@@ -289,7 +327,7 @@ def _show_result(result: dict[str, Any], output: str) -> None:
     try:
         if output == "json":
             show_json(result)
-        else:
+        elif result["tables"]:
             show_table([{key: table[key] for key in _TABLE_RESULT} for table in result["tables"]])
     except MstrError as error:
         print_line(f"The result is not shown: {error}")

@@ -33,6 +33,11 @@ _IN_PROJECT = (*_SERVER, _PROJECT)
 
 _NAME = _arg("--name", help="only those whose name contains this, in any casing", metavar="TEXT")
 _MODEL = _arg("model", help="data model, by id or name", metavar="MODEL")
+_REFRESHED = (
+    _arg("model", help="data model to refresh, by id or name", metavar="MODEL", nargs="?"),
+    _arg("--cube", help="cube to refresh instead, by id or name", metavar="CUBE"),
+    _arg("--report", help="incremental refresh report to run instead, by id or name", metavar="REPORT"),
+)
 _TABLES = _arg(
     "--tables",
     help="tables to refresh, by id or name, each with =POLICY if it needs one of its own (default: all)",
@@ -48,7 +53,7 @@ _POLICY = _arg(
 _TIMEOUT = _arg("--timeout", help="seconds that the publish may take (default: two hours)", metavar="SECONDS")
 _WHEN_BUSY = _arg(
     "--when-busy",
-    help="wait for another job that publishes the model, or fail at once (default: %(default)s)",
+    help="wait for another job that refreshes the object, or fail at once (default: %(default)s)",
     choices=("wait", "fail"),
     default="wait",
 )
@@ -59,12 +64,13 @@ def get_mstr_cli_commands() -> list[CLICommand]:
     subcommands = [
         _command("projects", "List the projects that the user sees", *_SERVER),
         _command("models", "List the data models of a project", *_IN_PROJECT, _NAME),
+        _command("cubes", "List the Intelligent cubes and super cubes of a project", *_IN_PROJECT, _NAME),
         _command("tables", "List the tables of a data model", *_IN_PROJECT, _MODEL),
         _command(
             "refresh",
-            "Refresh a data model, and wait for it; Ctrl-C stops the load",
+            "Refresh a data model or cube, and wait for it; Ctrl-C stops the load",
             *_IN_PROJECT,
-            _MODEL,
+            *_REFRESHED,
             _TABLES,
             _POLICY,
             _TIMEOUT,
@@ -72,7 +78,13 @@ def get_mstr_cli_commands() -> list[CLICommand]:
         ),
         _command("sessions", "Log in, and show what is open on the server", *_IN_PROJECT),
     ]
-    return [GroupCommand("mstr", "Look at and refresh Strategy (MicroStrategy) data models", subcommands)]
+    return [
+        GroupCommand(
+            "mstr",
+            "Refresh Strategy (MicroStrategy) data models and cubes, and list what there is",
+            subcommands,
+        )
+    ]
 
 
 def _command(name: str, does: str, *args: Arg) -> ActionCommand:

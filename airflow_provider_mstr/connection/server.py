@@ -18,8 +18,7 @@ from airflow_provider_mstr.rest.session import Credentials, LoginMode
 from airflow_provider_mstr.rest.url import is_this_machine, library_url
 
 DEFAULT_TIMEOUT = 30.0
-DEFAULT_LINK_TEMPLATE = "{base}/app/library#/model/{data_model_id}"
-_LINK_FIELDS = re.compile(r"\{(base|data_model_id|project_id)\}")
+_LINK_FIELDS = re.compile(r"\{(base|project_id|object_id|data_model_id|cube_id|report_id)\}")
 
 
 class ConnectionFields(Protocol):
@@ -42,7 +41,7 @@ class LibraryServer:
     :param verify: whether to verify the server's certificate, or the CA file to verify it with
     :param timeout: the timeout of one answer in seconds
     :param headers: headers of each request, for a gateway; their values are secrets
-    :param link_template: the template of a data model's URL in a browser
+    :param link_template: the template of an object's URL in a browser; empty for that of its kind
     :param ineffective: advice for each extra field that has no effect
     """
 
@@ -52,7 +51,7 @@ class LibraryServer:
     verify: bool | str = True
     timeout: float = DEFAULT_TIMEOUT
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    link_template: str = DEFAULT_LINK_TEMPLATE
+    link_template: str = ""
     ineffective: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -71,7 +70,7 @@ class LibraryServer:
             verify=_verify(fields.get("verify", True)),
             timeout=positive_seconds("the connection's timeout", fields.get("timeout", DEFAULT_TIMEOUT)),
             headers=gateway_headers(fields.get("headers", {})),
-            link_template=_link_template(fields.get("link_template", DEFAULT_LINK_TEMPLATE)),
+            link_template=_link_template(fields.get("link_template", "")),
             ineffective=unknown_fields(fields),
         )
 
@@ -101,16 +100,23 @@ class LibraryServer:
             )
         return () if is_this_machine(url.hostname or "") else (f"{self.url} is not encrypted: use https",)
 
-    def link(self, data_model_id: str, project_id: str) -> str:
-        """Return the URL of a data model in a browser.
+    def link(self, kind: str, path: str, object_id: str, project_id: str) -> str:
+        """Return the URL of an object in a browser.
 
-        :param data_model_id: the data model's id
+        A template of the connection that names the id of another kind does not apply.
+
+        :param kind: the kind of object, such as ``data_model``
+        :param path: the template of the URL's path, if the connection has no template that applies
+        :param object_id: the object's id
         :param project_id: the project's id or name
         """
-        ids = {"data_model_id": data_model_id, "project_id": project_id}
+        ids = {"object_id": object_id, f"{kind}_id": object_id, "project_id": project_id}
         values = {name: quote(value, safe="", errors="replace") for name, value in ids.items()}
         values["base"] = self.url
-        return _LINK_FIELDS.sub(lambda match: values[match[1]], self.link_template)
+        template = self.link_template
+        if not template or not values.keys() >= set(_LINK_FIELDS.findall(template)):
+            template = "{base}" + path
+        return _LINK_FIELDS.sub(lambda match: values[match[1]], template)
 
 
 def _project(schema: str | None) -> str | None:
@@ -159,11 +165,14 @@ def _verify(value: Any) -> bool | str:
 
 def _link_template(value: Any) -> str:
     template = str(value).strip()
+    if not template:
+        return ""
     rest = _LINK_FIELDS.sub("", template)
     if unknown := re.search(r"\{[^{}]*\}|[{}]", rest):
         raise InvalidInput(
             f"the connection's link_template contains {unknown[0]!r}; "
-            "it may contain only {base}, {project_id} and {data_model_id}"
+            "it may contain only {base}, {project_id}, {object_id}, {data_model_id}, {cube_id} and "
+            "{report_id}"
         )
     try:
         url = urlsplit(_LINK_FIELDS.sub("x", template.replace("{base}", "https://x")))

@@ -37,7 +37,7 @@ def operator_lineage(lineage: Lineage, result: RefreshResult | None) -> Operator
     """
     return OperatorLineage(
         inputs=[dataset(source) for source in lineage.sources],
-        outputs=[dataset(lineage.model)],
+        outputs=[dataset(lineage.output)],
         run_facets={} if result is None else {"mstr_refresh": _refresh(result)},
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_mstr.connection.server import LibraryServer
@@ -17,9 +17,6 @@ from airflow_provider_mstr.rest.endpoints.projects import find_project_id
 from airflow_provider_mstr.rest.endpoints.sources import Source
 from airflow_provider_mstr.rest.errors import NotFound
 from airflow_provider_mstr.rest.flow import Flow
-
-if TYPE_CHECKING:
-    pass
 
 # Seconds that reading the lineage may take, and for which each request is retried.
 MAX_RETRY_SECONDS = 5.0
@@ -37,17 +34,17 @@ class DatasetId:
 class Lineage:
     """What a refresh loads, and from what.
 
-    :param model: the data model
+    :param output: the data model or cube
     :param sources: the tables of databases that it loads from, as far as the server lists them
     """
 
-    model: DatasetId
+    output: DatasetId
     sources: tuple[DatasetId, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the lineage as plain JSON."""
         return {
-            "model": [self.model.namespace, self.model.name],
+            "output": [self.output.namespace, self.output.name],
             "sources": [[source.namespace, source.name] for source in self.sources],
         }
 
@@ -57,7 +54,7 @@ class Lineage:
 
         :param data: what :meth:`to_json` returned
         """
-        return cls(DatasetId(*data["model"]), tuple(DatasetId(*source) for source in data["sources"]))
+        return cls(DatasetId(*data["output"]), tuple(DatasetId(*source) for source in data["sources"]))
 
 
 def is_enabled(operator: Any) -> bool:
@@ -79,17 +76,17 @@ def is_enabled(operator: Any) -> bool:
     return not is_operator_disabled(operator) and is_selective_lineage_enabled(operator)
 
 
-def model_dataset(server: LibraryServer, project: str, data_model_id: str) -> DatasetId:
-    """Return what OpenLineage knows a data model by.
+def object_dataset(server: LibraryServer, project: str, object_id: str) -> DatasetId:
+    """Return what OpenLineage knows a data model or cube by.
 
     :param server: the server that holds it
     :param project: its project, as the Airflow connection names it; else the project's id
-    :param data_model_id: its id
+    :param object_id: its id
     """
-    return DatasetId(_namespace(server), f"{project}/{data_model_id.upper()}")
+    return DatasetId(_namespace(server), f"{project}/{object_id.upper()}")
 
 
-def model_lineage(server: LibraryServer, job: Job, clock: Callable[[], float]) -> Flow[Lineage]:
+def object_lineage(server: LibraryServer, job: Job, clock: Callable[[], float]) -> Flow[Lineage]:
     """Return the lineage of an object, without what it loads from.
 
     :param server: the server that holds it
@@ -103,7 +100,7 @@ def model_lineage(server: LibraryServer, job: Job, clock: Callable[[], float]) -
             project = named
     except NotFound:
         pass
-    return Lineage(model_dataset(server, project, job.object_id))
+    return Lineage(object_dataset(server, project, job.cube_id))
 
 
 def lineage_of(server: LibraryServer, job: Job, clock: Callable[[], float]) -> Flow[Lineage]:
@@ -114,9 +111,9 @@ def lineage_of(server: LibraryServer, job: Job, clock: Callable[[], float]) -> F
     :param clock: seconds since the epoch
     """
     until = clock() + MAX_RETRY_SECONDS
-    lineage = yield from model_lineage(server, job, clock)
+    lineage = yield from object_lineage(server, job, clock)
     sources = yield from job.list_sources(lambda: clock() < until, MAX_RETRY_SECONDS)
-    return Lineage(lineage.model, tuple(dict.fromkeys(_dataset_id(server, source) for source in sources)))
+    return Lineage(lineage.output, tuple(dict.fromkeys(_dataset_id(server, source) for source in sources)))
 
 
 def _dataset_id(server: LibraryServer, source: Source) -> DatasetId:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The link from a task to its data model in Strategy Library."""
+"""The link from a task to its object in Strategy Library."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink, Context
 if TYPE_CHECKING:
     from airflow_provider_mstr.connection.server import LibraryServer
 
-LINK_KEY = "mstr_data_model_link"
+LINK_KEY = "mstr_link"
 
 
-class MstrDataModelLink(BaseOperatorLink):
-    """Opens the data model that the task refreshes."""
+class MstrLink(BaseOperatorLink):
+    """Opens the object that the task refreshes."""
 
-    name = "Strategy data model"
+    name = "Open in Strategy"
 
     @property
     def xcom_key(self) -> str:
@@ -34,15 +34,18 @@ class MstrDataModelLink(BaseOperatorLink):
         return (_database_xcom() or XCom).get_value(key=LINK_KEY, ti_key=ti_key) or ""
 
 
-def push_link(context: Context, server: LibraryServer, data_model_id: str, project_id: str) -> None:
+def push_link(context: Context, server: LibraryServer, kind: str, object_id: str, project_id: str) -> None:
     """Put the link on the task, to be seen from then on.
 
     :param context: the task's context
     :param server: the Library server
-    :param data_model_id: the data model's id
+    :param kind: the kind of object
+    :param object_id: the object's id
     :param project_id: the project's id or name
     """
-    ti, link = context["ti"], server.link(data_model_id, project_id)
+    from airflow_provider_mstr.refresh.kinds import JOBS
+
+    ti, link = context["ti"], server.link(kind, JOBS[kind].link_path, object_id, project_id)
     if (xcom := _database_xcom()) is None:
         ti.xcom_push(key=LINK_KEY, value=link)
     else:

@@ -25,7 +25,10 @@ def lines(result: RefreshResult) -> Iterator[str]:
     """
     count = len(result.tables)
     ended = _ENDED.get(result.state, result.state)
-    yield f"Refresh {ended} after {result.seconds:.1f} s, {count} table{'' if count == 1 else 's'}:"
+    tables = f", {count} table{'' if count == 1 else 's'}:" if count else ""
+    yield f"Refresh of {result.name} {ended} after {result.seconds:.1f} s{tables}"
+    if not count:
+        return
     ordered = noteworthy(result.tables)
     rows = [("table", "policy", "state", "seconds"), *map(_row, ordered[:MOST_TABLES])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_mstr.observability.links import MstrDataModelLink, push_link
+from airflow_provider_mstr.observability.links import MstrLink, push_link
 from airflow_provider_mstr.operators.arguments import Templated
 from airflow_provider_mstr.task.failures import TaskKilledError
 
@@ -42,11 +42,12 @@ class MstrTask(_Task):
     """
 
     mstr_conn_id = Templated()
-    operator_extra_links = (MstrDataModelLink(),)
+    operator_extra_links = (MstrLink(),)
     ui_color = "#fde6e1"
     lineage: Lineage | None = None
     result: RefreshResult | None = None
     _is_interruptible = False
+    _linked: tuple[str, str] | None = None
 
     def __init__(self, *, mstr_conn_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -88,14 +89,17 @@ class MstrTask(_Task):
         conn_id: Templated = type(self).mstr_conn_id
         return MstrHook(conn_id.argument(self, is_mapped=False))
 
-    def link(self, context: Context, data_model_id: str, project: str) -> None:
-        """Put the link to the data model on the task.
+    def link(self, context: Context, kind: str, object_id: str, project: str) -> None:
+        """Put the link to the object on the task, unless it is there.
 
         :param context: the task's context
-        :param data_model_id: the data model's id
+        :param kind: the kind of object
+        :param object_id: the object's id
         :param project: the project's id or name
         """
-        push_link(context, self.hook.server, data_model_id, project)
+        if self._linked != (object_id, project):
+            push_link(context, self.hook.server, kind, object_id, project)
+            self._linked = (object_id, project)
 
     def defer_to_trigger(self, context: Context, poller: Poller, *, closes: bool) -> NoReturn:
         """Leave the rest of the wait to the triggerer.
@@ -123,7 +127,7 @@ class MstrTask(_Task):
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the data model, what it loads from and how the refresh ended; OpenLineage asks for it.
+        """Return the object, what it loads from and how the refresh ended; OpenLineage asks for it.
 
         It asks for the same if the task failed.
 

@@ -3,25 +3,16 @@
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from airflow_provider_mstr.refresh.job import Job, JobSpec, PollResult, StartContext
-from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
-from airflow_provider_mstr.refresh.result import (
-    as_seconds,
-    as_string,
-    invalid_unless_complete,
-    table_json,
-    table_refresh,
-)
-from airflow_provider_mstr.refresh.sealing import Seal
+from airflow_provider_mstr.refresh.job import Job, Log, PollResult
+from airflow_provider_mstr.refresh.result import table_json
+from airflow_provider_mstr.refresh.spec import JobSpec, StartContext
 from airflow_provider_mstr.refresh.tables import EVERY_TABLE, TableChoice
 from airflow_provider_mstr.rest.codes import code_message
-from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, close_session, login, logout
+from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, close_session
 from airflow_provider_mstr.rest.endpoints.data_models import (
     DataModelInstance,
     TableRefresh,
@@ -32,12 +23,10 @@ from airflow_provider_mstr.rest.endpoints.data_models import (
     list_tables,
     start_publish,
 )
-from airflow_provider_mstr.rest.endpoints.projects import find_project_id
-from airflow_provider_mstr.rest.endpoints.search import find_data_model_id
+from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, find_object_id
 from airflow_provider_mstr.rest.endpoints.server import warn_of_version
 from airflow_provider_mstr.rest.endpoints.sources import Source
 from airflow_provider_mstr.rest.errors import (
-    InvalidHandle,
     InvalidRequest,
     ModelBusy,
     MstrError,
@@ -47,9 +36,7 @@ from airflow_provider_mstr.rest.errors import (
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verdict
-from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.text import clean, is_id
 from airflow_provider_mstr.rest.words import first_of
 
 # A finish that the tables do not confirm must be seen this often, this many seconds apart (3.5).
@@ -73,85 +60,41 @@ _MAX_NAMES = 20
 _UPDATED = "The publish is done: the data model was updated since it was sent"
 _UNCONFIRMED = "The server reports the publish as done, but does not report each table as loaded"
 
-# The form of an id; empty if it is not known yet. It has no slash and no escape, and not only dots.
-_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
-_DOT_SEGMENT = re.compile(r"(^|/)\.\.?(/|$)")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataModelJob(Job):
     """The refresh of a data model.
 
-    :param instance: the instance, in its open session
-    :param tables: the published tables; empty before the publish
-    :param started_at: when the publish was sent, and then when it was accepted, in seconds since the epoch;
-        None before it
-    :param last_update: when the model's cube was last updated before the publish
-    :param concurrent_refresh: whether another job publishes the model meanwhile
+    :param instance_id: the id of its instance; empty until the server has created it
     """
 
     kind: ClassVar[str] = "data_model"
+    kind_name: ClassVar[str] = "data model"
+    link_path: ClassVar[str] = "/app/library#/model/{object_id}"
+    details: ClassVar[tuple[str, ...]] = ("instance_id",)
 
-    instance: DataModelInstance
-    tables: tuple[TableRefresh, ...] = ()
-    started_at: float | None = None
-    last_update: LastUpdate = NO_LAST_UPDATE
-    concurrent_refresh: bool = False
+    instance_id: str = ""
 
-    @property
-    def session(self) -> Session:  # type: ignore[override]
-        """The session that the instance lives in."""
-        return self.instance.session
+    @classmethod
+    def of(cls, instance: DataModelInstance, **fields: Any) -> DataModelJob:
+        """Return the job of an instance.
 
-    @property
-    def project_id(self) -> str:  # type: ignore[override]
-        """The project's id."""
-        return self.instance.project_id
-
-    @property
-    def object_id(self) -> str:  # type: ignore[override]
-        """The data model's id; empty until it is known."""
-        return self.instance.data_model_id
+        :param instance: the instance
+        :param fields: further fields of the job
+        """
+        ids = (instance.session, instance.project_id, instance.data_model_id, instance.data_model_name)
+        return cls(*ids, instance_id=instance.instance_id, **fields)
 
     @property
-    def name(self) -> str:
-        """How logs and errors name the data model."""
-        return self.instance.model_name
+    def instance(self) -> DataModelInstance:
+        """The instance, in its open session."""
+        ids = (self.session, self.project_id, self.object_id, self.instance_id)
+        return DataModelInstance(*ids, self.object_name)
 
     @property
     def is_open(self) -> bool:
         """Whether there is an instance to delete."""
-        return bool(self.instance.instance_id)
-
-    @property
-    def adds_rows(self) -> bool:
-        """Whether a table has the policy ``add``."""
-        return any(table.policy is RefreshPolicy.ADD for table in self.tables)
-
-    @property
-    def cube_id(self) -> str:
-        """The id of the cube behind the data model, which is the data model's own."""
-        return self.instance.data_model_id
-
-    def with_start(
-        self, started_at: float | None, last_update: LastUpdate, concurrent_refresh: bool
-    ) -> DataModelJob:
-        """Return the job with another publish.
-
-        :param started_at: when the publish was sent or accepted, in seconds since the epoch; None for none
-        :param last_update: when the model's cube was last updated before the publish
-        :param concurrent_refresh: whether another job publishes the model meanwhile
-        """
-        return replace(
-            self, started_at=started_at, last_update=last_update, concurrent_refresh=concurrent_refresh
-        )
-
-    def in_session(self, session: Session) -> DataModelJob:
-        """Return the job in another session.
-
-        :param session: the session
-        """
-        return replace(self, instance=replace(self.instance, session=session))
+        return bool(self.instance_id)
 
     def poll(self, retry_for: float) -> Flow[PollResult]:
         """Ask once how the publish goes, and again only to confirm a finish that the tables do not show.
@@ -212,7 +155,7 @@ class DataModelJob(Job):
             if status_shows or (status_shows is False and previous is False):
                 return status_shows
             previous = status_shows
-            if (yield from with_retry_limit(self._cube_shows_load(), left(), once=True)):
+            if (yield from with_retry_limit(self.cube_shows_load(), left(), once=True)):
                 return True
             if clock() >= until:
                 return None
@@ -264,44 +207,6 @@ class DataModelJob(Job):
             found |= dict.fromkeys(source for sources in ours for source in sources)
             wanted -= page.sources.keys()
         return tuple(found)
-
-    def to_json(self, seal: Seal) -> dict[str, Any]:
-        """Return the job as plain JSON with a sealed session.
-
-        :param seal: the connection's seal
-        """
-        return {
-            "kind": self.kind,
-            "project_id": self.instance.project_id,
-            "data_model_id": self.instance.data_model_id,
-            "instance_id": self.instance.instance_id,
-            "session": seal.close(self.instance.session),
-            "tables": [table_json(table) for table in self.tables],
-            "started_at": self.started_at,
-            "last_update": self.last_update.to_json(),
-            "concurrent_refresh": self.concurrent_refresh,
-        }
-
-    @classmethod
-    def from_json(cls, data: Any, seal: Seal) -> DataModelJob:
-        """Return the job that :meth:`to_json` described.
-
-        :param data: what :meth:`to_json` returned
-        :param seal: the connection's seal
-        :raises InvalidHandle: if it is something else, or was sealed under another connection
-        """
-        with invalid_unless_complete(
-            f"instance is {reprlib.repr(data)}, not a handle of a data model instance"
-        ):
-            ids = [_id(key, data[key]) for key in ("project_id", "data_model_id", "instance_id")]
-            tables = tuple(_harmless_table(entry) for entry in data["tables"])
-            started_at = None if data["started_at"] is None else as_seconds(data["started_at"])
-            last_update = LastUpdate.from_json(data["last_update"], ids[0])
-            _id("last_update", last_update.cube_id)
-            sealed = as_string(data["session"])
-            concurrent_refresh = data["concurrent_refresh"] is True
-        instance = DataModelInstance(seal.open(sealed), *ids)
-        return cls(instance, tables, started_at, last_update, concurrent_refresh)
 
     def _poll_once(self, retry_for: float) -> Flow[PollResult]:
         try:
@@ -362,70 +267,52 @@ class DataModelJob(Job):
         except MstrError as error:
             return False if isinstance(error, InvalidRequest) else None
 
-    def _cube_shows_load(self) -> Flow[bool]:
-        if self.concurrent_refresh:
-            return False
-        cube = yield from self.last_update.read(self.session)
-        return cube is not None and (cube.processing or self.last_update.is_older_than(cube))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataModelSpec(JobSpec[DataModelJob]):
     """Which data model to refresh, and how.
 
-    :param project: the project's id or name
-    :param data_model: the data model's id or name
     :param choice: the tables and their policies
     """
 
-    project: str = ""
-    data_model: str = ""
+    job_class: ClassVar[type[Job]] = DataModelJob
+
     choice: TableChoice = EVERY_TABLE
 
-    def open(self, context: StartContext) -> Flow[DataModelJob]:
-        """Log in and create a data model instance; leave no session open if that fails.
+    def find_id(self, session: Session, project_id: str) -> Flow[str]:
+        """Return the data model's id.
 
+        :param session: the session
+        :param project_id: the project's id
+        """
+        return (yield from find_object_id(session, project_id, DATA_MODEL, self.target))
+
+    def open_object(self, job: DataModelJob, context: StartContext) -> Flow[DataModelJob]:
+        """Return the job with a data model instance.
+
+        :param job: the job, in its session
         :param context: what it needs from its caller
         """
-        session = yield from login(context.credentials)
-        try:
-            known = [each if is_id(each) else "" for each in (self.project, self.data_model)]
-            context.on_progress(DataModelJob(DataModelInstance(session, *known)))
-            if context.warn is not None:
-                yield from warn_of_version(session, context.warn)
-            project_id = yield from find_project_id(session, self.project)
-            data_model_id = yield from find_data_model_id(session, project_id, self.data_model)
-            if not is_id(self.data_model):
-                context.log(f"Data model {self.data_model!r} is {data_model_id}")
-            context.on_found(data_model_id)
-            job = DataModelJob((yield from create_instance(session, project_id, data_model_id)))
-        except BaseException:
-            yield from attempt(logout(session, CLEANUP_RETRY_SECONDS))
-            raise
-        context.on_progress(job)
-        return job
+        if context.warn is not None:
+            yield from warn_of_version(job.session, context.warn)
+        return (yield from self._with_instance(job))
 
-    def reopen(self, job: DataModelJob, context: StartContext) -> Flow[DataModelJob]:
-        """Return the job in a new instance of a new session.
-
-        :param job: the job, whose session is closed
-        :param context: what it needs from its caller
-        """
-        known = replace(self, project=job.project_id, data_model=job.object_id)
-        opened = yield from known.open(context)
-        return replace(job, instance=opened.instance)
-
-    def prepare(self, job: DataModelJob, context: StartContext) -> Flow[DataModelJob]:
-        """Return the job with its tables, and log them.
+    def prepare(self, job: DataModelJob) -> Flow[DataModelJob]:
+        """Return the job with its tables.
 
         :param job: the job that was opened
-        :param context: what it needs from its caller
         """
-        tables = yield from resolve_tables(job.instance, self.choice)
-        names = first_of([f"{table.name} ({table.policy})" for table in tables], _MAX_NAMES)
-        line = f"Publishing {len(tables)} tables of {job.name}: {names}"
-        context.log(line, tables=[table_json(table) for table in tables])
-        return replace(job, tables=tables)
+        return replace(job, tables=(yield from resolve_tables(job.instance, self.choice)))
+
+    def log_start(self, job: DataModelJob, log: Log) -> None:
+        """Log which tables are published.
+
+        :param job: the job
+        :param log: logs a line
+        """
+        names = first_of([f"{table.name} ({table.policy})" for table in job.tables], _MAX_NAMES)
+        line = f"Publishing {len(job.tables)} tables of {job.name}: {names}"
+        log(line, tables=[table_json(table) for table in job.tables])
 
     def send(self, job: DataModelJob) -> Flow[DataModelJob]:
         """Publish the tables.
@@ -441,9 +328,11 @@ class DataModelSpec(JobSpec[DataModelJob]):
         :param job: the job
         """
         yield from delete_instance(job.instance, CLEANUP_RETRY_SECONDS)
-        instance = job.instance
-        new = yield from create_instance(instance.session, instance.project_id, instance.data_model_id)
-        return replace(job, instance=new)
+        return (yield from self._with_instance(job))
+
+    def _with_instance(self, job: DataModelJob) -> Flow[DataModelJob]:
+        created = yield from create_instance(job.session, job.project_id, job.object_id)
+        return replace(job, instance_id=created.instance_id)
 
 
 def resolve_tables(instance: DataModelInstance, choice: TableChoice) -> Flow[tuple[TableRefresh, ...]]:
@@ -454,17 +343,3 @@ def resolve_tables(instance: DataModelInstance, choice: TableChoice) -> Flow[tup
     """
     model = (yield from list_tables(instance)) if choice.needs_listing else ()
     return choice.resolve(model, instance.model_name)
-
-
-def _harmless_table(entry: Any) -> TableRefresh:
-    table = table_refresh(entry)
-    if not table.id.isprintable() or _DOT_SEGMENT.search(table.id) or table.name != clean(table.name):
-        raise ValueError
-    return table
-
-
-def _id(key: str, value: Any) -> str:
-    """Return an id of a handle. Another text could lead a request to another path, or add a header."""
-    if not _ID.fullmatch(as_string(value)):
-        raise InvalidHandle(f"the handle's {key} is {reprlib.repr(value)}, which is not an id")
-    return str(value)

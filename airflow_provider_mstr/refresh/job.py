@@ -1,24 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The seam: what each kind of refresh provides, so that the code above never checks the kind."""
+"""The seam: a refresh in progress. The code above never checks which kind it is; ``spec.py`` starts one."""
 
 from __future__ import annotations
 
+import re
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self
 
-from airflow_provider_mstr.refresh.last_update import LastUpdate
-from airflow_provider_mstr.refresh.options import DEFAULT_TIMEOUT, WhenBusy
+from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
+from airflow_provider_mstr.refresh.result import (
+    as_seconds,
+    as_string,
+    invalid_unless_complete,
+    table_json,
+    table_refresh,
+)
 from airflow_provider_mstr.refresh.sealing import Seal
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
 from airflow_provider_mstr.rest.endpoints.sources import Source
-from airflow_provider_mstr.rest.errors import MstrError, OutcomeUnknown
+from airflow_provider_mstr.rest.errors import InvalidHandle, MstrError, OutcomeUnknown
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
-from airflow_provider_mstr.rest.session import Credentials, Session
+from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
+from airflow_provider_mstr.rest.session import Session
+from airflow_provider_mstr.rest.text import clean
 
-J = TypeVar("J", bound="Job")
+# The form of an id; empty if it is not known yet. It has no slash and no escape, and not only dots.
+_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
+_DOT_SEGMENT = re.compile(r"(^|/)\.\.?(/|$)")
 
 ADDED_ROWS_ADVICE = (
     "Rows may have been added to tables with the policy add, and a retry could add them again, so no retry "
@@ -26,42 +38,60 @@ ADDED_ROWS_ADVICE = (
 )
 
 
+@dataclass(frozen=True)
 class Job(ABC):
     """A refresh in progress, in its open session. Each step that changes it returns a new one.
 
-    ``kind`` is the kind of object as keys of JSON have it, such as ``data_model``.
+    A kind sets the class variables: ``kind`` as keys of JSON have it, such as ``data_model``; ``kind_name``
+    as logs have it; ``link_path``, the path of the object's page in Strategy Library; and ``details``, the
+    fields that only this kind has.
+
+    :param session: the session
+    :param project_id: the project's id
+    :param object_id: the object's id; empty until it is known
+    :param object_name: the object's name; empty until it is known
+    :param project_name: the project's name; empty if it is not known
+    :param tables: the tables that are loaded; empty before the start
+    :param started_at: when the start was sent, and then when it was accepted, in seconds since the epoch;
+        None before it
+    :param last_update: when the cube was last updated before the start
+    :param concurrent_refresh: whether another job refreshes the object meanwhile
     """
 
-    __slots__ = ()
     kind: ClassVar[str]
+    kind_name: ClassVar[str]
+    link_path: ClassVar[str]
+    details: ClassVar[tuple[str, ...]]
 
     session: Session
     project_id: str
     object_id: str
-    tables: tuple[TableRefresh, ...]
-    started_at: float | None
-    last_update: LastUpdate
-    concurrent_refresh: bool
+    object_name: str = ""
+    project_name: str = ""
+    tables: tuple[TableRefresh, ...] = ()
+    started_at: float | None = None
+    last_update: LastUpdate = NO_LAST_UPDATE
+    concurrent_refresh: bool = False
 
     @property
-    @abstractmethod
     def name(self) -> str:
         """How logs and errors name the object, such as ``data model Sales``."""
+        return f"{self.kind_name} {self.object_name or self.object_id}"
 
     @property
-    @abstractmethod
     def cube_id(self) -> str:
         """The id of the cube that the load updates."""
+        return self.object_id
+
+    @property
+    def adds_rows(self) -> bool:
+        """Whether a second load would add rows again."""
+        return any(table.policy is RefreshPolicy.ADD for table in self.tables)
 
     @property
     @abstractmethod
     def is_open(self) -> bool:
         """Whether the session holds something to close besides itself."""
-
-    @property
-    @abstractmethod
-    def adds_rows(self) -> bool:
-        """Whether a second load would add rows again."""
 
     @abstractmethod
     def poll(self, retry_for: float) -> Flow[PollResult]:
@@ -80,9 +110,10 @@ class Job(ABC):
         :raises SessionExpired: if the session is over
         """
 
-    @abstractmethod
     def is_busy(self) -> Flow[bool]:
         """Return whether another job refreshes the same object now, instead of this one."""
+        yield from ()
+        return False
 
     @abstractmethod
     def close(self) -> Flow[MstrError | None]:
@@ -92,22 +123,15 @@ class Job(ABC):
         :raises MstrError: if the session may still be open
         """
 
-    @abstractmethod
     def list_sources(self, has_time: Callable[[], bool], retry_for: float) -> Flow[tuple[Source, ...]]:
         """Return the database tables that the load reads, as far as the server lists them.
 
         :param has_time: whether to ask for more
         :param retry_for: seconds for which each request is retried
         """
+        yield from ()
+        return ()
 
-    @abstractmethod
-    def to_json(self, seal: Seal) -> dict[str, Any]:
-        """Return the job as plain JSON with a sealed session.
-
-        :param seal: the connection's seal
-        """
-
-    @abstractmethod
     def with_start(self, started_at: float | None, last_update: LastUpdate, concurrent_refresh: bool) -> Self:
         """Return the job with another start.
 
@@ -115,13 +139,76 @@ class Job(ABC):
         :param last_update: when the cube was last updated before the start
         :param concurrent_refresh: whether another job refreshes the object meanwhile
         """
+        return replace(
+            self, started_at=started_at, last_update=last_update, concurrent_refresh=concurrent_refresh
+        )
 
-    @abstractmethod
+    def to_json(self, seal: Seal) -> dict[str, Any]:
+        """Return the job as plain JSON with a sealed session.
+
+        :param seal: the connection's seal
+        """
+        return {
+            "kind": self.kind,
+            "project_id": self.project_id,
+            "project": self.project_name,
+            f"{self.kind}_id": self.object_id,
+            "name": self.object_name,
+            "session": seal.close(self.session),
+            "tables": [table_json(table) for table in self.tables],
+            "started_at": self.started_at,
+            "last_update": self.last_update.to_json(),
+            "concurrent_refresh": self.concurrent_refresh,
+        } | {name: getattr(self, name) for name in self.details}
+
+    @classmethod
+    def from_json(cls, data: Any, seal: Seal) -> Self:
+        """Return the job that :meth:`to_json` described.
+
+        :param data: what :meth:`to_json` returned
+        :param seal: the connection's seal
+        :raises InvalidHandle: if it is something else, or was sealed under another connection
+        """
+        with invalid_unless_complete(f"instance is {reprlib.repr(data)}, not a handle of a {cls.kind_name}"):
+            project_id, object_id = (_id(key, data[key]) for key in ("project_id", f"{cls.kind}_id"))
+            details = {name: _id(name, data[name]) for name in cls.details}
+            name, project = (_harmless_name(data[key]) for key in ("name", "project"))
+            tables = tuple(_harmless_table(entry) for entry in data["tables"])
+            started_at = None if data["started_at"] is None else as_seconds(data["started_at"])
+            last_update = LastUpdate.from_json(data["last_update"], project_id)
+            _id("last_update", last_update.cube_id)
+            sealed = as_string(data["session"])
+            concurrent_refresh = data["concurrent_refresh"] is True
+        return cls(
+            seal.open(sealed),
+            project_id,
+            object_id,
+            name,
+            project,
+            tables,
+            started_at,
+            last_update,
+            concurrent_refresh,
+            **details,
+        )
+
     def in_session(self, session: Session) -> Self:
         """Return the job in another session.
 
         :param session: the session
         """
+        return replace(self, session=session)
+
+    def without_load(self) -> Self:
+        """Return the job after its load has ended: closing it cancels nothing."""
+        return self
+
+    def cube_shows_load(self) -> Flow[bool]:
+        """Return whether the cube shows a load that runs, or has ended, since the start."""
+        if self.concurrent_refresh:
+            return False
+        cube = yield from self.last_update.read(self.session)
+        return cube is not None and (cube.processing or self.last_update.is_older_than(cube))
 
     def without_start(self) -> Self:
         """Return the job without its start: to close, and not to continue."""
@@ -156,6 +243,27 @@ class Job(ABC):
         return error
 
 
+def _harmless_table(entry: Any) -> TableRefresh:
+    table = table_refresh(entry)
+    if not table.id.isprintable() or _DOT_SEGMENT.search(table.id):
+        raise ValueError
+    _harmless_name(table.name)
+    return table
+
+
+def _harmless_name(value: Any) -> str:
+    if value != clean(as_string(value)):
+        raise ValueError
+    return str(value)
+
+
+def _id(key: str, value: Any) -> str:
+    """Return an id of a handle. Another text could lead a request to another path, or add a header."""
+    if not _ID.fullmatch(as_string(value)):
+        raise InvalidHandle(f"the handle's {key} is {reprlib.repr(value)}, which is not an id")
+    return str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class PollResult:
     """What one poll shows.
@@ -167,6 +275,7 @@ class PollResult:
     :param is_waiting: whether another job keeps the server from answering
     :param is_unconfirmed: whether the server reports an end that the cube does not show yet
     :param failure: why the load failed
+    :param status: the server's word for the state of the whole load, for the log; empty if it has none
     :param message: how the end was confirmed, for the log
     """
 
@@ -177,26 +286,8 @@ class PollResult:
     is_waiting: bool = False
     is_unconfirmed: bool = False
     failure: str = ""
+    status: str = ""
     message: str = ""
-
-
-class OnProgress(Protocol):
-    """Stores how far a refresh is, before and after each step that must not be forgotten."""
-
-    def __call__(self, job: Job, accepted: bool = False) -> object:
-        """Store it.
-
-        :param job: the job as it is; its start is stored before it is sent
-        :param accepted: whether the server has accepted the start
-        """
-
-
-def ignore_progress(job: Job, accepted: bool = False) -> None:
-    """Store nothing.
-
-    :param job: the job as it is
-    :param accepted: whether the server has accepted the start
-    """
 
 
 class Log(Protocol):
@@ -207,79 +298,4 @@ class Log(Protocol):
 
         :param line: the text
         :param fields: what the line is about, as plain JSON
-        """
-
-
-@dataclass(frozen=True)
-class StartContext:
-    """What starting a job needs from its caller.
-
-    :param credentials: who logs in
-    :param clock: seconds since the epoch
-    :param log: logs a line
-    :param on_progress: stores how far the start is
-    :param on_found: receives the object's id as soon as it is known
-    :param warn: receives the warning that the server is too old; None not to ask for its version
-    :param owns_session: whether the start may close the session and open another
-    """
-
-    credentials: Credentials
-    clock: Callable[[], float]
-    log: Log
-    warn: Callable[[str], object] | None = None
-    on_progress: OnProgress = ignore_progress
-    on_found: Callable[[str], object] = lambda object_id: None
-    owns_session: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobSpec(ABC, Generic[J]):
-    """What to refresh, and what is special about starting it.
-
-    :param verify_last_update: whether to compare the cube's last update before and after
-    :param when_busy: what to do if another job refreshes the object
-    :param timeout: seconds to wait for that other job
-    """
-
-    waits_while_processing: ClassVar[bool] = False
-
-    verify_last_update: bool = True
-    when_busy: WhenBusy = WhenBusy.WAIT
-    timeout: float = DEFAULT_TIMEOUT
-
-    @abstractmethod
-    def open(self, context: StartContext) -> Flow[J]:
-        """Log in and find the object; leave no session open if that fails.
-
-        :param context: what it needs from its caller
-        """
-
-    @abstractmethod
-    def reopen(self, job: J, context: StartContext) -> Flow[J]:
-        """Return the job in a new session.
-
-        :param job: the job, whose session is closed
-        :param context: what it needs from its caller
-        """
-
-    @abstractmethod
-    def prepare(self, job: J, context: StartContext) -> Flow[J]:
-        """Return the job as it is to be started, and log what is started.
-
-        :param job: the job that was opened
-        :param context: what it needs from its caller
-        """
-
-    @abstractmethod
-    def send(self, job: J) -> Flow[J]:
-        """Send the start once, and return the job.
-
-        :param job: the job
-        """
-
-    @abstractmethod
-    def renew(self, job: J) -> Flow[J]:
-        """Return the job to start after a start that did nothing.
-
-        :param job: the job
         """

@@ -78,6 +78,7 @@ class Poller:
     poll_count: int = field(default=0, init=False)
     _is_waiting: bool = field(default=False, init=False)
     _is_unconfirmed: bool = field(default=False, init=False)
+    _status: str = field(default="", init=False)
     _result: RefreshResult | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -146,10 +147,10 @@ class Poller:
         self.has_answered = True
         self._log_progress(polled)
         if polled.state is State.FAILED:
-            raise PublishFailed(f"the publish of {self.job.name} failed: {polled.failure}")
+            raise PublishFailed(f"the load of {self.job.name} failed: {polled.failure}")
         if polled.state is not State.FINISHED:
             return None
-        return self.result(State.FINISHED, tables_confirmed=polled.tables_confirmed)
+        return self._success(polled.tables_confirmed)
 
     @property
     def elapsed(self) -> float:
@@ -173,19 +174,37 @@ class Poller:
         job = self.job
         tables = tuple(self._progress.result(table, state) for table in job.tables)
         return RefreshResult(
-            job.kind, job.project_id, job.object_id, state, tables_confirmed, self.elapsed, tables, error
+            job.kind,
+            job.project_id,
+            job.object_id,
+            state,
+            tables_confirmed,
+            self.elapsed,
+            tables,
+            error,
+            job.object_name or job.object_id,
+            job.project_name or job.project_id,
+            job.cube_id,
         )
+
+    def _success(self, tables_confirmed: bool = False) -> RefreshResult:
+        self.job = self.job.without_load()
+        return self.result(State.FINISHED, tables_confirmed=tables_confirmed)
 
     def _timed_out(self) -> MstrError:
         name = self.job.name
         if self._is_unconfirmed:
             return OutcomeUnknown(
-                f"the server reports the publish of {name} as done, but its last update did not change "
+                f"the server reports the load of {name} as done, but its last update did not change "
                 f"within {self.timeout:g} s; verify_last_update=False accepts the server's report"
             )
         waiting = [table.name for table in self.job.tables if self._progress.state(table) is State.RUNNING]
-        still = f"still waiting for {first_of(waiting, MAX_WAITING)}" if waiting else "every table was loaded"
-        return PublishTimedOut(f"the publish of {name} did not end within {self.timeout:g} s: {still}")
+        still = f": still waiting for {first_of(waiting, MAX_WAITING)}" if waiting else ""
+        if self.job.tables and not waiting:
+            still = ": every table was loaded"
+        if self._status:
+            still = f": its job is {self._status}"
+        return PublishTimedOut(f"the load of {name} did not end within {self.timeout:g} s{still}")
 
     def _wait_for(self, seconds: float, retry_for: float | None) -> Flow[RefreshResult | None]:
         until = self.clock() + seconds
@@ -222,7 +241,7 @@ class Poller:
                 cube = None
             if last_update.is_older_than(cube):
                 self.log(f"{error.what}; but {_UPDATED}")
-                return self.result(State.FINISHED)
+                return self._success()
         unknown = self.job.end_unknown(error)
         unknown.may_answer_later = self.left > 0
         return self.failure(unknown)
@@ -250,7 +269,7 @@ class Poller:
             if session is not self.job.session:
                 yield from attempt(logout(session, CLEANUP_RETRY_SECONDS))
         self.log(f"{self.job.name}: {_UPDATED}")
-        return self.result(State.FINISHED)
+        return self._success()
 
     def _until_updated(self, session: Session, unknown: MstrError) -> Flow[None]:
         last_update = self.job.usable_last_update
@@ -279,6 +298,9 @@ class Poller:
                 "waiting for that"
             )
         self._is_waiting, self._is_unconfirmed = polled.is_waiting, polled.is_unconfirmed
+        if polled.status not in ("", self._status):
+            self.log(f"The job of {self.job.name}: {polled.status}")
+        self._status = polled.status
         self.job = polled.job
         self._progress.update(self.job, polled.tables, self.elapsed)
         if polled.message and polled.state is State.FINISHED:

@@ -39,6 +39,9 @@ class RefreshResult:
     :param tables_confirmed: whether the server reported each table loaded
     :param seconds: from the start to the moment its end was seen
     :param error: why it is no success
+    :param name: the object's name; its id if the name is not known
+    :param project: the project's name; its id if the name is not known
+    :param cube_id: the id of the cube that was loaded
     """
 
     kind: str
@@ -49,12 +52,18 @@ class RefreshResult:
     seconds: float
     tables: tuple[TableResult, ...]
     error: MstrError | None = None
+    name: str = ""
+    project: str = ""
+    cube_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON, without its error."""
         return {
+            "kind": self.kind,
             "project_id": self.project_id,
+            "project": self.project,
             f"{self.kind}_id": self.object_id,
+            "name": self.name,
             "state": str(self.state),
             "tables_confirmed": self.tables_confirmed,
             "seconds": round(self.seconds, 1),
@@ -66,17 +75,17 @@ class RefreshResult:
                 }
                 for table in self.tables
             ],
-        }
+        } | ({"cube_id": self.cube_id} if self.cube_id != self.object_id else {})
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], kind: str) -> RefreshResult:
+    def from_json(cls, data: Mapping[str, Any]) -> RefreshResult:
         """Return the result that :meth:`to_json` described.
 
         :param data: what :meth:`to_json` returned
-        :param kind: the kind of object
         :raises InvalidHandle: if it is something else
         """
         with invalid_unless_complete("this is not a complete result of a refresh"):
+            kind = as_string(data["kind"])
             return cls(
                 kind=kind,
                 project_id=as_string(data["project_id"]),
@@ -85,15 +94,14 @@ class RefreshResult:
                 tables_confirmed=data["tables_confirmed"] is True,
                 seconds=as_seconds(data["seconds"]),
                 tables=tuple(_table_result(table) for table in data["tables"]),
+                name=as_string(data["name"]),
+                project=as_string(data["project"]),
+                cube_id=as_string(data.get("cube_id", data[f"{kind}_id"])),
             )
 
     def to_event(self) -> dict[str, Any]:
         """Return the result with its error as plain JSON, for the way from the triggerer to a worker."""
-        return {
-            "kind": self.kind,
-            "result": self.to_json(),
-            "error": self.error and self.error.to_json(),
-        }
+        return {"result": self.to_json(), "error": self.error and self.error.to_json()}
 
     @classmethod
     def from_event(cls, data: Mapping[str, Any]) -> RefreshResult:
@@ -104,7 +112,7 @@ class RefreshResult:
         """
         with invalid_unless_complete("this is not a complete event of a refresh"):
             error = data["error"]
-            result = cls.from_json(data["result"], as_string(data["kind"]))
+            result = cls.from_json(data["result"])
             return replace(result, error=None if error is None else MstrError.from_json(error))
 
 

@@ -6,10 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Generic
 
-from airflow_provider_mstr.refresh.job import J, Job, JobSpec, StartContext
+from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
 from airflow_provider_mstr.refresh.options import WhenBusy
+from airflow_provider_mstr.refresh.spec import J, JobSpec, StartContext
 from airflow_provider_mstr.rest.endpoints.auth import logout
+from airflow_provider_mstr.rest.endpoints.cubes import Cube
+from airflow_provider_mstr.rest.endpoints.search import get_object_name
 from airflow_provider_mstr.rest.errors import (
     InstanceExpired,
     InvalidResponse,
@@ -24,6 +27,9 @@ from airflow_provider_mstr.rest.flow import Flow, Pause
 IDLE_POLLS = 2
 BUSY_PAUSE = 5.0
 
+# Seconds after which an update of a cube in the past can be distinguished from the next one.
+SETTLE_PAUSE = 4.0
+
 # Seconds for which the logout of a session is retried if its load must stop.
 CLOSE_SECONDS = 60.0
 
@@ -37,7 +43,7 @@ def start_job(spec: JobSpec[J], job: J, context: StartContext) -> Flow[J]:
     :raises ModelBusy: if another job refreshes the object, and does not end in time
     :raises OutcomeUnknown: if nothing shows whether the load has started
     """
-    job = yield from spec.prepare(job, context)
+    job = yield from spec.prepare(job)
     return (yield from _Start(spec, context, context.clock() + spec.timeout).start(job))
 
 
@@ -54,6 +60,7 @@ class _Start(Generic[J]):
     context: StartContext
     until: float
     _is_wait_logged: bool = field(default=False, init=False)
+    _is_start_logged: bool = field(default=False, init=False)
 
     def start(self, job: J) -> Flow[J]:
         while True:
@@ -77,6 +84,9 @@ class _Start(Generic[J]):
         """
         for is_last in (False, True):
             job = yield from self._with_last_update(job)
+            if not self._is_start_logged:
+                self.spec.log_start(job, self.context.log)
+            self._is_start_logged = True
             self.context.on_progress(job)
             sent = yield from self._send(job)
             if not isinstance(sent, MstrError):
@@ -108,14 +118,35 @@ class _Start(Generic[J]):
             return error
 
     def _with_last_update(self, job: J) -> Flow[J]:
+        """Return the job with its object's name and last update.
+
+        :raises ModelBusy: if its cube is in use
+        """
         last_update = NO_LAST_UPDATE
-        if self.spec.verify_last_update:
+        if self.spec.verify_last_update or self.spec.needs_idle_cube:
             last_update = LastUpdate(job.project_id, job.cube_id)
         cube = yield from last_update.read(job.session)
+        if self.spec.needs_idle_cube and cube is not None and not cube.settled:
+            yield Pause(SETTLE_PAUSE)
+            cube = yield from last_update.read(job.session)
+        if not job.object_name:
+            job = replace(job, object_name=(yield from self._find_name(job, cube)))
         is_processing = cube is not None and cube.processing
-        if is_processing and self.spec.waits_while_processing:
+        if is_processing and self.spec.needs_idle_cube:
             raise ModelBusy(f"another job is publishing {job.name}")
-        return job.with_start(self.context.clock(), last_update.at(cube), is_processing)
+        last_update = last_update.at(cube)
+        if not self.spec.verify_last_update:
+            last_update = last_update.without_comparison()
+        return job.with_start(self.context.clock(), last_update, is_processing)
+
+    def _find_name(self, job: J, cube: Cube | None) -> Flow[str]:
+        """Return the object's name, from its cube if that shows it; empty if it cannot be read."""
+        if cube is not None and cube.name and job.cube_id == job.object_id:
+            return cube.name
+        try:
+            return (yield from get_object_name(job.session, job.project_id, job.object_id))
+        except MstrError:
+            return ""
 
     def _find_out(self, job: J, lost: MstrError) -> Flow[bool | None]:
         reason = f"{lost.what} ({lost.reply})" if str(lost.reply) else lost.what

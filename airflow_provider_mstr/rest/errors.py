@@ -119,7 +119,7 @@ class InstanceExpired(MstrError):
 
 
 class ModelBusy(MstrError):
-    advice = "Another job is publishing this data model. Wait for it, or let only one task refresh the model."
+    advice = "Wait for that job, or let only one task refresh this object."
     retryable = True
 
 
@@ -192,14 +192,14 @@ class PublishFailed(MstrError):
 
 
 class PublishTimedOut(MstrError):
-    advice = "Increase timeout if the data model needs longer."
+    advice = "Increase timeout if the load needs longer."
     retryable = True
 
 
 class OutcomeUnknown(MstrError):
     """The outcome of the publish is unknown; it may still succeed."""
 
-    advice = "Check the data model's last update in Strategy; a new attempt publishes again."
+    advice = "Check the last update in Strategy; a new attempt starts the load again."
     retryable = True
 
 

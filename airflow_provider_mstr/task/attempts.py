@@ -109,8 +109,7 @@ class AttemptStore:
         :param result: the result
         :param job: the job, as long as it is to be closed
         """
-        success = {"kind": result.kind, "result": result.to_json()}
-        self._write(job, accepted=True, success=success)
+        self._write(job, accepted=True, success=result.to_json())
 
     def clear(self) -> None:
         """Delete what is stored: nothing is left open."""
@@ -124,7 +123,7 @@ class AttemptStore:
         if data is None or data.get("scope") != asdict(self.scope):
             return None
         try:
-            return RefreshResult.from_json(data["success"]["result"], data["success"]["kind"])
+            return RefreshResult.from_json(data["success"])
         except (KeyError, TypeError, InvalidHandle):
             return None
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context, TaskDeferred
 
-from airflow_provider_mstr.refresh.job import Job, JobSpec
+from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.result import RefreshResult
+from airflow_provider_mstr.refresh.spec import JobSpec
 from airflow_provider_mstr.rest.errors import MstrError, ServerUnavailable
 from airflow_provider_mstr.task.attempts import AttemptStore, can_continue, has_started
 from airflow_provider_mstr.task.failures import TaskKilledError
@@ -66,20 +67,17 @@ class RefreshRun(StoredRun):
 
     _success: RefreshResult | None = None
 
-    def execute(
-        self, make_spec: Callable[[], JobSpec[Any]], found: Callable[[str], object], *, defers: bool
-    ) -> Any:
+    def execute(self, make_spec: Callable[[], JobSpec[Any]], *, defers: bool) -> Any:
         """Refresh the object, and return the result.
 
         :param make_spec: returns what to refresh
-        :param found: receives the object's id as soon as it is known
         :param defers: whether to wait in the triggerer
         """
         with self._closing():
             if (success := self.store.success()) is not None:
                 return self._repeat(success)
             with self.concluding():
-                poller = self._continue() or self._start(make_spec(), found)
+                poller = self._continue() or self._start(make_spec())
             return self._wait(poller, defers=defers)
 
     def complete(self, event: Any) -> dict[str, Any]:
@@ -143,15 +141,15 @@ class RefreshRun(StoredRun):
         self._close()
         return None
 
-    def _start(self, spec: JobSpec[Any], found: Callable[[str], object]) -> Poller:
-        job = self.hook.open_job(spec, self.on_progress, found)
+    def _start(self, spec: JobSpec[Any]) -> Poller:
+        job = self.hook.open_job(spec, self.on_progress, self.link_to)
         return self.poller(self.hook.start_job(spec, job, self.on_progress))
 
     def _wait(self, poller: Poller, *, defers: bool) -> dict[str, Any]:
         self.read_lineage(poller.job, sources=True)
-        if not defers:
-            return self.conclude(self.poll(poller, poller.wait()))
-        result = self.poll(poller, poller.wait_for(WORKER_SECONDS, WORKER_SECONDS))
+        flow = poller.wait_for(WORKER_SECONDS, WORKER_SECONDS) if defers else poller.wait()
+        result = self.poll(poller, flow)
+        self.job = poller.job
         if result is None:
             self.push_lineage()
             self.context["ti"].xcom_push(key=HANDLE_KEY, value=self.hook.handle(poller.job))
@@ -229,13 +227,12 @@ class StartRun(StoredRun):
 class OpenRun(StoredRun):
     """One run of a task that only logs in and opens a job."""
 
-    def execute(self, spec: JobSpec[Any], found: Callable[[str], object]) -> dict[str, Any]:
+    def execute(self, spec: JobSpec[Any]) -> dict[str, Any]:
         """Open the job, and return its handle; close what an earlier attempt has opened.
 
         :param spec: what to refresh
-        :param found: receives the object's id as soon as it is known
         """
         previous = self.store.previous()
         if previous is not None:
             self.close(previous.job)
-        return self.hook.handle(self.hook.open_job(spec, self.on_progress, found))
+        return self.hook.handle(self.hook.open_job(spec, self.on_progress, self.link_to))

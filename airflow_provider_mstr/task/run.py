@@ -70,7 +70,7 @@ class TaskRun:
         :param job: the job
         """
         if job.object_id:
-            self.task.link(self.context, job.object_id, job.project_id)
+            self.task.link(self.context, job.kind, job.object_id, job.project_id)
 
     def close(self, job: Job) -> bool:
         """Close a job, and return whether that was possible; otherwise its session times out.
@@ -159,7 +159,7 @@ class TaskRun:
         with self._without_failing():
             if lineage.is_enabled(self.task):
                 job = job if isinstance(job, Job) else self.hook.load_job(job)
-                read = lineage.lineage_of if sources else lineage.model_lineage
+                read = lineage.lineage_of if sources else lineage.object_lineage
                 self.task.lineage = self.hook.run(read(self.hook.server, job, time.time))
 
     def push_lineage(self) -> None:

@@ -568,7 +568,7 @@ def test_a_retry_continues_the_refresh_of_a_named_data_model_without_looking_it_
     retry = run_retry(store, deferrable=deferrable, data_model_id=None, data_model="Retail")
 
     assert (retry.result["state"], retry.result["data_model_id"]) == ("finished", RETAIL)
-    assert retry.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+    assert retry.xcoms["mstr_link"].endswith(f"/{RETAIL}")
     assert mstr_sandbox.report().requests["search"] == 1
     assert is_nothing_left(mstr_sandbox, store)
 

@@ -126,7 +126,7 @@ def test_blanks_around_a_data_model_id_do_no_harm(refresh: Way, mstr_sandbox: Sa
 
     assert refreshed.outcome["data_model_id"] == RETAIL
     for task in refreshed.tasks.values():
-        assert task.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+        assert task.xcoms["mstr_link"].endswith(f"/{RETAIL}")
 
 
 @every_way

@@ -170,7 +170,7 @@ def test_the_link_is_on_every_task_even_where_it_fails(refresh: Way, mstr_sandbo
     refreshed = refresh(RETAIL)
 
     assert isinstance(refreshed.error, AirflowFailException)
-    links = [task.xcoms.get("mstr_data_model_link") for task in refreshed.tasks.values()]
+    links = [task.xcoms.get("mstr_link") for task in refreshed.tasks.values()]
     assert links == [f"{mstr_sandbox.url}/app/library#/model/{RETAIL}"] * len(links)
 
 
@@ -386,7 +386,7 @@ def test_a_data_model_may_be_named(refresh: Way, name: str, mstr_sandbox: Sandbo
     assert refreshed.error is None
     assert refreshed.outcome["data_model_id"] == RETAIL
     for task in refreshed.tasks.values():
-        assert task.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+        assert task.xcoms["mstr_link"].endswith(f"/{RETAIL}")
     report = mstr_sandbox.report()
     assert (report.logins, report.requests["search"], report.requests["list_tables"]) == (1, 1, 1)
     assert nothing_left(mstr_sandbox)
@@ -409,7 +409,7 @@ def test_a_name_that_no_data_model_of_the_project_bears_fails_for_good(
     assert isinstance(refreshed.error.__cause__, errors.NotFound)
     assert f"no data model named '{name}'; it has Finance (" in str(refreshed.error)
     assert nothing_left(mstr_sandbox)
-    assert "mstr_data_model_link" not in next(iter(refreshed.tasks.values())).xcoms
+    assert "mstr_link" not in next(iter(refreshed.tasks.values())).xcoms
 
 
 def test_the_link_is_there_as_soon_as_the_name_was_looked_up(mstr_sandbox: Sandbox) -> None:
@@ -420,7 +420,7 @@ def test_the_link_is_there_as_soon_as_the_name_was_looked_up(mstr_sandbox: Sandb
     )
 
     assert isinstance(task.error, AirflowFailException)
-    assert task.xcoms["mstr_data_model_link"].endswith(f"/{RETAIL}")
+    assert task.xcoms["mstr_link"].endswith(f"/{RETAIL}")
 
 
 def test_the_id_of_a_named_data_model_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -127,7 +127,7 @@ def test_airflow_labels_the_usual_fields(manager: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_airflow_knows_the_link(manager: Any) -> None:
-    assert "airflow_provider_mstr.observability.links.MstrDataModelLink" in manager.extra_links_class_names
+    assert "airflow_provider_mstr.observability.links.MstrLink" in manager.extra_links_class_names
 
 
 def test_airflow_finds_the_scheme_of_the_assets(manager: Any) -> None:

@@ -32,7 +32,7 @@ from event_loops import HANG_SECONDS, answer_while_the_loop_runs, let_the_loop_r
 from misbehaving_server import Line, MisbehavingServer, Reply, answer
 
 from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
-from airflow_provider_mstr.refresh.job import StartContext
+from airflow_provider_mstr.refresh.spec import StartContext
 from airflow_provider_mstr.refresh.start import start_job
 from airflow_provider_mstr.rest import retry
 from airflow_provider_mstr.rest.endpoints.auth import get_session_status, login, logout
@@ -1068,7 +1068,7 @@ def test_a_session_opened_with_one_driver_goes_on_in_the_other(drive: Drive, san
     sandbox.finish_publishes()
     status = drive(at(sandbox.url), get_publish_status(instance))
     assert [table.state for table in status.tables] == [State.FINISHED]
-    assert other(at(sandbox.url), DataModelJob(instance).close()) is None
+    assert other(at(sandbox.url), DataModelJob.of(instance).close()) is None
     assert sandbox.report().open_sessions == 0
 
 

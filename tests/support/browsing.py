@@ -85,7 +85,7 @@ class Pages:
     @property
     def link(self) -> Locator:
         """The provider's link on the task instance that is open."""
-        return self.page.get_by_role("link", name="Strategy data model")
+        return self.page.get_by_role("link", name="Open in Strategy")
 
 
 def take_screenshot(name: str, *shown: Locator) -> None:

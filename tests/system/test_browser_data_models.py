@@ -216,9 +216,7 @@ def test_a_result_in_a_custom_xcom_backend_is_explained(
     problems: list[str] = []
     pages.page.on("pageerror", lambda error: problems.append(str(error)))
     pages.page.route("**/xcomEntries/mstr_result?*", lambda route: route.fulfill(json={"value": stored}))
-    pages.page.route(
-        "**/xcomEntries/mstr_data_model_link?*", lambda route: route.fulfill(json={"value": stored})
-    )
+    pages.page.route("**/xcomEntries/mstr_link?*", lambda route: route.fulfill(json={"value": stored}))
     pages.page.route(LOGS, lambda route: route.fulfill(json={"content": []}))
 
     tab = pages.refresh("shown_retried", failed_run, "refresh_ledger")
@@ -489,9 +487,7 @@ def test_the_tab_links_only_to_web_pages(
 ) -> None:
     (run,) = guarded.api("GET", "dags/shown/dagRuns")["dag_runs"]
     pages = open_as(VIEWER)
-    pages.page.route(
-        "**/xcomEntries/mstr_data_model_link*", lambda route: route.fulfill(json={"value": link})
-    )
+    pages.page.route("**/xcomEntries/mstr_link*", lambda route: route.fulfill(json={"value": link}))
 
     tab = pages.refresh("shown", run["dag_run_id"], "refresh_retail")
 

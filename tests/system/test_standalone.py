@@ -112,7 +112,7 @@ def test_the_link_and_the_progress_are_on_the_task(airflow: Standalone, sandbox:
     links, log = airflow.links_of(*task), airflow.log_lines_of(*task)
 
     model = "9F4772B837604551B4D3CC916ADC5598"
-    assert links == {"Strategy data model": f"{sandbox.url}/app/library#/model/{model}"}
+    assert links == {"Open in Strategy": f"{sandbox.url}/app/library#/model/{model}"}
     assert [line for line in log if line.startswith("Table order_detail: completed")]
     assert [line for line in log if line.startswith("Pausing task as DEFERRED.")]
     (summary,) = (at for at, line in enumerate(log) if line.startswith("Refresh finished after"))

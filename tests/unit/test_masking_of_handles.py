@@ -25,7 +25,7 @@ LINE = " ".join(SECRETS)
 def handle(library: ScriptedLibrary, forget_secrets: Callable[[], None]) -> dict[str, object]:
     """The handle of a job whose secrets this process does not know yet."""
     session = a_session(JSESSIONID=COOKIE, GATEWAY=GATEWAY_COOKIE)
-    handle = MstrHook().handle(DataModelJob(an_instance(session), PUBLISHED, NOW))
+    handle = MstrHook().handle(DataModelJob.of(an_instance(session), PUBLISHED, NOW))
     forget_secrets()
     assert redact(LINE) == LINE
     return handle

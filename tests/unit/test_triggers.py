@@ -26,7 +26,7 @@ from airflow_provider_mstr.task.deferral import STORED_KEY
 from airflow_provider_mstr.triggers import FIRST_PAUSE, MstrPublishStatusTrigger
 
 IDS = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1}
-JOB = DataModelJob(an_instance(), PUBLISHED, NOW)
+JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
 
 
 def a_trigger(**fields: Any) -> MstrPublishStatusTrigger:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cube of a data model, and its last update (docs/strategy-rest-api.md 7.4)."""
+"""Cubes: those of data models and all others. Their last update (docs/strategy-rest-api.md 7.4)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from airflow_provider_mstr.rest.errors import (
-    InvalidResponse,
-)
+from airflow_provider_mstr.rest.errors import InvalidResponse
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.responses import json_object
 from airflow_provider_mstr.rest.session import Session, session_request
+from airflow_provider_mstr.rest.text import clean
 
 # The state bits of a cube (7.4).
 _NO_CACHE = 0
@@ -31,18 +30,20 @@ _TOO_FRESH = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """The cube of a data model.
+    """A cube, as the server lists it.
 
     :param updated: when it was last loaded, in the server's time and zone; None if never
     :param processing: whether a load is running
     :param holds_rows: whether a load has ever finished
     :param settled: whether a load that ends now would change the last update
+    :param name: its name; empty if the server does not list it
     """
 
     updated: datetime | None
     processing: bool
     holds_rows: bool = False
     settled: bool = True
+    name: str = ""
 
     @classmethod
     def read(cls, response: Response) -> Cube:
@@ -60,6 +61,7 @@ class Cube:
             processing=isinstance(status, int) and bool(status & _PROCESSING),
             holds_rows=isinstance(status, int) and bool(status) and not status & _PROCESSING,
             settled=status == _NO_CACHE if updated is None else _settled(updated, response.header("Date")),
+            name=clean(str(listed[0].get("cubeName") or "")),
         )
 
 
@@ -87,17 +89,17 @@ def _settled(updated: datetime, date: str | None) -> bool:
 CUBE_RETRY_SECONDS = 10.0
 
 
-def get_cube(session: Session, project_id: str, data_model_id: str) -> Flow[Cube]:
-    """Return the cube of a data model (``GET /api/cubes?id=``), in any session (7.4).
+def get_cube(session: Session, project_id: str, cube_id: str) -> Flow[Cube]:
+    """Return a cube (``GET /api/cubes?id=``), in any session (7.4). The cube of a data model has its id.
 
     The retry time is short, because callers can do without it.
 
     :param session: the session
     :param project_id: the project's id
-    :param data_model_id: the data model's id
+    :param cube_id: the cube's id
     """
-    purpose = f"read the last update of data model {data_model_id}"
-    query = {"id": data_model_id}
+    purpose = f"read the last update of cube {cube_id}"
+    query = {"id": cube_id}
     return (
         yield from session_request(
             session,

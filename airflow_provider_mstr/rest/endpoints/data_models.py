@@ -36,17 +36,19 @@ class DataModelInstance:
 
     :param session: the session that created it
     :param instance_id: its id; empty until the server has created it
+    :param data_model_name: the data model's name; empty if it is not known
     """
 
     session: Session
     project_id: str
     data_model_id: str
     instance_id: str = ""
+    data_model_name: str = ""
 
     @property
     def model_name(self) -> str:
         """The name of the data model in errors and logs."""
-        return f"data model {self.data_model_id}"
+        return f"data model {self.data_model_name or self.data_model_id}"
 
 
 def create_instance(session: Session, project_id: str, data_model_id: str) -> Flow[DataModelInstance]:
@@ -127,7 +129,7 @@ def get_publish_status(instance: DataModelInstance, retry_for: float | None = No
             instance, purpose, "GET", "publishStatus", _status, retry_for=retry_for
         )
     except RequestFailed as error:
-        raise PublishFailed(f"the publish of {instance.model_name} failed", error.reply) from None
+        raise PublishFailed(f"the load of {instance.model_name} failed", error.reply) from None
     if status.status == MODEL_BUSY:
         raise ModelBusy(f"another job is publishing {instance.model_name}")
     return status

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_mstr.connection.server import LibraryServer
-from airflow_provider_mstr.observability.links import LINK_KEY, MstrDataModelLink, push_link
+from airflow_provider_mstr.observability.links import LINK_KEY, MstrLink, push_link
 from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
 from airflow_provider_mstr.rest.session import Credentials
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
@@ -41,7 +41,7 @@ def test_the_link_follows_the_connections_template() -> None:
 
 @pytest.mark.parametrize("kind", [MstrRefreshDataModelOperator, MstrPublishStatusSensor])
 def test_every_task_has_the_link(kind: type) -> None:
-    assert [type(link) for link in kind.operator_extra_links] == [MstrDataModelLink]
+    assert [type(link) for link in kind.operator_extra_links] == [MstrLink]
 
 
 class Supervisor:
@@ -99,10 +99,10 @@ def test_a_custom_xcom_backend_leaves_the_link_readable_for_the_api_server(
 
     assert custom_backend.stored == {LINK_KEY: f"{URL}/app/library#/model/M1", "other": "s3://xcoms/other"}
     # Airflow asks for the link at the end of each process of the task, and stores the answer.
-    assert MstrDataModelLink().get_link(None, ti_key=ti) == f"{URL}/app/library#/model/M1"
+    assert MstrLink().get_link(None, ti_key=ti) == f"{URL}/app/library#/model/M1"
 
 
 def test_a_custom_xcom_backend_has_no_link_before_one_was_pushed(custom_backend: Supervisor) -> None:
     ids = {"dag_id": "dag", "task_id": "refresh", "run_id": "run", "map_index": -1}
 
-    assert MstrDataModelLink().get_link(None, ti_key=SimpleNamespace(**ids)) == ""
+    assert MstrLink().get_link(None, ti_key=SimpleNamespace(**ids)) == ""

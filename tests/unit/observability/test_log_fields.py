@@ -11,10 +11,10 @@ import pytest
 
 from airflow_provider_mstr.observability.log_fields import log_fields, with_fields
 from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
-from airflow_provider_mstr.refresh.job import StartContext
 from airflow_provider_mstr.refresh.options import WhenBusy
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.progress import MAX_LINES
+from airflow_provider_mstr.refresh.spec import StartContext
 from airflow_provider_mstr.refresh.start import start_job
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
@@ -65,7 +65,7 @@ def lines() -> Lines:
     """Each line that a poller logs about twenty tables, with its fields."""
     lines: Lines = []
     clock = itertools.count(STARTED_AT).__next__
-    job = DataModelJob(INSTANCE, TABLES, STARTED_AT)
+    job = DataModelJob.of(INSTANCE, TABLES, STARTED_AT)
     answers = _answers()
 
     def perform(step: Step) -> Any:
@@ -121,7 +121,7 @@ def test_the_line_that_announces_a_publish_has_its_tables() -> None:
     )
     context = StartContext(Credentials(), lambda: STARTED_AT, log_to(lines))
 
-    next(start_job(spec, DataModelJob(INSTANCE), context))
+    next(start_job(spec, DataModelJob.of(INSTANCE), context))
 
     ((line, fields),) = lines
     assert line.startswith("Publishing 1 tables")

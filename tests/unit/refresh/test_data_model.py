@@ -51,8 +51,9 @@ from airflow_provider_mstr.refresh.data_model import (
     DataModelSpec,
     resolve_tables,
 )
-from airflow_provider_mstr.refresh.job import Job, PollResult, StartContext
+from airflow_provider_mstr.refresh.job import Job, PollResult
 from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
+from airflow_provider_mstr.refresh.spec import StartContext
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, LOGOUT_PAUSE
@@ -78,7 +79,7 @@ LOGOUT = "POST /api/auth/logout"
 
 def a_job(**fields: Any) -> DataModelJob:
     """Return the job of a publish that was accepted."""
-    return DataModelJob(an_instance(), PUBLISHED, NOW, **fields)
+    return DataModelJob.of(an_instance(), PUBLISHED, NOW, **fields)
 
 
 # open
@@ -219,7 +220,7 @@ def test_a_reopened_job_is_the_same_job_in_a_new_instance_of_a_new_session() -> 
     job = a_job(last_update=NOT_COMPARABLE)
     played = play(spec.reopen(job, StartContext(WHO, lambda: NOW, ignore_log)), logged_in(), created("NEW"))
     assert played.calls == [LOGIN, CREATE]
-    assert played.result == DataModelJob(played.result.instance, PUBLISHED, NOW, NOT_COMPARABLE)
+    assert played.result == DataModelJob.of(played.result.instance, PUBLISHED, NOW, NOT_COMPARABLE)
     assert played.result.instance.instance_id == "NEW"
 
 
@@ -268,7 +269,7 @@ def prepared(tables: Any) -> tuple[Played, list[tuple[str, dict[str, Any]]]]:
         logged.append((line, fields))
 
     spec = DataModelSpec(PROJECT, MODEL, TableChoice.of(tables, "replace"))
-    return play(spec.prepare(DataModelJob(an_instance()), StartContext(WHO, lambda: NOW, log))), logged
+    return play(spec.prepare(DataModelJob.of(an_instance()), StartContext(WHO, lambda: NOW, log))), logged
 
 
 def test_the_tables_to_publish_are_logged_with_their_policies() -> None:
@@ -277,7 +278,7 @@ def test_the_tables_to_publish_are_logged_with_their_policies() -> None:
         TableRefresh(YTD_DAY, YTD_DAY, RefreshPolicy.ADD),
         TableRefresh(CITY, CITY, RefreshPolicy.REPLACE),
     )
-    assert played.result == DataModelJob(an_instance(), tables)
+    assert played.result == DataModelJob.of(an_instance(), tables)
     line = f"Publishing 2 tables of data model {MODEL}: {YTD_DAY} (add), {CITY} (replace)"
     fields = [
         {"id": YTD_DAY, "name": YTD_DAY, "policy": "add"},
@@ -296,7 +297,7 @@ def test_the_line_about_very_many_tables_names_only_twenty() -> None:
 def test_a_renewed_job_has_a_new_instance_in_the_same_session() -> None:
     played = play(DataModelSpec(PROJECT, MODEL).renew(a_job(last_update=EARLIER)), empty(), created("NEW"))
     assert played.calls == [DELETE, CREATE]
-    assert played.result == DataModelJob(an_instance(instance_id="NEW"), PUBLISHED, NOW, EARLIER)
+    assert played.result == DataModelJob.of(an_instance(instance_id="NEW"), PUBLISHED, NOW, EARLIER)
     assert played.requests[0].retry_for == CLEANUP_RETRY_SECONDS
     assert {request.headers["X-MSTR-ProjectID"] for request in played.requests} == {PROJECT}
 
@@ -328,7 +329,7 @@ def list_sources(*replies: Reply, tables: str = "aB", turns: int = 99) -> Played
     """List the sources of tables whose ids have one letter each, while there are turns left."""
     left = iter(range(turns))
     published_tables = tuple(TableRefresh(each, each, RefreshPolicy.REPLACE) for each in tables)
-    job = DataModelJob(an_instance(), published_tables)
+    job = DataModelJob.of(an_instance(), published_tables)
     return play(job.list_sources(lambda: next(left, None) is not None, 7.0), *replies)
 
 
@@ -641,7 +642,7 @@ def test_closing_deletes_the_instance_and_then_the_session() -> None:
 
 
 def test_closing_a_session_without_an_instance_logs_out() -> None:
-    played = play(DataModelJob(an_instance(instance_id="")).close(), empty())
+    played = play(DataModelJob.of(an_instance(instance_id="")).close(), empty())
     assert played.calls == [LOGOUT]
     assert played.result is None
 

@@ -77,7 +77,7 @@ class Polling:
 
     def __post_init__(self) -> None:
         instance = DataModelInstance(Session(TOKEN), "P1", "M1", "I1")
-        job = DataModelJob(instance, self.tables, self.started_at, self.last_update)
+        job = DataModelJob.of(instance, self.tables, self.started_at, self.last_update)
         self.poller = Poller(
             job, self.timeout, self.poll_interval, Credentials(login="etl"), self.clock, self._log
         )

@@ -18,7 +18,7 @@ from airflow_provider_mstr.rest.session import Session
 
 def a_job(count: int) -> DataModelJob:
     tables = tuple(TableRefresh(f"T{at}", f"table_{at:03}", RefreshPolicy.ADD) for at in range(count))
-    return DataModelJob(DataModelInstance(Session("token"), "P1", "M1", "I1"), tables, 1.7e9)
+    return DataModelJob.of(DataModelInstance(Session("token"), "P1", "M1", "I1"), tables, 1.7e9)
 
 
 def words(tables: Iterable[TableRefresh], word: str) -> dict[str, str]:

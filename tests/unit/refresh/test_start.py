@@ -36,9 +36,10 @@ from scripted import (
 )
 
 from airflow_provider_mstr.refresh.data_model import MAX_SECONDS_TO_FIND_OUT, DataModelJob, DataModelSpec
-from airflow_provider_mstr.refresh.job import Job, StartContext
+from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
 from airflow_provider_mstr.refresh.options import WhenBusy
+from airflow_provider_mstr.refresh.spec import StartContext
 from airflow_provider_mstr.refresh.start import BUSY_PAUSE, CLOSE_SECONDS, IDLE_POLLS, start_job
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest import errors
@@ -152,7 +153,7 @@ def start(
     context = StartContext(
         Credentials(), clock, log, warn=log, on_progress=on_progress, owns_session=owns_session
     )
-    played = serve(start_job(spec, DataModelJob(an_instance()), context), server, clock)
+    played = serve(start_job(spec, DataModelJob.of(an_instance()), context), server, clock)
     return Started(played, server, lines, progress)
 
 

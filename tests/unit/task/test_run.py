@@ -23,7 +23,7 @@ from airflow_provider_mstr.task.failures import TaskKilledError
 from airflow_provider_mstr.task.refresh import HANDLE_KEY, RefreshRun
 from airflow_provider_mstr.task.run import RESULT_KEY, TaskRun
 
-JOB = DataModelJob(an_instance(), PUBLISHED, NOW)
+JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
 SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, ())
 UNCLOSED = refusal(403, "ERR003")
 
@@ -116,9 +116,9 @@ def test_another_error_has_no_result_of_its_own(
 
 
 def test_no_link_is_pushed_without_the_id_of_the_data_model(task_run: Run) -> None:
-    task_run.run.link_to(DataModelJob(an_instance()))
-    assert task_run.ti.xcoms.pop("mstr_data_model_link").endswith(f"/{MODEL}")
-    unknown = DataModelJob(an_instance().__class__(a_session(), "", "", ""))
+    task_run.run.link_to(DataModelJob.of(an_instance()))
+    assert task_run.ti.xcoms.pop("mstr_link").endswith(f"/{MODEL}")
+    unknown = DataModelJob.of(an_instance().__class__(a_session(), "", "", ""))
     task_run.run.link_to(unknown)
     assert task_run.ti.xcoms == {}
 
@@ -303,7 +303,7 @@ def test_a_retry_continues_the_load_of_a_killed_attempt(refresh_run: Run, librar
 
     assert retry.result["state"] == "finished"
     assert library.calls == ["publishStatus", "publishStatus", "delete", "logout"]
-    assert retry.xcoms["mstr_data_model_link"].endswith(f"/{MODEL}")
+    assert retry.xcoms["mstr_link"].endswith(f"/{MODEL}")
 
 
 def test_a_retry_closes_a_load_that_has_failed_and_starts_another(library: ScriptedLibrary) -> None:

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator for Intelligent cubes and super cubes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator, Context, conf
+
+from airflow_provider_mstr.operators.arguments import NOTSET, NotSet, Templated
+from airflow_provider_mstr.operators.refresh import RefreshTask
+from airflow_provider_mstr.refresh.options import (
+    DEFAULT_CONN_ID,
+    DEFAULT_POLL_INTERVAL,
+    DEFAULT_TIMEOUT,
+    WhenBusy,
+)
+from airflow_provider_mstr.rest.text import ID_LENGTH
+
+if TYPE_CHECKING:
+    from airflow_provider_mstr.refresh.cube import CubeSpec
+
+
+class MstrRefreshCubeOperator(RefreshTask, BaseOperator):
+    """Refreshes an Intelligent cube or super cube: one task, one session, closed on every path.
+
+    Give either ``cube_id`` or ``cube``.
+
+    :param cube_id: the cube's id (templated)
+    :param cube: the cube's name, which only one in the project may have (templated)
+    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param mstr_conn_id: the Airflow connection (templated)
+    :param deferrable: whether to wait in the triggerer
+    :param poll_interval: maximum seconds between two checks of the job
+    :param timeout: seconds that the load may take, from the moment that the server has accepted its start
+    :param when_busy: ``wait`` for another job that loads the cube, or ``fail`` at once
+    :param verify_last_update: whether to compare the cube's last update if the job does not show the end
+    """
+
+    kind: ClassVar[str] = "cube"
+    cube_id = Templated(ID_LENGTH)
+    cube = Templated()
+    template_fields = ("cube_id", "cube", "project_id", "mstr_conn_id")
+
+    def __init__(
+        self,
+        *,
+        cube_id: str | None = None,
+        cube: str | None = None,
+        project_id: str | NotSet | None = NOTSET,
+        mstr_conn_id: str = DEFAULT_CONN_ID,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
+        when_busy: str = WhenBusy.WAIT.value,
+        verify_last_update: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            object_id=cube_id,
+            name=cube,
+            project_id=project_id,
+            mstr_conn_id=mstr_conn_id,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            when_busy=when_busy,
+            verify_last_update=verify_last_update,
+            **kwargs,
+        )
+
+    def make_spec(self, context: Context) -> CubeSpec:
+        """Return what to load.
+
+        :param context: the task's context
+        """
+        from airflow_provider_mstr.refresh.cube import CubeSpec
+
+        return CubeSpec()
