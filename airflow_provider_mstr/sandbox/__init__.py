@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from airflow_provider_mstr.sandbox.api import Request
     from airflow_provider_mstr.sandbox.clock import Clock
     from airflow_provider_mstr.sandbox.faults import Fault
-    from airflow_provider_mstr.sandbox.report import PublishReport, Report, TableReport
+    from airflow_provider_mstr.sandbox.report import JobReport, PublishReport, Report, TableReport
     from airflow_provider_mstr.sandbox.running import Sandbox
     from airflow_provider_mstr.sandbox.settings import Settings
     from airflow_provider_mstr.sandbox.world import (
         DEFAULT_WORLD,
+        Cube,
         DataModel,
+        IncrementalRefreshReport,
         Project,
         PublishFailure,
         Source,
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Clock": "clock",
+    "Cube": "world",
     "DEFAULT_WORLD": "world",
     "DataModel": "world",
     "Fault": "faults",
+    "IncrementalRefreshReport": "world",
+    "JobReport": "report",
     "Project": "world",
     "PublishFailure": "world",
     "PublishReport": "report",
@@ -46,8 +51,11 @@ _MODULES = {
 __all__ = [
     "DEFAULT_WORLD",
     "Clock",
+    "Cube",
     "DataModel",
     "Fault",
+    "IncrementalRefreshReport",
+    "JobReport",
     "Project",
     "PublishFailure",
     "PublishReport",

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from airflow_provider_mstr.sandbox.running import Sandbox
 from airflow_provider_mstr.sandbox.settings import (
     ConcurrentPublish,
+    EndedJobStatus,
     HeaderCase,
     Reading,
     Settings,
@@ -99,13 +100,28 @@ def _parser() -> argparse.ArgumentParser:
         add(option, default=value, help=help_text + default_text, **keywords)
 
     setting("--base-path", "path of the Library", metavar="PATH")
-    setting("--publish-seconds", "duration of a publish in seconds", type=float, metavar="N", default=10.0)
+    setting(
+        "--publish-seconds",
+        "duration of a publish or a load of a cube in seconds",
+        type=float,
+        metavar="N",
+        default=10.0,
+    )
     setting("--reading", "form of the publishStatus responses", choices=get_args(Reading))
     setting("--unpublished", "response of publishStatus before a publish", choices=get_args(Unpublished))
     setting(
         "--concurrent-publish",
         "handling of a second publish of a data model",
         choices=get_args(ConcurrentPublish),
+    )
+    setting(
+        "--ended-job-seconds", "how long the monitor shows an ended job, in seconds", type=float, metavar="N"
+    )
+    setting(
+        "--ended-job-status",
+        "HTTP status of a request for a job that does not exist any more",
+        type=int,
+        choices=get_args(EndedJobStatus),
     )
     setting("--session-cap", "maximum sessions per user and project", type=int, metavar="N")
     setting("--session-idle-seconds", "lifetime of an idle session in seconds", type=float, metavar="N")

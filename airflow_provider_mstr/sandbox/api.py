@@ -12,9 +12,19 @@ from functools import cached_property
 from urllib.parse import parse_qsl
 
 from airflow_provider_mstr.sandbox import monitor, responses
+from airflow_provider_mstr.sandbox.jobs import Job
 from airflow_provider_mstr.sandbox.library import Library, Session
 from airflow_provider_mstr.sandbox.responses import ApiError, Response, json_response, text_response
-from airflow_provider_mstr.sandbox.world import DataModel, Project, Source, Table
+from airflow_provider_mstr.sandbox.world import (
+    INCREMENTAL_REFRESH_REPORT,
+    SUPER_CUBE,
+    Cube,
+    DataModel,
+    Project,
+    Source,
+    Table,
+    WorldObject,
+)
 
 AUTH_TOKEN = "X-MSTR-AuthToken"  # noqa: S105 - the header's name
 PROJECT_ID = "X-MSTR-ProjectID"
@@ -23,7 +33,10 @@ CUBE_STATUS = "X-MSTR-CubeStatus"
 
 _SMALLEST_WORKING_SET = 3
 _MAX_SEARCH = 3
-_DATASET_TYPE, _DATASET_SUBTYPE, _PROJECT_TYPE = 3, 779, 32
+_REPORT_TYPE, _PROJECT_TYPE = 3, 32
+_JOB_FILTERS = ("status", "type", "user", "objectId", "objectType", "projectId", "projectName")
+_CANCELLED = 204
+_EXECUTION_STAGES = ("execute_data", "resolve_prompts")
 _VIEW_MEDIA = {"in_memory": 0, "connect_live": 0x10000, "off_memory": 0x40000}
 _MODEL_FOLDER = ("Public Objects", "Data Models")
 _MODIFIED_AT = "2025-08-04T01:25:01.671Z"
@@ -103,8 +116,12 @@ class Context:
         return self.library.find_data_model(self.project, self.args["id"])
 
     @cached_property
-    def dataset(self) -> DataModel:
+    def dataset(self) -> DataModel | Cube:
         return self.library.find_dataset(self.project, self.args["id"])
+
+    @cached_property
+    def job(self) -> Job:
+        return self.library.find_job(self.session.user, self.args["id"])
 
     def authenticate(self) -> Session:
         """Find the session by the request's token and cookies."""
@@ -287,16 +304,16 @@ def _object(context: Context) -> Response:
         if project := context.library.world.project(context.args["id"]):
             return json_response(_project(project) | {"type": _PROJECT_TYPE})
         raise ApiError(responses.PROJECT_NOT_FOUND)
-    if kind != _DATASET_TYPE:
+    if kind != _REPORT_TYPE:
         raise ApiError(responses.OBJECT_NOT_FOUND)
-    return json_response(_dataset(context.dataset))
+    return json_response(_object_row(context.library.find_object(context.project, context.args["id"])))
 
 
 def _search(context: Context) -> Response:
     query, project = context.request.query, context.project
     ancestors = {"ancestors": _ancestors(project)} if query.get("getAncestors") == "true" else {}
-    models = context.library.world.in_project(project.id)
-    found = [_dataset(model) | ancestors for model in models if _matches(model, query)]
+    objects = context.library.world.objects(project.id)
+    found = [_object_row(each) | ancestors for each in objects if _matches(each, query)]
     return _page(context, found, "result", "totalItems")
 
 
@@ -317,27 +334,34 @@ def _ancestors(project: Project) -> list[dict[str, object]]:
     ]
 
 
-def _matches(model: DataModel, query: Mapping[str, str]) -> bool:
-    text, name = query.get("name", "").lower(), model.name.lower()
+def _matches(each: WorldObject, query: Mapping[str, str]) -> bool:
+    text, name = query.get("name", "").lower(), each.name.lower()
     matches = {
         "0": any(word in name.split() for word in text.split()),
         "1": name.startswith(text),
         "2": name == text,
         "4": text in name,
     }
-    of_type = query.get("type", str(_DATASET_SUBTYPE)) in (str(_DATASET_TYPE), str(_DATASET_SUBTYPE))
+    types = query.get("type", str(_REPORT_TYPE)).split(",")
+    of_type = str(_REPORT_TYPE) in types or str(_subtype(each)) in types
     return of_type and (not text or matches.get(query.get("pattern", "4"), False))
 
 
-def _dataset(model: DataModel) -> dict[str, object]:
+def _object_row(each: WorldObject) -> dict[str, object]:
     return {
-        "id": model.id,
-        "name": model.name,
-        "type": _DATASET_TYPE,
-        "subtype": _DATASET_SUBTYPE,
-        "extType": model.ext_type,
-        "viewMedia": _VIEW_MEDIA[model.data_serve_mode],
+        "id": each.id,
+        "name": each.name,
+        "type": _REPORT_TYPE,
+        "subtype": _subtype(each),
+        "extType": each.ext_type if isinstance(each, DataModel | Cube) else 0,
+        "viewMedia": _VIEW_MEDIA[each.data_serve_mode] if isinstance(each, DataModel) else 0,
     }
+
+
+def _subtype(each: WorldObject) -> int:
+    if isinstance(each, Cube):
+        return each.subtype
+    return SUPER_CUBE if isinstance(each, DataModel) else INCREMENTAL_REFRESH_REPORT
 
 
 def _cube_status(context: Context) -> Response:
@@ -348,23 +372,95 @@ def _cube_status(context: Context) -> Response:
 
 def _cubes(context: Context) -> Response:
     ids = context.request.query.get("id", "").split(",")
-    models = [context.library.find_dataset(context.project, each) for each in ids]
-    return json_response({"cubesInfos": [_cube(context, model) for model in models]})
+    datasets = [context.library.find_dataset(context.project, each) for each in ids]
+    return json_response({"cubesInfos": [_cube(context, each) for each in datasets]})
 
 
-def _cube(context: Context, model: DataModel) -> dict[str, object]:
-    cube = context.library.read_cube(model)
+def _cube(context: Context, dataset: DataModel | Cube) -> dict[str, object]:
+    state = context.library.read_cube(dataset)
     info: dict[str, object] = {
-        "id": model.id,
-        "name": model.name,
-        "status": cube.status,
-        "size": 4096 if cube.last_update_time else 0,
-        "path": "/".join((context.project.name, *_MODEL_FOLDER, model.name)),
+        "id": dataset.id,
+        "cubeName": dataset.name,
+        "status": state.status,
+        "size": 4096 if state.last_update_time else 0,
+        "path": "/".join((context.project.name, *_MODEL_FOLDER, dataset.name)),
         "serverMode": 1,
     }
-    if cube.last_update_time:
-        info["lastUpdateTime"] = cube.last_update_time.astimezone(UTC).strftime("%m/%d/%Y %H:%M:%S")
+    if state.last_update_time:
+        info["lastUpdateTime"] = state.last_update_time.astimezone(UTC).strftime("%m/%d/%Y %H:%M:%S")
     return info
+
+
+# Cubes, incremental refresh reports and jobs
+
+
+def _publish_cube(context: Context) -> Response:
+    cube = context.library.find_cube(context.project, context.args["id"])
+    return _started(context, context.library.start_job(cube, context.session))
+
+
+def _run_incremental_refresh(context: Context) -> Response:
+    report = context.library.find_report(context.project, context.args["id"])
+    stage = context.request.query.get("executionStage", "execute_data")
+    if stage not in _EXECUTION_STAGES:
+        raise ApiError(responses.invalid_input(f"Invalid execution stage '{stage}'."))
+    loads_data = stage == "execute_data"
+    return _started(context, context.library.start_job(report, context.session, loads_data=loads_data))
+
+
+def _started(context: Context, job: Job) -> Response:
+    body: dict[str, object] = {"id": job.id, "jobId": job.number}
+    if context.library.settings.cube_instance_ids:
+        body["instanceId"] = _make_id(job.id)
+    return json_response(body, 202)
+
+
+def _incremental_refresh(context: Context) -> Response:
+    report = context.library.find_report(context.project, context.args["id"])
+    cube = context.library.find_target(report)
+    return json_response(
+        {
+            "information": _information(report.id, report.name, "report_incremental_refresh"),
+            "targetCube": {"objectId": cube.id, "subType": "report_cube", "name": cube.name},
+            "refreshType": report.refresh_type,
+        }
+    )
+
+
+def _jobs(context: Context) -> Response:
+    query = context.request.query
+    jobs = monitor.list_jobs(context.library, context.session.user, query.get("nodeName", ""))
+    filters = {name: query[name].split(",") for name in _JOB_FILTERS if name in query}
+    found = [job for job in jobs if all(str(job[name]) in values for name, values in filters.items())]
+    return json_response({"jobs": found})
+
+
+def _job(context: Context) -> Response:
+    return json_response(monitor.describe_job(context.library, context.job))
+
+
+def _cancel_job(context: Context) -> Response:
+    context.job.stop(context.library.clock())
+    return Response(204)
+
+
+def _cancel_jobs(context: Context) -> Response:
+    body = context.request.json()
+    ids = body.get("jobIds") if isinstance(body, dict) else None
+    if not isinstance(ids, list) or not ids:
+        raise ApiError(responses.invalid_input("'jobIds' is a list of the IDs of jobs."))
+    statuses = [_cancel(context, str(job_id)) for job_id in ids]
+    are_all_cancelled = all(each["status"] == _CANCELLED for each in statuses)
+    return json_response({"jobCancellationStatus": statuses}, 200 if are_all_cancelled else 207)
+
+
+def _cancel(context: Context, job_id: str) -> dict[str, object]:
+    library = context.library
+    jobs = library.monitored_jobs(context.session.user)
+    found = [job for job in jobs if job.id == job_id]
+    for job in found:
+        job.stop(library.clock())
+    return {"id": job_id, "status": _CANCELLED if found else library.settings.ended_job_status}
 
 
 # Data models
@@ -507,6 +603,13 @@ ROUTES = (
     _route("search", "GET", "/searches/results", _search),
     _route("cubes", "GET", "/cubes/?", _cubes),
     _route("cubes", "HEAD", "/cubes/{id}", _cube_status),
+    _route("publish_cube", "POST", "/v2/cubes/{id}", _publish_cube),
+    _route("run_incremental_refresh", "POST", "/incrementalRefresh/{id}", _run_incremental_refresh),
+    _route("get_incremental_refresh", "GET", "/model/incrementalRefresh/{id}", _incremental_refresh),
+    _route("list_jobs", "GET", "/v2/monitors/jobs", _jobs),
+    _route("get_job", "GET", "/v2/monitors/jobs/{id}", _job),
+    _route("cancel_job", "DELETE", "/v2/monitors/jobs/{id}", _cancel_job),
+    _route("cancel_jobs", "POST", "/v2/monitors/cancelJobs", _cancel_jobs),
     _route("data_model", "GET", "/model/dataModels/{id}", _data_model),
     _route("list_tables", "GET", "/model/dataModels/{id}/tables", _tables),
     _route("table", "GET", "/model/dataModels/{id}/tables/{table}", _table_by_id),

@@ -36,6 +36,8 @@ class Control:
                 web.delete("/faults", self._clear_faults),
                 web.post("/settings", self._change),
                 web.post("/finish", self._finish),
+                web.post("/loads", self._start_load),
+                web.post("/loads/{job}/finish", self._finish_load),
                 web.post("/advance", self._advance),
                 web.post("/reset", self._reset),
             ]
@@ -93,6 +95,20 @@ class Control:
 
     async def _finish(self, _: web.Request) -> web.Response:
         self._service.finish_publishes()
+        return web.Response(status=204)
+
+    async def _start_load(self, request: web.Request) -> web.Response:
+        fields = await _read_json(request)
+        try:
+            return web.json_response({"job": self._service.start_load(**fields)}, status=201)
+        except (TypeError, ValueError) as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+
+    async def _finish_load(self, request: web.Request) -> web.Response:
+        try:
+            self._service.finish_load(request.match_info["job"])
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
         return web.Response(status=204)
 
     async def _advance(self, request: web.Request) -> web.Response:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the server: sessions, instances and publishes, and their rules. No HTTP."""
+"""The state of the server: sessions, instances, publishes and jobs, and their rules. No HTTP."""
 
 from __future__ import annotations
 
@@ -11,13 +11,26 @@ from datetime import UTC, datetime
 from itertools import count
 
 from airflow_provider_mstr.sandbox import responses
+from airflow_provider_mstr.sandbox.jobs import Job
 from airflow_provider_mstr.sandbox.publishing import Publish, TableRefresh, applicable_failure, status_body
 from airflow_provider_mstr.sandbox.responses import ApiError
 from airflow_provider_mstr.sandbox.settings import Settings
-from airflow_provider_mstr.sandbox.world import MOSAIC_EXT_TYPE, DataModel, Project, Table, User, World
+from airflow_provider_mstr.sandbox.world import (
+    MOSAIC_EXT_TYPE,
+    Cube,
+    DataModel,
+    IncrementalRefreshReport,
+    Project,
+    Table,
+    User,
+    World,
+    WorldObject,
+)
 
 STANDARD, ANONYMOUS, LDAP, API_TOKEN = 1, 8, 16, 4096
 REFRESH_POLICIES = ("replace", "add", "update", "upsert")
+
+JOB_OF_THE_SERVER = "scheduler"
 
 # EnumDSSCubeStates: the status of a loaded cube, and the bit of a running publish.
 _CUBE_LOADED = 17510
@@ -67,8 +80,8 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Cube:
-    """The in-memory data of a data model.
+class CubeState:
+    """The in-memory data of a data model or a cube.
 
     :param status: bit vector of ``EnumDSSCubeStates``; 0 if nothing was loaded.
     :param last_update_time: time of the last load; None if nothing was loaded.
@@ -81,7 +94,7 @@ class Cube:
 class Library:
     """A Library server.
 
-    :param world: its users, projects and data models.
+    :param world: its users, projects and objects.
     :param settings: its behaviour, which can change while it runs.
     :param clock: returns seconds since the epoch.
     """
@@ -92,10 +105,11 @@ class Library:
         self.clock = clock
         self.sessions: dict[str, Session] = {}
         self.publishes: list[Publish] = []
+        self.jobs: list[Job] = []
         self.events: Counter[str] = Counter()
         self.max_sessions: Counter[str] = Counter()
         self.secrets: set[str] = set()
-        self._jobs = count(401)
+        self._job_numbers = count(401)
 
     # Sessions
 
@@ -145,7 +159,7 @@ class Library:
         return session
 
     def log_out(self, session: Session) -> None:
-        """End a session, and cancel its running publishes."""
+        """End a session, and cancel its running publishes and jobs."""
         self.events["logouts"] += 1
         self._end_session(session)
 
@@ -160,6 +174,9 @@ class Library:
         for publish in self._running():
             if publish.session_token == session.token:
                 publish.cancel(self.clock())
+        for job in self.jobs:
+            if job.session_token == session.token:
+                job.stop(self.clock())
 
     def enter_project(self, session: Session, project_id: str) -> Project:
         """Count a session in a project until it ends, and return the project."""
@@ -181,19 +198,47 @@ class Library:
         self.max_sessions[key] = max(self.max_sessions[key], open_sessions + 1)
         return project
 
-    # Data models
+    # Objects
+
+    def find_object(self, project: Project, object_id: str) -> WorldObject:
+        """Find the object with this id."""
+        if found := self.world.find(project.id, object_id):
+            return found
+        raise ApiError(responses.OBJECT_NOT_FOUND)
+
+    def find_dataset(self, project: Project, dataset_id: str) -> DataModel | Cube:
+        """Find the data model or cube with this id."""
+        found = self.find_object(project, dataset_id)
+        if isinstance(found, IncrementalRefreshReport):
+            raise ApiError(responses.OBJECT_NOT_FOUND)
+        return found
 
     def find_data_model(self, project: Project, data_model_id: str) -> DataModel:
         """Find the Mosaic data model with this id."""
-        model = self.find_dataset(project, data_model_id)
-        if model.ext_type != MOSAIC_EXT_TYPE:
+        found = self.find_object(project, data_model_id)
+        if not isinstance(found, DataModel) or found.ext_type != MOSAIC_EXT_TYPE:
             raise ApiError(responses.NOT_A_MOSAIC_MODEL)
-        return model
+        return found
 
-    def find_dataset(self, project: Project, dataset_id: str) -> DataModel:
-        """Find the dataset with this id, whether it is a Mosaic data model or not."""
-        if model := self.world.data_model(project.id, dataset_id):
-            return model
+    def find_cube(self, project: Project, cube_id: str) -> Cube:
+        """Find the cube with this id. Data that was pushed to the server cannot be loaded again."""
+        found = self.find_object(project, cube_id)
+        if not isinstance(found, Cube):
+            raise ApiError(responses.NOT_A_CUBE)
+        return found
+
+    def find_report(self, project: Project, report_id: str) -> IncrementalRefreshReport:
+        """Find the incremental refresh report with this id."""
+        found = self.find_object(project, report_id)
+        if not isinstance(found, IncrementalRefreshReport):
+            raise ApiError(responses.NOT_A_REPORT)
+        return found
+
+    def find_target(self, report: IncrementalRefreshReport) -> Cube:
+        """Find the cube that an incremental refresh report loads."""
+        for cube in self.world.cubes:
+            if cube.id == report.cube_id:
+                return cube
         raise ApiError(responses.OBJECT_NOT_FOUND)
 
     def list_tables(self, model: DataModel, offset: int, limit: int) -> tuple[Table, ...]:
@@ -207,17 +252,19 @@ class Library:
         caps = (limit if limit >= 0 else self.settings.tables_cut_all, self.settings.table_page_cap)
         return rows[: min((cap for cap in caps if cap is not None), default=None)]
 
-    def read_cube(self, model: DataModel) -> Cube:
-        """Return the state of a data model's in-memory data."""
+    def read_cube(self, dataset: DataModel | Cube) -> CubeState:
+        """Return the state of the in-memory data of a data model or a cube."""
         now = self.clock()
-        ends = [
-            datetime.fromtimestamp(publish.ends_at, UTC)
-            for publish in self.publishes
-            if publish.data_model.id == model.id and publish.state(now) == "completed"
-        ]
-        last = max([*ends, *filter(None, [model.last_update_time])], default=None)
-        processing = _CUBE_PROCESSING if self._find_running_publish(model) else 0
-        return Cube((_CUBE_LOADED if last else 0) | processing, last)
+        publishes = [each for each in self.publishes if each.data_model.id == dataset.id]
+        jobs = [each for each in self.jobs if each.cube.id == dataset.id and each.loads_data]
+        ends = [each.ends_at for each in publishes if each.state(now) == "completed"]
+        ends += [each.ends_at for each in jobs if each.has_loaded(now)]
+        times = [datetime.fromtimestamp(end, UTC) for end in ends]
+        last = max([*times, *filter(None, [dataset.last_update_time])], default=None)
+        is_processing = any(each.state(now) == "running" for each in publishes) or any(
+            each.is_running(now) for each in jobs
+        )
+        return CubeState((_CUBE_LOADED if last else 0) | (_CUBE_PROCESSING if is_processing else 0), last)
 
     # Instances
 
@@ -287,7 +334,7 @@ class Library:
         if winner and (settings.concurrent_publish == "refuse" or winner.instance_id == instance.id):
             raise ApiError(responses.cube_is_publishing(winner.job))
         return Publish(
-            job=next(self._jobs),
+            job=next(self._job_numbers),
             data_model=model,
             instance_id=instance.id,
             session_token=session.token,
@@ -313,23 +360,92 @@ class Library:
             raise ApiError(responses.NOT_PUBLISHED)
         return {"status": 1} if self.settings.unpublished == "result" else {"status": 0, "tables": []}
 
+    # Jobs
+
+    def start_job(
+        self,
+        target: Cube | IncrementalRefreshReport,
+        session: Session | None = None,
+        *,
+        loads_data: bool = True,
+    ) -> Job:
+        """Start a load of a cube. It waits for the end of another load of the cube.
+
+        :param target: the cube, or the report that loads it.
+        :param session: its session; None for a job of the server.
+        :param loads_data: whether it changes the cube's data.
+        """
+        if session and not session.user.can_publish:
+            raise ApiError(responses.NO_PRIVILEGE)
+        cube = target if isinstance(target, Cube) else self.find_target(target)
+        settings = self.settings
+        failure = applicable_failure(settings.publish_failure, ())
+        job = Job(
+            number=next(self._job_numbers),
+            target=target,
+            cube=cube,
+            session_token=session.token if session else "",
+            user=session.user.name if session else JOB_OF_THE_SERVER,
+            created_at=self.clock(),
+            seconds=settings.publish_seconds if cube.publish_seconds is None else cube.publish_seconds,
+            failure=cube.failure or (failure.message if failure else None),
+            previous=next((each for each in reversed(self._running_jobs()) if each.cube.id == cube.id), None),
+            loads_data=loads_data,
+        )
+        self.jobs.append(job)
+        return job
+
+    def monitored_jobs(self, user: User) -> tuple[Job, ...]:
+        """Return the jobs that the monitor shows to a user with the privilege."""
+        if not user.can_monitor:
+            raise ApiError(responses.NO_JOB_PRIVILEGE)
+        since = self.clock() - self.settings.ended_job_seconds
+        return tuple(job for job in self.jobs if job.ends_at > since)
+
+    def find_job(self, user: User, job_id: str) -> Job:
+        """Find the job with this id, if the monitor shows it."""
+        for job in self.monitored_jobs(user):
+            if job.id == job_id:
+                return job
+        raise ApiError(responses.job_not_found(self.settings.ended_job_status))
+
+    def finish_job(self, job_id: str) -> None:
+        """Finish the job with this id."""
+        jobs = {job.id: job for job in self.jobs}
+        if job_id not in jobs:
+            raise ValueError(f"there is no job {job_id!r}")
+        jobs[job_id].finish(self.clock())
+
     def count_jobs(self, session: Session, project: Project) -> int:
-        """Return the number of publishes that run in a session and a project.
+        """Return the number of publishes and jobs that run in a session and a project.
 
         :param session: the session.
         :param project: the project.
         """
-        running = (publish for publish in self._running() if publish.session_token == session.token)
-        return sum(publish.data_model.project_id == project.id for publish in running)
+        now, token = self.clock(), session.token
+        projects = [each.data_model.project_id for each in self._running() if each.session_token == token]
+        projects += [
+            each.cube.project_id
+            for each in self.jobs
+            if each.session_token == token and not each.has_ended(now)
+        ]
+        return projects.count(project.id)
 
     def finish_publishes(self) -> None:
-        """Finish every running publish now."""
-        for publish in self._running():
-            publish.finish(self.clock())
+        """Finish every running publish and job now. A job that waits for a prompt does not finish."""
+        for each in self._running_loads():
+            each.finish(self.clock())
 
     def next_end_time(self) -> float | None:
-        """Return when the next running publish ends, in seconds since the epoch."""
-        return min((publish.ends_at for publish in self._running()), default=None)
+        """Return when the next running publish or job ends, in seconds since the epoch."""
+        return min((each.ends_at for each in self._running_loads()), default=None)
+
+    def _running_loads(self) -> tuple[Publish | Job, ...]:
+        return (*self._running(), *self._running_jobs())
+
+    def _running_jobs(self) -> tuple[Job, ...]:
+        now = self.clock()
+        return tuple(job for job in self.jobs if job.is_running(now))
 
     def _running(self) -> Iterator[Publish]:
         now = self.clock()
@@ -341,9 +457,9 @@ class Library:
     # Time
 
     def expire_idle(self) -> None:
-        """Remove idle sessions and instances. A session with a running publish is not idle."""
+        """Remove idle sessions and instances. A session with a running publish or job is not idle."""
         now, settings = self.clock(), self.settings
-        busy = {publish.session_token for publish in self._running()}
+        busy = {each.session_token for each in self._running_loads()}
         for session in list(self.sessions.values()):
             if session.token not in busy and now - session.last_used > settings.session_idle_seconds:
                 self.events["expired_sessions"] += 1

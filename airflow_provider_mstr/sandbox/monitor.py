@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The monitors of an administrator: the cluster's nodes, and the user connections of each."""
+"""The monitors of an administrator: the cluster's nodes, and the user connections and jobs of each."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from airflow_provider_mstr.sandbox import responses
+from airflow_provider_mstr.sandbox.jobs import NODE, NODE_ID, Job
 from airflow_provider_mstr.sandbox.library import Library, Session
 from airflow_provider_mstr.sandbox.responses import ApiError
-from airflow_provider_mstr.sandbox.world import Project
-
-NODE = "sandbox-iserver"
+from airflow_provider_mstr.sandbox.world import Cube, Project, User
 
 
 def list_nodes(library: Library) -> list[dict[str, object]]:
@@ -30,8 +28,7 @@ def list_user_connections(library: Library, node: str) -> list[dict[str, object]
     :param library: the server.
     :param node: the node's name.
     """
-    if node != NODE:
-        raise ApiError(responses.invalid_input(f"There is no cluster node '{node}'."))
+    _check_node(node)
     return [row for session in library.sessions.values() for row in _rows(library, session)]
 
 
@@ -45,9 +42,8 @@ def _rows(library: Library, session: Session) -> Iterator[dict[str, object]]:
 
 
 def _row(library: Library, session: Session, index: int, project: Project | None) -> dict[str, object]:
-    opened = datetime.fromtimestamp(session.opened_at, UTC)
     return {
-        "id": f"{session.id}:{index}:{b64encode(NODE.encode()).decode()}",
+        "id": f"{session.id}:{index}:{NODE_ID}",
         "parentId": "",
         "username": session.user.name,
         "userFullName": session.user.name,
@@ -56,9 +52,58 @@ def _row(library: Library, session: Session, index: int, project: Project | None
         "projectName": project.name if project else "",
         "openJobsCount": 0,
         "applicationType": "DSSXmlApplicationRESTServer",
-        "dateConnectionCreated": f"{opened:%Y-%m-%dT%H:%M:%S}.{opened.microsecond // 1000:03d}+0000",
+        "dateConnectionCreated": _format_time(session.opened_at),
         "duration": int(library.clock() - session.opened_at),
         "sessionId": session.id,
         "client": "127.0.0.1",
         "configLevel": project is None,
     }
+
+
+def list_jobs(library: Library, user: User, node: str) -> list[dict[str, object]]:
+    """Return the jobs on a node.
+
+    :param library: the server.
+    :param user: the user who reads them.
+    :param node: the node's name.
+    """
+    jobs = library.monitored_jobs(user)
+    _check_node(node)
+    return [describe_job(library, job) for job in jobs]
+
+
+def describe_job(library: Library, job: Job) -> dict[str, object]:
+    """Return a job as the monitor shows it.
+
+    :param library: the server.
+    :param job: the job.
+    """
+    now, target = library.clock(), job.target
+    project, status = library.world.project(target.project_id), job.status(now)
+    row: dict[str, object] = {
+        "id": job.id,
+        "type": "interactive",
+        "status": status,
+        "user": job.user,
+        "description": f"Load of {job.cube.name}",
+        "objectType": "cube" if isinstance(target, Cube) else "report",
+        "objectId": target.id,
+        "objectName": target.name,
+        "projectId": target.project_id,
+        "projectName": project.name if project else "",
+        "creationTime": _format_time(job.created_at),
+        "elapsedTime": int((min(now, job.ends_at) - job.created_at) * 1000),
+    }
+    if status == "error":
+        row |= {"errorMessage": job.failure, "errorTime": _format_time(job.ends_at)}
+    return row
+
+
+def _check_node(node: str) -> None:
+    if node != NODE:
+        raise ApiError(responses.invalid_input(f"There is no cluster node '{node}'."))
+
+
+def _format_time(seconds: float) -> str:
+    time = datetime.fromtimestamp(seconds, UTC)
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}+0000"

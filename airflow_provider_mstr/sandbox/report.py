@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from airflow_provider_mstr.sandbox.jobs import Job, JobStatus
 from airflow_provider_mstr.sandbox.library import Library
 from airflow_provider_mstr.sandbox.publishing import COMPLETED, Publish, PublishState
 
@@ -54,6 +55,30 @@ class PublishReport:
 
 
 @dataclass(frozen=True)
+class JobReport:
+    """One load of a cube.
+
+    :param number: its number.
+    :param id: its id.
+    :param object: name of the cube or the incremental refresh report that was started.
+    :param cube: name of the cube that it loads.
+    :param cube_id: id of the cube that it loads.
+    :param user: name of the user who started it; ``scheduler`` for a job of the server.
+    :param status: its status, such as ``executing`` or ``completed``.
+    :param ended_at: its end in seconds since the epoch; None while it runs.
+    """
+
+    number: int
+    id: str
+    object: str
+    cube: str
+    cube_id: str
+    user: str
+    status: JobStatus
+    ended_at: float | None
+
+
+@dataclass(frozen=True)
 class Report:
     """What has happened since the server started or was reset.
 
@@ -71,6 +96,10 @@ class Report:
     :param instances_open: existing instances.
     :param publishes: the accepted publishes, in order.
     :param tables_loaded: number of loads by name of the data model and the table.
+    :param jobs: the loads of cubes, in order, including those that the monitor does not show any more.
+    :param jobs_running: number of jobs that have not ended, without jobs of the server.
+    :param cubes_started: number of loads that users have started, by name of the cube.
+    :param cubes_loaded: number of completed loads, by name of the cube.
     :param requests: number of requests by name of the call.
     """
 
@@ -88,6 +117,10 @@ class Report:
     instances_open: int
     publishes: tuple[PublishReport, ...]
     tables_loaded: Mapping[str, Mapping[str, int]]
+    jobs: tuple[JobReport, ...]
+    jobs_running: int
+    cubes_started: Mapping[str, int]
+    cubes_loaded: Mapping[str, int]
     requests: Mapping[str, int]
 
     def to_json(self) -> dict[str, object]:
@@ -104,6 +137,7 @@ def make_report(library: Library, requests: Mapping[str, int]) -> Report:
     library.expire_idle()
     now, events = library.clock(), library.events
     publishes = tuple(_publish(publish, now) for publish in library.publishes)
+    jobs_of_users = [job for job in library.jobs if job.session_token]
     return Report(
         logins=events["logins"],
         failed_logins=events["failed_logins"],
@@ -119,6 +153,10 @@ def make_report(library: Library, requests: Mapping[str, int]) -> Report:
         instances_open=sum(len(session.instances) for session in library.sessions.values()),
         publishes=publishes,
         tables_loaded=_tables_loaded(publishes),
+        jobs=tuple(_job(job, now) for job in library.jobs),
+        jobs_running=sum(not job.has_ended(now) for job in jobs_of_users),
+        cubes_started=dict(Counter(job.cube.name for job in jobs_of_users)),
+        cubes_loaded=dict(Counter(job.cube.name for job in library.jobs if job.has_loaded(now))),
         requests=dict(requests),
     )
 
@@ -137,6 +175,19 @@ def _publish(publish: Publish, now: float) -> PublishReport:
             TableReport(each.table.id, each.table.name, each.refresh_policy, status)
             for each, status in zip(publish.tables, publish.table_states(now), strict=True)
         ),
+    )
+
+
+def _job(job: Job, now: float) -> JobReport:
+    return JobReport(
+        number=job.number,
+        id=job.id,
+        object=job.target.name,
+        cube=job.cube.name,
+        cube_id=job.cube.id,
+        user=job.user,
+        status=job.status(now),
+        ended_at=job.ends_at if job.has_ended(now) else None,
     )
 
 

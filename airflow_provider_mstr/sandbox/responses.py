@@ -94,6 +94,11 @@ def cube_is_publishing(job: int) -> ErrorResponse:
     return ErrorResponse(500, "ERR001", text, -2147072194)
 
 
+def job_not_found(status: int) -> ErrorResponse:
+    code = "ERR004" if status == 404 else "ERR001"
+    return ErrorResponse(status, code, "The job with the given ID does not exist.")
+
+
 def publish_failed(code: int, message: str) -> ErrorResponse:
     return ErrorResponse(500, "ERR001", message, code)
 
@@ -113,6 +118,9 @@ NO_PRIVILEGE = ErrorResponse(
 NO_MONITOR_PRIVILEGE = ErrorResponse(
     403, "ERR014", "The user does not have the privilege to monitor user connections.", -2147213784
 )
+NO_JOB_PRIVILEGE = ErrorResponse(
+    403, "ERR014", "The user does not have the privilege to monitor jobs.", -2147213784
+)
 PROJECT_NOT_FOUND = ErrorResponse(404, "ERR001", "The project is not registered on any node.", -2147209151)
 PROJECT_NAME_NOT_FOUND = ErrorResponse(500, "ERR001", "The project with the given name was not found.")
 OBJECT_NOT_FOUND = ErrorResponse(
@@ -121,6 +129,10 @@ OBJECT_NOT_FOUND = ErrorResponse(
 TABLE_NOT_FOUND = ErrorResponse(
     404, "ERR004", "The table with the given ID was not found in the data model.", -2147216373, "8004140b"
 )
+NOT_A_CUBE = ErrorResponse(
+    500, "ERR001", "The object is not an Intelligent cube or a super cube.", -2147467259
+)
+NOT_A_REPORT = ErrorResponse(500, "ERR001", "The object is not an incremental refresh report.", -2147467259)
 NOT_A_MOSAIC_MODEL = ErrorResponse(400, "ERR006", "The object is not a Mosaic model.", None, "8004e457")
 NO_PUBLISH_WORKFLOW = invalid_input("There is no publish workflow for a data model in connect live mode.")
 NOT_PUBLISHED = invalid_input("The data model instance was not published.")

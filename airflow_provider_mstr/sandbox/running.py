@@ -29,7 +29,7 @@ class Sandbox(Service):
     """A simulated Strategy Library server, which runs during its ``with`` block.
 
     :param settings: its behaviour.
-    :param world: its users, projects and data models.
+    :param world: its users, projects and objects.
     :param host: the address to listen on.
     :param port: the port to listen on; 0 for a free one.
     :param clock: its clock.

@@ -40,7 +40,7 @@ async def _parse_request(web_request: web.Request, base: str) -> Request:
     return Request(
         method=web_request.method,
         path=web_request.path.removeprefix(base),
-        query=dict(web_request.query),
+        query={name: ",".join(web_request.query.getall(name)) for name in web_request.query},
         headers={name.lower(): value for name, value in web_request.headers.items()},
         cookies=dict(web_request.cookies),
         body=await web_request.text(),

@@ -18,14 +18,14 @@ from airflow_provider_mstr.sandbox.library import Library
 from airflow_provider_mstr.sandbox.report import Report, make_report
 from airflow_provider_mstr.sandbox.responses import Response
 from airflow_provider_mstr.sandbox.settings import Settings
-from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, World
+from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, Cube, World
 
 
 class Service:
     """A Library server without HTTP.
 
     :param settings: its behaviour.
-    :param world: its users, projects and data models.
+    :param world: its users, projects and objects.
     :param clock: its clock.
     """
 
@@ -82,7 +82,7 @@ class Service:
             return report
 
     def _wait_seconds(self, limit: float) -> float:
-        """Return the seconds until the next publish ends, up to a limit."""
+        """Return the seconds until the next publish or job ends, up to a limit."""
         end = self._library.next_end_time() if self.clock.ticking else None
         return limit if end is None else min(limit, max(end - self.clock(), 0.0) + 0.001)
 
@@ -108,7 +108,7 @@ class Service:
             self._faults.clear()
 
     def change(self, **settings: Any) -> Settings:
-        """Change settings. Publishes that already run are not affected.
+        """Change settings. Publishes and jobs that already run are not affected.
 
         :param settings: fields of :class:`~airflow_provider_mstr.sandbox.settings.Settings`.
         """
@@ -118,13 +118,38 @@ class Service:
             return self._library.settings
 
     def finish_publishes(self) -> None:
-        """Finish every running publish now."""
+        """Finish every running publish and every load of a cube now."""
         with self._changed:
             self._library.finish_publishes()
             self._changed.notify_all()
 
+    def start_load(self, cube: str) -> str:
+        """Start a load of a cube as a job of the server, without a session, and return the job's id.
+
+        :param cube: name or id of the cube.
+        """
+        with self._changed:
+            job = self._library.start_job(self._find_cube(cube))
+            self._changed.notify_all()
+            return job.id
+
+    def finish_load(self, job: str) -> None:
+        """Finish one load of a cube now, or as soon as the load for which it waits ends.
+
+        :param job: id of its job.
+        """
+        with self._changed:
+            self._library.finish_job(job)
+            self._changed.notify_all()
+
+    def _find_cube(self, key: str) -> Cube:
+        for cube in self.world.cubes:
+            if key in (cube.id, cube.name):
+                return cube
+        raise ValueError(f"there is no cube {key!r}")
+
     def advance(self, seconds: float) -> None:
-        """Advance the server's clock: publishes progress, idle sessions expire.
+        """Advance the server's clock: publishes and jobs progress, idle sessions expire.
 
         :param seconds: number of seconds.
         """
@@ -134,7 +159,7 @@ class Service:
             self._changed.notify_all()
 
     def reset(self) -> None:
-        """Remove sessions, publishes, faults and requests. Settings and world remain."""
+        """Remove sessions, publishes, jobs, faults and requests. Settings and world remain."""
         with self._changed:
             self._old_secrets |= self._library.secrets
             self._library = Library(self.world, self.settings, self.clock)

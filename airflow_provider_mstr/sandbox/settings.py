@@ -12,6 +12,7 @@ Reading = Literal["result", "loaded", "plain", "empty", "text"]
 Unpublished = Literal["running", "result", "refused"]
 ConcurrentPublish = Literal["accept", "refuse"]
 HeaderCase = Literal["title", "lower"]
+EndedJobStatus = Literal[404, 500]
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "reading": get_args(Reading),
@@ -19,6 +20,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "concurrent_publish": get_args(ConcurrentPublish),
     "header_case": get_args(HeaderCase),
     "instance_created_status": (201, 204),
+    "ended_job_status": get_args(EndedJobStatus),
 }
 
 
@@ -27,8 +29,9 @@ class Settings:
     """The behaviour of the server.
 
     :param base_path: path of the Library application. The REST API is ``/api`` below it.
-    :param publish_seconds: duration of a publish in seconds.
-    :param publish_failure: how every publish fails, unless its data model has its own failure.
+    :param publish_seconds: duration of a publish, or of a load of a cube, in seconds.
+    :param publish_failure: how every publish fails, unless its data model has its own failure. A cube has no
+        tables, so that its load fails with the message, unless the failure is that of one table.
     :param reading: the form of publishStatus. ``result``: 1 is finished, 0, 5 and 6 are running, tables are
         listed. ``loaded``: 0 is finished, 1 is running, a finished table is ``loaded``. ``plain``: only a
         status. ``empty``: a status and an empty list of tables. ``text``: like ``result``, but numbers are
@@ -37,6 +40,10 @@ class Settings:
         ``result`` (1), or ``refused`` (HTTP 400).
     :param concurrent_publish: whether a publish during another one is accepted and then fails, or is rejected
         at once.
+    :param ended_job_seconds: how long the monitor shows an ended job, in seconds; 0 if it vanishes at once.
+    :param ended_job_status: HTTP status of the response to a request for a job that does not exist any more,
+        404 or 500.
+    :param cube_instance_ids: whether the start of a load of a cube returns ``instanceId``.
     :param session_cap: maximum sessions per user and project.
     :param session_idle_seconds: lifetime of an idle session in seconds.
     :param instance_idle_seconds: lifetime of an idle instance in seconds; by default that of its session.
@@ -57,6 +64,9 @@ class Settings:
     reading: Reading = "result"
     unpublished: Unpublished = "running"
     concurrent_publish: ConcurrentPublish = "accept"
+    ended_job_seconds: float = 60
+    ended_job_status: EndedJobStatus = 404
+    cube_instance_ids: bool = True
     session_cap: int = 5
     session_idle_seconds: float = 1800
     instance_idle_seconds: float | None = None

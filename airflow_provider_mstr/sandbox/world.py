@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The users, projects and data models of the server."""
+"""The users, projects and objects of the server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any, Literal, get_args
 
 DataServeMode = Literal["in_memory", "connect_live", "off_memory"]
 FailureKind = Literal["schema_comparison_error", "error", "negative_status", "status_3", "http_500"]
+RefreshType = Literal["update", "insert", "delete", "update_only", "replace"]
 
 MOSAIC_EXT_TYPE = 448
 PUSH_DATA_EXT_TYPE = 256
+INTELLIGENT_CUBE, INCREMENTAL_REFRESH_REPORT, SUPER_CUBE = 776, 777, 779
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class User:
     :param password: the password of standard and LDAP logins.
     :param api_token: the ``username`` of API token logins.
     :param can_publish: whether the user has the privilege to publish.
-    :param can_monitor: whether the user has the privilege to list the sessions of all users.
+    :param can_monitor: whether the user has the privilege to see the sessions of all users, and to see and
+        cancel jobs.
     """
 
     name: str
@@ -146,31 +149,119 @@ class DataModel:
 
 
 @dataclass(frozen=True)
+class Cube:
+    """An Intelligent cube or a super cube.
+
+    :param id: 32 hexadecimal digits.
+    :param name: its name.
+    :param project_id: id of its project.
+    :param subtype: 776 for an Intelligent cube, 779 for a super cube.
+    :param ext_type: any but that of a Mosaic model, 448.
+    :param publish_seconds: duration of its load in seconds; by default that of the settings.
+    :param failure: the error message of its loads, if they fail.
+    :param last_update_time: time of the last load; None if it was never loaded.
+    :param prompted: whether its loads wait for the answer to a prompt, so that they never end.
+    """
+
+    id: str
+    name: str
+    project_id: str
+    subtype: int = INTELLIGENT_CUBE
+    ext_type: int = 0
+    publish_seconds: float | None = None
+    failure: str | None = None
+    last_update_time: datetime | None = None
+    prompted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.subtype not in (INTELLIGENT_CUBE, SUPER_CUBE):
+            raise ValueError(f"subtype must be one of: 776, 779; got {self.subtype}")
+        if self.ext_type == MOSAIC_EXT_TYPE:
+            raise ValueError("ext_type must not be 448, which is that of a Mosaic model")
+
+    @classmethod
+    def named(cls, name: str, project: Project | None = None, **details: Any) -> Cube:
+        """Return a cube with an id derived from its name.
+
+        :param name: its name.
+        :param project: its project; by default "Tutorial".
+        :param details: other fields.
+        """
+        return cls(_make_id(name), name, (project or TUTORIAL).id, **details)
+
+
+@dataclass(frozen=True)
+class IncrementalRefreshReport:
+    """An incremental refresh report. A run takes as long as a load of its target cube, and fails like it.
+
+    :param id: 32 hexadecimal digits.
+    :param name: its name.
+    :param project_id: id of its project.
+    :param cube_id: id of its target cube.
+    :param refresh_type: ``update``, ``insert``, ``delete``, ``update_only`` or ``replace``.
+    """
+
+    id: str
+    name: str
+    project_id: str
+    cube_id: str
+    refresh_type: RefreshType = "update"
+
+    def __post_init__(self) -> None:
+        if self.refresh_type not in get_args(RefreshType):
+            raise ValueError(
+                f"refresh_type must be one of: {', '.join(get_args(RefreshType))}; got {self.refresh_type!r}"
+            )
+
+    @classmethod
+    def named(cls, name: str, cube: Cube, refresh_type: RefreshType = "update") -> IncrementalRefreshReport:
+        """Return a report with an id derived from its name, in the project of its target cube.
+
+        :param name: its name.
+        :param cube: its target cube.
+        :param refresh_type: its refresh type.
+        """
+        return cls(_make_id(name), name, cube.project_id, cube.id, refresh_type)
+
+
+WorldObject = DataModel | Cube | IncrementalRefreshReport
+
+
+@dataclass(frozen=True)
 class World:
-    """The users, projects and data models of a server.
+    """The users, projects and objects of a server.
 
     :param users: the users. The Airflow connection uses the first one.
     :param projects: the projects. The Airflow connection uses the first one.
     :param data_models: the data models of all projects.
     :param guest: the user of anonymous logins; None to reject them.
+    :param cubes: the Intelligent cubes and super cubes of all projects.
+    :param reports: the incremental refresh reports of all projects.
     """
 
     users: tuple[User, ...]
     projects: tuple[Project, ...]
     data_models: tuple[DataModel, ...] = ()
     guest: User | None = None
+    cubes: tuple[Cube, ...] = ()
+    reports: tuple[IncrementalRefreshReport, ...] = ()
 
     def project(self, project_id: str) -> Project | None:
         """Find the project with this id, if there is one."""
         return next((project for project in self.projects if project.id == project_id), None)
 
-    def data_model(self, project_id: str, data_model_id: str) -> DataModel | None:
-        """Find the data model with this id in this project, if there is one."""
-        return next((model for model in self.in_project(project_id) if model.id == data_model_id), None)
+    def find(self, project_id: str, object_id: str) -> WorldObject | None:
+        """Find the object with this id in this project, if there is one."""
+        return next((each for each in self.objects(project_id) if each.id == object_id), None)
 
     def in_project(self, project_id: str) -> tuple[DataModel, ...]:
         """Return all data models of a project."""
         return tuple(model for model in self.data_models if model.project_id == project_id)
+
+    def objects(self, project_id: str) -> tuple[WorldObject, ...]:
+        """Return all data models, cubes and reports of a project."""
+        objects: tuple[WorldObject, ...] = (*self.data_models, *self.cubes, *self.reports)
+        return tuple(each for each in objects if each.project_id == project_id)
 
 
 def _make_id(name: str) -> str:
@@ -239,6 +330,32 @@ PUSHED_TARGETS = DataModel(
     ext_type=PUSH_DATA_EXT_TYPE,
 )
 
+SALES_CUBE = Cube(
+    id="4B7D9E2A6C1F4830A5E8B3D7F0C6921A",
+    name="Sales Cube",
+    project_id=TUTORIAL.id,
+    last_update_time=datetime(2026, 1, 1, 6, tzinfo=UTC),
+)
+CUSTOMER_CUBE = Cube(
+    id="2F8C5E1B9A7D4160B6E3D4A8C0F7951D",
+    name="Customer Cube",
+    project_id=TUTORIAL.id,
+    subtype=SUPER_CUBE,
+    ext_type=PUSH_DATA_EXT_TYPE,
+)
+REGION_CUBE = Cube(
+    id="6A1C8E3B5F9D4270B8C4E7A2D6F10935",
+    name="Region Cube",
+    project_id=TUTORIAL.id,
+    prompted=True,
+)
+SALES_UPDATE = IncrementalRefreshReport(
+    id="1D9B6F3A8E1C4750A4F7C0B5E8D3196B",
+    name="Sales Update",
+    project_id=TUTORIAL.id,
+    cube_id=SALES_CUBE.id,
+)
+
 DEFAULT_WORLD = World(
     users=(
         User("administrator", "sandbox-password", "sandbox-api-token-5f0c9d"),
@@ -252,4 +369,6 @@ DEFAULT_WORLD = World(
     projects=(TUTORIAL, SALES),
     data_models=(RETAIL, FINANCE, SUPPLY_CHAIN, PIPELINE, LIVE_INVENTORY, PUSHED_TARGETS),
     guest=User("guest"),
+    cubes=(SALES_CUBE, CUSTOMER_CUBE, REGION_CUBE),
+    reports=(SALES_UPDATE,),
 )

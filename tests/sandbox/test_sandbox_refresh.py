@@ -119,7 +119,7 @@ def test_search_finds_datasets_of_the_project_by_name(client: Any, query: str, n
 
 def test_search_results_have_the_extended_type(client: Any) -> None:
     hits = client.call("GET", "/searches/results?type=779").json()["result"]
-    assert {each["name"] for each in hits if each["extType"] != 448} == {"Pushed Targets"}
+    assert {each["name"] for each in hits if each["extType"] != 448} == {"Pushed Targets", "Customer Cube"}
     assert {each["subtype"] for each in hits} == {779}
 
 
