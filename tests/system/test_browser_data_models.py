@@ -336,7 +336,8 @@ def test_the_first_rows_show_the_failing_and_the_stale_model_with_the_reason(
 
     page = pages.data_models()
 
-    expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago: The load of data model Customers failed")
+    failure = "Failed 35 minutes ago: The load of data model Customers failed"
+    expect(row(page, "Customers")).to_contain_text(failure)
     expect(row(page, "Inventory")).to_contain_text("Last loaded 3 days ago, usually every 24 hours.")
     assert statuses(page)[:2] == [("Failing", "Customers"), ("Stale", "Inventory")]
     assert {status for status, _ in statuses(page)[2:]} == {"Up to date"}
