@@ -159,7 +159,7 @@ def _refresh(hook: Callable[[], MstrHook], tables: list[str] | None, project: st
     """
     creates = hook()
     choice = TableChoice.of(tables, "replace")
-    spec = DataModelSpec(project=creates.project(project), data_model=RETAIL.id, choice=choice)
+    spec = DataModelSpec(project=creates.project(project), target=RETAIL.id, choice=choice)
     opened = creates.handle(creates.open_job(spec))
     publishes = hook()
     handle = publishes.handle(publishes.start_job(spec, publishes.load_job(opened), owns_session=False))

@@ -72,7 +72,7 @@ def test_what_names_no_data_model_is_refused_in_words(
 ) -> None:
     # Airflow 2 only warns unless it is told to be as strict as Airflow 3.
     monkeypatch.setenv("AIRFLOW__CORE__STRICT_DATASET_URI_VALIDATION", "True")
-    with pytest.raises(ValueError, match="write mstr://<connection id>/<data model id>"):
+    with pytest.raises(ValueError, match="write mstr://<connection id>/<object id>"):
         make()
 
 

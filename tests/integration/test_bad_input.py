@@ -166,8 +166,8 @@ def test_a_connection_id_that_is_none_is_refused(refresh: Way, typed: Any, mstr_
             (handle, "refresh")
             for handle in ("{'project_id': 1}", RETAIL, [RETAIL], {"kind": ["data_model"]})
         ),
-        ({"kind": "data_model"}, "data model instance"),
-        ({"kind": "data_model", "session": "x"}, "data model instance"),
+        ({"kind": "data_model"}, "data model"),
+        ({"kind": "data_model", "session": "x"}, "data model"),
     ],
     ids=repr,
 )

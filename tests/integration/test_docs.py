@@ -361,9 +361,9 @@ def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_re
     assert green.returncode == 0, green.stderr[-3000:]
     seen = json.loads(green.stdout.splitlines()[-1])
     assert (seen["logins"], len(seen["publishes"]), seen["logouts"], seen["open_sessions"]) == (1, 1, 1, 0)
-    assert "Publishing 4 tables of data model" in green.stderr
+    assert "Publishing 4 tables of data model Retail" in green.stderr
     assert red.returncode != 0
-    assert "PublishFailed: the publish of data model" in red.stdout + red.stderr
+    assert "PublishFailed: the load of data model Retail failed" in red.stdout + red.stderr
     assert "table lu_store ended as schema_comparison_error" in red.stdout + red.stderr
 
 
@@ -460,7 +460,7 @@ STATED = {
     },
     "connection.md": {
         "30 by default": connection.DEFAULT_TIMEOUT == 30,
-        connection.DEFAULT_LINK_TEMPLATE: True,
+        f"{{base}}{data_model.DataModelJob.link_path}": True,
         "for a minute; while a publish is watched, for five minutes": (
             (retry.MAX_RETRY_SECONDS, poller.MAX_RETRY_SECONDS) == (60, 300)
         ),

@@ -69,8 +69,8 @@ def quickly_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def open_job(hook: MstrHook, project_id: str | None = None, data_model: str = RETAIL.id) -> Job:
     """Log in and create an instance of a data model, as the operators do."""
-    project, name = hook.project(project_id), hook.data_model_name(data_model)
-    return hook.open_job(DataModelSpec(project=project, data_model=name))
+    project, name = hook.project(project_id), hook.object_name("data_model", data_model)
+    return hook.open_job(DataModelSpec(project=project, target=name))
 
 
 def publish(hook: MstrHook, job: Job, choice: TableChoice = EVERY_TABLE) -> Job:
@@ -95,7 +95,7 @@ def test_a_connection_in_json_form_is_read(mstr_sandbox: Sandbox, connect: Conne
     assert (server.url, server.project) == (mstr_sandbox.url, TUTORIAL.name)
     assert (server.credentials.login, server.credentials.password) == ("administrator", "sandbox-password")
     assert (server.credentials.mode, server.verify, server.timeout) == (LoginMode.LDAP, False, 12.0)
-    assert server.link("A", "B") == f"{mstr_sandbox.url}/x"
+    assert server.link("data_model", "/x", "A", "B") == f"{mstr_sandbox.url}/x"
 
 
 def test_a_connection_whose_extra_is_text_is_read(connect: Connect) -> None:
@@ -618,7 +618,7 @@ def test_a_close_that_cannot_delete_the_instance_still_logs_out_and_warns(
     mstr_sandbox.add_fault("delete_instance", "no_privilege")
     hook.close(job)
     assert mstr_sandbox.report().open_sessions == 0
-    assert "was deleted only with its session" in caplog.text
+    assert "The load was stopped only with its session" in caplog.text
 
 
 def test_a_session_lasts_as_long_as_its_block(mstr_sandbox: Sandbox, connect: Connect) -> None:

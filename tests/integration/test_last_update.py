@@ -288,7 +288,7 @@ def test_waiting_for_another_job_takes_one_instance_and_one_line_in_the_log(
     finish.join()
     assert refreshed.error is None
     assert mstr_sandbox.report().instances_created == others + 1
-    assert caplog.text.count(f"Another job is publishing data model {RETAIL}; waiting for it") == 1
+    assert caplog.text.count("Another job is publishing data model Retail; waiting for it") == 1
     assert "publishing again" not in caplog.text
 
 
@@ -299,7 +299,7 @@ def test_the_error_of_a_busy_model_names_the_model_and_the_servers_code(
 ) -> None:
     refreshed = refresh(RETAIL, when_busy="fail")
 
-    assert RETAIL in str(refreshed.error)
+    assert "data model Retail" in str(refreshed.error)
     assert "-2147072194" in str(refreshed.error)
 
 

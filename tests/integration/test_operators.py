@@ -56,6 +56,7 @@ def test_the_result_names_each_table_with_its_policy_and_seconds(refresh: Way) -
         True,
         RETAIL,
     )
+    assert (result["kind"], result["project"], result["name"]) == ("data_model", "Tutorial", "Retail")
     assert [(table["name"], table["policy"], table["state"]) for table in result["tables"]] == [
         ("lu_store", "upsert", "finished"),
         ("ytd_day", "add", "finished"),
@@ -126,7 +127,7 @@ def test_a_publish_that_fails_is_never_a_success(refresh: Way, kind: str, mstr_s
 
     assert refreshed.outcome is None
     assert isinstance(refreshed.error, (errors.PublishFailed, AirflowFailException))
-    assert RETAIL in str(refreshed.error)
+    assert "the load of data model Retail failed" in str(refreshed.error)
     assert nothing_left(mstr_sandbox)
     waited = refreshed.tasks.get("wait") or refreshed.tasks["refresh"]
     assert waited.xcoms["mstr_result"]["state"] == "failed"

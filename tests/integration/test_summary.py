@@ -29,7 +29,7 @@ def table(
 
 
 def lines_of(*tables: TableResult, state: State = State.FINISHED) -> list[str]:
-    return list(lines(RefreshResult("data_model", "P1", "M1", state, True, 72.43, tables)))
+    return list(lines(RefreshResult("data_model", "P1", "M1", state, True, 72.43, tables, name="Sales")))
 
 
 def test_each_table_is_a_line_the_slowest_first() -> None:
@@ -38,7 +38,7 @@ def test_each_table_is_a_line_the_slowest_first() -> None:
         table("lu_store", seconds=61.2, policy=RefreshPolicy.UPSERT),
         table("order_detail", seconds=None),
     ) == [
-        "Refresh finished after 72.4 s, 3 tables:",
+        "Refresh of Sales finished after 72.4 s, 3 tables:",
         "  table         policy   state     seconds",
         "  lu_store      upsert   finished     61.2",
         "  ytd_day       replace  finished      9.0",
@@ -53,13 +53,13 @@ def test_what_failed_comes_first_and_what_did_not_end_next() -> None:
         table("broken", State.FAILED, 2.0),
         state=State.FAILED,
     )
-    assert ended[0] == "Refresh failed after 72.4 s, 3 tables:"
+    assert ended[0] == "Refresh of Sales failed after 72.4 s, 3 tables:"
     assert [line.split()[0] for line in ended[2:]] == ["broken", "unseen", "slow"]
 
 
 def test_a_refresh_that_was_not_seen_ending_was_given_up() -> None:
     ended = lines_of(table("unseen", State.RUNNING, None), state=State.RUNNING)
-    assert ended[0] == "Refresh not finished after 72.4 s, 1 table:"
+    assert ended[0] == "Refresh of Sales not finished after 72.4 s, 1 table:"
 
 
 def test_of_hundreds_of_tables_the_rest_is_counted() -> None:
@@ -104,7 +104,7 @@ def test_it_ends_the_log_of_every_way_once(refresh: Way, summaries: Summaries) -
     assert refresh(RETAIL).error is None
 
     (summary,) = summaries()
-    assert summary[0][:2] == ["Refresh", "finished"]
+    assert summary[0][:4] == ["Refresh", "of", "Retail", "finished"]
     assert summary[1][:4] == ["table", "policy", "state", "seconds"]
     assert {row[0] for row in summary[2:6]} == {"ytd_day", "city_mnth_sls", "lu_store", "order_detail"}
 
@@ -116,5 +116,5 @@ def test_a_failure_is_told_as_well_and_names_its_table_first(refresh: Way, summa
     assert refresh(RETAIL).error is not None
 
     (summary,) = summaries()
-    assert summary[0][:2] == ["Refresh", "failed"]
+    assert summary[0][:4] == ["Refresh", "of", "Retail", "failed"]
     assert summary[2][:3] == ["lu_store", "replace", "failed"]

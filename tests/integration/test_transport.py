@@ -139,7 +139,7 @@ def opened(session: Session | None = None) -> Flow[DataModelInstance]:
 
 def open_job(project: str, data_model_id: str) -> Flow[DataModelJob]:
     """Log in and create an instance; nothing stores the session."""
-    return DataModelSpec(project=project, data_model=data_model_id).open(context())
+    return DataModelSpec(project=project, target=data_model_id).open(context())
 
 
 def context() -> StartContext:

@@ -351,7 +351,7 @@ async def test_a_kill_that_comes_after_the_next_attempt_has_begun_closes_its_own
     mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, hook = await start(), MstrHook()
-    new = await asyncio.to_thread(hook.open_job, DataModelSpec(hook.project(None), RETAIL.id))
+    new = await asyncio.to_thread(hook.open_job, DataModelSpec(project=hook.project(None), target=RETAIL.id))
     still_deferred(old, monkeypatch, to=wait_of(hook.handle(new)))
 
     await kill(old)

@@ -166,7 +166,7 @@ class Provocations:
 
 
 def _spec(hook: MstrHook) -> DataModelSpec:
-    return DataModelSpec(project=hook.project(None), data_model=RETAIL)
+    return DataModelSpec(project=hook.project(None), target=RETAIL)
 
 
 def refresh(**more: Any) -> BaseException | None:

@@ -282,5 +282,6 @@ def publish_as_another_job(data_model_id: str, tables: list[str] | None = None) 
     :param tables: the tables; None for all
     """
     hook = MstrHook()
-    spec = DataModelSpec(hook.project(None), data_model_id, TableChoice.of(tables, "replace"))
+    choice = TableChoice.of(tables, "replace")
+    spec = DataModelSpec(project=hook.project(None), target=data_model_id, choice=choice)
     return hook.start_job(spec, hook.open_job(spec))

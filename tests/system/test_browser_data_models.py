@@ -317,7 +317,7 @@ def mixed_statuses() -> list[dict[str, Any]]:
 
 
 FULL = (
-    "the publish of data model 9F4772B837604551B4D3CC916ADC5598 failed: the warehouse is suspended. "
+    "the load of data model Customers failed: the warehouse is suspended. "
     "Fix the table in the model or its source, or give the code and the ticket to the Strategy administrator."
 )
 
@@ -336,7 +336,8 @@ def test_the_first_rows_show_the_failing_and_the_stale_model_with_the_reason(
 
     page = pages.data_models()
 
-    expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago: The publish of the data model")
+    failure = "Failed 35 minutes ago: The load of data model Customers failed"
+    expect(row(page, "Customers")).to_contain_text(failure)
     expect(row(page, "Inventory")).to_contain_text("Last loaded 3 days ago, usually every 24 hours.")
     assert statuses(page)[:2] == [("Failing", "Customers"), ("Stale", "Inventory")]
     assert {status for status, _ in statuses(page)[2:]} == {"Up to date"}

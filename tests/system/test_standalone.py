@@ -115,5 +115,5 @@ def test_the_link_and_the_progress_are_on_the_task(airflow: Standalone, sandbox:
     assert links == {"Open in Strategy": f"{sandbox.url}/app/library#/model/{model}"}
     assert [line for line in log if line.startswith("Table order_detail: completed")]
     assert [line for line in log if line.startswith("Pausing task as DEFERRED.")]
-    (summary,) = (at for at, line in enumerate(log) if line.startswith("Refresh finished after"))
+    (summary,) = (at for at, line in enumerate(log) if line.startswith("Refresh of Retail finished after"))
     assert {line.split()[2] for line in log[summary + 2 : summary + 6]} == {"finished"}

@@ -9,7 +9,7 @@ import { toNumber, toObject, toObjects, toText, toTimestamp } from "./values.js"
 /** @typedef {Table & {history: {state: string, serverState: string, from: number}[]}} TableProgress
  * `history` holds the states of the table, each with its start in seconds since the publish. */
 
-/** @typedef {{data_model_id: string, data_model: string, project_id: string, project: string, areTablesConfirmed: boolean,
+/** @typedef {{data_model_id: string, name: string, project_id: string, project: string, areTablesConfirmed: boolean,
  *   seconds: number | null, tables: Table[]}} Outcome */
 
 /** @typedef {{tables: TableProgress[], publishedAt: number | null, outcome: Outcome | null, error: string, lastMessage: string,
@@ -89,7 +89,7 @@ export function parseOutcome(value) {
   if (!Array.isArray(tables)) return null;
   return {
     data_model_id: toText(names.data_model_id),
-    data_model: toText(names.data_model),
+    name: toText(names.name),
     project_id: toText(names.project_id),
     project: toText(names.project),
     areTablesConfirmed: tables_confirmed !== false,
@@ -119,6 +119,6 @@ export function countTables({ tables }) {
  * @param {unknown} rendered */
 export function parseHandle(rendered) {
   if (typeof rendered !== "string") return toObject(rendered);
-  const field = (name) => new RegExp(`["']${name}["']: ["']([^"']+)["']`).exec(rendered)?.[1];
-  return { data_model_id: field("data_model_id"), project_id: field("project_id"), data_model: field("data_model") };
+  const field = (name) => new RegExp(`["']${name}["']: (["'])(.*?)\\1`).exec(rendered)?.[2];
+  return { data_model_id: field("data_model_id"), project_id: field("project_id"), name: field("name") };
 }

@@ -67,7 +67,7 @@ export function parseRun(ti) {
     label: tiKey.mapIndex >= 0 ? toText(values.rendered_map_index) || String(tiKey.mapIndex) : "",
     conn: toText(fields.mstr_conn_id),
     id: (toText(fields.data_model_id) || toText(handle.data_model_id)).toUpperCase(),
-    name: toText(fields.data_model) || toText(handle.data_model),
+    name: toText(fields.data_model) || toText(handle.name),
     project: toText(fields.project_id) || toText(handle.project_id),
     handle,
   };

@@ -10,7 +10,7 @@ import { addXComs, parseOutcome, readLog } from "./progress.js";
 import { REFRESH_OPERATORS, STEP_OPERATORS, modelTitle, parseRun } from "./status.js";
 import { toTimestamp, toWebUrl } from "./values.js";
 
-const LINK_KEY = "mstr_data_model_link";
+const LINK_KEY = "mstr_link";
 const OUTCOME_KEY = "mstr_result";
 const POLL_SECONDS = 3;
 const UNREADABLE_OUTCOME = "The result of this refresh cannot be displayed: it is not in Airflow's database. A custom XCom backend may store it elsewhere.";
@@ -111,7 +111,7 @@ async function loadRefresh(tiKey, cache) {
     isUnreadable: outcome !== null && !parseOutcome(outcome) && !lastOutcome,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state, start: null, end: null, progress: readLog(null) }],
     id,
-    title: run.name || lastOutcome?.data_model || modelTitle({ runs: [run], id }),
+    title: run.name || lastOutcome?.name || modelTitle({ runs: [run], id }),
     project: lastOutcome?.project || run.project || lastOutcome?.project_id || "",
   };
 }

@@ -748,9 +748,10 @@ def test_a_loaded_table_without_a_time_has_the_time_of_the_result(call: Call) ->
 
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_a_handle_is_read_from_truncated_text(call: Call, quote: str) -> None:
-    text = f"{{'data_model_id': '{MODEL_ID}', 'data_model': 'Retail', 'tables': [...".replace("'", quote)
+    text = f"{{'data_model_id': '{MODEL_ID}', 'name': 'Retail', 'tables': [{{'name': 'lu_...'"
+    text = text.replace("'", quote)
 
-    assert call("parseHandle", text) == {"data_model_id": MODEL_ID, "data_model": "Retail"}
+    assert call("parseHandle", text) == {"data_model_id": MODEL_ID, "name": "Retail"}
 
 
 # The client of Airflow's API
