@@ -173,9 +173,9 @@ def _domain_matches(host: str, domain: str) -> bool:
 
 def _normalize_host(host: str) -> str:
     """Return a host name in the form for comparison."""
-    host = host.lower().rstrip(".")
+    host = host.rstrip(".").lower()
     try:
-        return host.encode("idna").decode()
+        return host.encode("idna").decode()  # pragma: no mutate - names of codecs are case-insensitive
     except UnicodeError:
         return host
 
