@@ -41,7 +41,7 @@ def test_login_is_the_call_of_the_vendors_page() -> None:
     assert played.result == Session(TOKEN)
 
 
-def test_login_keeps_every_cookie_and_drops_those_taken_back() -> None:
+def test_login_stores_every_cookie_except_the_expired_ones() -> None:
     headers = (
         ("x-mstr-authtoken", TOKEN),
         ("Set-Cookie", "JSESSIONID=one; Path=/MicroStrategyLibrary; HttpOnly"),
