@@ -48,7 +48,7 @@ from airflow_provider_mstr.rest.flow import Flow, attempt
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.words import caseless
+from airflow_provider_mstr.rest.words import fold_case
 
 FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
 
@@ -93,7 +93,7 @@ def models(args: Namespace, hook: MstrHook) -> None:
     rows = [
         {"name": model.name, "id": model.id, "mode": model.serve_mode, "folder": "/".join(model.folder)}
         for model in sorted(found, key=lambda model: model.name)
-        if caseless(wanted) in caseless(model.name)
+        if fold_case(wanted) in fold_case(model.name)
     ]
     show(rows, args.output)
 

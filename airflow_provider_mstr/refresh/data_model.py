@@ -50,7 +50,7 @@ from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verd
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.text import clean, is_id
-from airflow_provider_mstr.rest.words import first_of
+from airflow_provider_mstr.rest.words import shorten
 
 # A finish that the tables do not confirm must be seen this often, this many seconds apart (3.5).
 CONFIRMATIONS = 3
@@ -422,7 +422,7 @@ class DataModelSpec(JobSpec[DataModelJob]):
         :param context: what it needs from its caller
         """
         tables = yield from resolve_tables(job.instance, self.choice)
-        names = first_of([f"{table.name} ({table.policy})" for table in tables], _MAX_NAMES)
+        names = shorten([f"{table.name} ({table.policy})" for table in tables], _MAX_NAMES)
         line = f"Publishing {len(tables)} tables of {job.name}: {names}"
         context.log(line, tables=[table_json(table) for table in tables])
         return replace(job, tables=tables)

@@ -13,7 +13,7 @@ from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.pagination import Listing
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.text import clean, is_id
-from airflow_provider_mstr.rest.words import called, first_of
+from airflow_provider_mstr.rest.words import find_by_name, shorten
 
 # Distinguishes Mosaic data models from other datasets, such as push data cubes (docs/strategy-rest-api.md 6).
 DATA_MODEL_SUBTYPE = "779"
@@ -95,10 +95,10 @@ def find_data_model_id(session: Session, project_id: str, data_model: str) -> Fl
     if is_id(data_model):
         return data_model
     hits = yield from list_data_models(session, project_id, data_model, EXACTLY)
-    found = called(data_model, hits, lambda hit: hit.name)
+    found = find_by_name(data_model, hits, lambda hit: hit.name)
     if not found:
         every = yield from list_data_models(session, project_id)
-        found = called(data_model, every, lambda hit: hit.name)
+        found = find_by_name(data_model, every, lambda hit: hit.name)
         if not found:
             raise NotFound(
                 f"project {project_id} has no data model named {data_model!r}; "
@@ -118,7 +118,7 @@ def summarize(names: Iterable[str], none: str = "none that the user can see") ->
     :param names: the names
     :param none: what to return if there are none
     """
-    return first_of(sorted(names), _MAX_NAMES) or none
+    return shorten(sorted(names), _MAX_NAMES) or none
 
 
 def _search_result(entry: Any) -> SearchResult:
