@@ -175,7 +175,7 @@ def _normalize_host(host: str) -> str:
     """Return a host name in the form for comparison."""
     host = host.rstrip(".").lower()
     try:
-        return host.encode("idna").decode()  # pragma: no mutate - names of codecs are case-insensitive
+        return host.encode("idna").decode()
     except UnicodeError:
         return host
 

@@ -155,9 +155,9 @@ def _forms(secret: str) -> set[str]:
 def _base64(raw: bytes) -> set[str]:
     """Return what the base64 of some data contains if these bytes are in it, wherever they begin."""
     parts = set()
-    for before in range(3):
-        # The characters at both ends depend on the text before and after the secret.
-        begin, end = -(-8 * before // 6), 8 * (before + len(raw)) // 6
+    # The characters at both ends depend on the text before and after the secret.
+    for before, begin in enumerate((0, 2, 3)):
+        end = 8 * (before + len(raw)) // 6
         for encode in (b64encode, urlsafe_b64encode):
             parts.add(_folded(encode(bytes(before) + raw).decode()[begin:end]))
     return parts
