@@ -147,7 +147,7 @@ def _forms(secret: str) -> set[str]:
     # A server may confuse the two encodings.
     shown = {data.decode(encoding, "replace") for data in raw for encoding in ("utf-8", "latin-1")}
     escaped = {quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1], html.escape(secret)}
-    in_base64 = raw | {text.encode() for text in escaped}
+    in_base64 = raw | {text.encode(errors="surrogatepass") for text in escaped}
     forms = {_folded(secret), *map(_folded, shown)}.union(*map(_base64, in_base64))
     return {form for form in forms if len(form) >= MIN_PASSWORD_LENGTH}
 

@@ -106,6 +106,15 @@ def test_a_secret_in_another_character_encoding_is_masked(charset: tuple[str, st
         assert masker.text(f"login {shown} is wrong") == "login *** is wrong"
 
 
+def test_a_secret_with_half_of_a_surrogate_pair_is_masked() -> None:
+    """aiohttp writes a byte of a header that is not UTF-8 as one."""
+    secret = "secret-of-nobody-\udce4"
+    masker = Masker([secret])
+    assert masker.text(f"cookie {secret} is wrong") == "cookie *** is wrong"
+    for data in (secret.encode(errors="surrogatepass"), json.dumps(secret).encode()):
+        assert masker.text(f"cookie {b64encode(data).decode()} is wrong") == "cookie *** is wrong"
+
+
 def test_a_part_of_a_secret_that_another_encoding_can_write_is_no_secret() -> None:
     assert Masker(["日本pass"]).text("wrong password") == "wrong password"
 
