@@ -197,7 +197,8 @@ def test_without_secrets_nothing_is_masked() -> None:
 
 
 def test_secrets_are_the_long_values_without_quotes() -> None:
-    assert secrets_among(["true", '"in-quotes"', "01234567", "0123456", ""]) == {"in-quotes", "01234567"}
+    values = ["true", '"in-quotes"', "01234567", "0123456", "", "X1234567"]
+    assert secrets_among(values) == {"in-quotes", "01234567", "X1234567"}
 
 
 @pytest.mark.parametrize(
