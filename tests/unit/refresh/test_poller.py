@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import MAX_STEPS
 
 from airflow_provider_mstr.refresh import poller as poller_module
 from airflow_provider_mstr.refresh.data_model import CONFIRMATION_PAUSE, CONFIRMATIONS, DataModelJob
@@ -101,11 +102,13 @@ class Polling:
         if isinstance(step, Pause):
             assert step.seconds >= 0
             self.pauses.append(step.seconds)
+            assert len(self.pauses) <= MAX_STEPS, "the poller does not end"
             self.clock.now += step.seconds
             return None
         self.poll_times.append(self.elapsed)
         self.retry_for.append(step.retry_for)
         self.requests.append(step)
+        assert len(self.requests) <= MAX_STEPS, "the poller does not end"
         self.clock.now += self.seconds_per_answer
         answer = next(self.answers)
         if isinstance(answer, MstrError):
