@@ -554,7 +554,7 @@ BEFORE = LastUpdate("P1", "M1", is_comparable=True, updated=datetime(2026, 1, 2,
 
 
 def test_an_end_that_the_last_update_does_not_show_yet_is_waited_for_and_logged_once() -> None:
-    polling = polling_with(DONE, STALE, DONE, STALE, DONE, FRESH, last_update=BEFORE)
+    polling = polling_with(*[DONE, STALE] * 3, DONE, FRESH, last_update=BEFORE)
     assert polling.result().error is None
     assert polling.lines == [
         "The server reports the publish as done, but the last update does not show it yet; waiting for that",
@@ -653,9 +653,9 @@ def test_a_cube_that_is_updated_after_a_long_load_is_a_success() -> None:
 
 
 def test_a_lost_load_is_given_up_after_a_last_check_at_the_deadline() -> None:
-    polling = after_a_lost_instance(repeat(PROCESSING), timeout=101.0)
+    polling = after_a_lost_instance(repeat(PROCESSING), timeout=100.5)
     assert type(polling.result().error) is errors.OutcomeUnknown
-    assert polling.poll_times[-2:] == [100.0, 101.0]
+    assert polling.poll_times[-2:] == [100.0, 100.5]
 
 
 def test_a_lost_load_is_checked_as_often_as_one_that_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
