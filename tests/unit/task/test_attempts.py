@@ -339,13 +339,14 @@ def test_a_success_is_found_by_the_next_attempt(with_job: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "later", [{"clear_number": 1}, {"max_tries": 3}, {"arguments": ["M2"]}], ids=["clear", "tries", "other"]
+    ("model", "later"),
+    [("M1", {"clear_number": 1}), ("M1", {"max_tries": 3}), ("M2", {})],
+    ids=["clear", "tries", "other"],
 )
-def test_a_success_of_another_scope_is_not_repeated(later: dict[str, Any]) -> None:
+def test_a_success_of_another_scope_is_not_repeated(model: str, later: dict[str, int]) -> None:
     data = MemoryStore()
     store_of(data, "M1").save_success(RESULT)
-    arguments = later.pop("arguments", ["M1"])
-    assert store_of(data, *arguments, **later).success() is None
+    assert store_of(data, model, **later).success() is None
 
 
 @pytest.mark.parametrize("broken", [None, {}, {"kind": "data_model"}, {"kind": "x", "result": {}}, 1])
