@@ -291,14 +291,18 @@ def test_a_start_is_not_accepted_unless_that_is_stored() -> None:
     assert previous.was_accepted is False
 
 
-@pytest.mark.parametrize(
-    "later", [{"clear_number": 1}, {"max_tries": 3}, {"arguments": ["M2"]}], ids=["clear", "tries", "other"]
+OTHER_SCOPES = pytest.mark.parametrize(
+    ("model", "later"),
+    [("M1", {"clear_number": 1}), ("M1", {"max_tries": 3}), ("M2", {})],
+    ids=["clear", "tries", "other"],
 )
-def test_the_job_of_another_scope_is_found_only_to_close_it(later: dict[str, Any]) -> None:
+
+
+@OTHER_SCOPES
+def test_the_job_of_another_scope_is_found_only_to_close_it(model: str, later: dict[str, int]) -> None:
     data = MemoryStore()
     store_of(data, "M1").save(a_job(), accepted=True)
-    arguments = later.pop("arguments", ["M1"])
-    previous = store_of(data, *arguments, **later).previous()
+    previous = store_of(data, model, **later).previous()
     assert previous is not None
     assert (previous.job.started_at, previous.job.session.token) == (None, TOKEN)
 
@@ -338,11 +342,7 @@ def test_a_success_is_found_by_the_next_attempt(with_job: bool) -> None:
     assert store_of(data, "M1").previous() == expected
 
 
-@pytest.mark.parametrize(
-    ("model", "later"),
-    [("M1", {"clear_number": 1}), ("M1", {"max_tries": 3}), ("M2", {})],
-    ids=["clear", "tries", "other"],
-)
+@OTHER_SCOPES
 def test_a_success_of_another_scope_is_not_repeated(model: str, later: dict[str, int]) -> None:
     data = MemoryStore()
     store_of(data, "M1").save_success(RESULT)
