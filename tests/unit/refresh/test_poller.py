@@ -370,7 +370,9 @@ def test_what_prevents_the_next_poll_leaves_the_end_of_the_load_unknown(
 
 def test_an_unknown_end_names_the_privilege_or_setting_that_prevents_the_poll() -> None:
     error = polling_with(RUNNING, error_of(500, -2147213784), timeout=8.0, tables=REPLACED).result().error
+    assert isinstance(error, errors.OutcomeUnknown)
     assert str(error).endswith(errors.NoPrivilege.advice)
+    assert error.reply.iserver_code == -2147213784
 
 
 ADDED, REPLACED = (

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,25 @@ def test_each_change_of_a_table_is_logged_once() -> None:
         "Table table_000: completed after 30 s, 1 of 2 left",
         "Table table_001: completed after 40 s, 0 of 2 left",
     ]
+
+
+def test_a_line_has_the_states_of_its_tables_as_fields() -> None:
+    logged: list[dict[str, Any]] = []
+    job = a_job(2)
+    TableProgress(lambda line, **fields: logged.append(fields)).update(
+        job, [TableStatus("T1", "completed")], 12.345
+    )
+    table = {"id": "T1", "name": "table_001", "policy": "add"}
+    assert logged == [
+        {
+            "tables": [table | {"state": "finished", "word": "completed", "seconds": 12.3}],
+            "started_at": job.started_at,
+        }
+    ]
+
+
+def test_a_table_without_a_word_has_not_changed() -> None:
+    assert lines_of(a_job(1), {"T0": ""}) == []
 
 
 def test_a_table_that_a_later_poll_does_not_list_stays_as_it_was() -> None:
