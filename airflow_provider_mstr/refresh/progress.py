@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.result import TableResult, table_json
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
-from airflow_provider_mstr.rest.publish_status import State, TableStatus
+from airflow_provider_mstr.rest.publish_status import State, TableStatus, state_of
 from airflow_provider_mstr.rest.words import first_of
 
 # How many tables that change alike in one poll are logged one by one, and how many lines a poll logs.
@@ -49,7 +49,7 @@ class TableProgress:
 
         :param table: the table
         """
-        return TableStatus(table.id, self._word(table)).state
+        return state_of(self._word(table))
 
     def result(self, table: TableRefresh, whole: State) -> TableResult:
         """Return the result of a table.

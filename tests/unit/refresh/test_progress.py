@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.refresh.data_model import DataModelJob
 from airflow_provider_mstr.refresh.progress import FEW_TABLES, MAX_LINES, TableProgress
+from airflow_provider_mstr.refresh.result import TableResult
 from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
@@ -115,3 +117,20 @@ def test_every_table_of_a_line_counts_in_the_result() -> None:
     progress.update(job, [TableStatus(table.id, "completed") for table in job.tables], 12.0)
     results = [progress.result(table, State.FINISHED) for table in job.tables]
     assert {(result.state, result.seconds) for result in results} == {(State.FINISHED, 12.0)}
+
+
+@pytest.mark.parametrize(
+    ("whole", "state"),
+    [
+        (State.FINISHED, State.FINISHED),
+        (State.UNKNOWN, State.UNKNOWN),
+        (State.RUNNING, State.RUNNING),
+        (State.FAILED, State.RUNNING),
+    ],
+)
+def test_a_table_that_was_not_seen_ended_has_the_state_of_the_refresh_unless_that_has_failed(
+    whole: State, state: State
+) -> None:
+    (table,) = a_job(1).tables
+    progress = TableProgress(lambda line, **fields: None)
+    assert progress.result(table, whole) == TableResult("T0", "table_000", RefreshPolicy.ADD, state, None)
