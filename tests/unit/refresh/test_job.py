@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-import reprlib
 import math
+import reprlib
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
