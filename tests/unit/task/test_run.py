@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -27,15 +28,17 @@ from scripted import (
 from scripted_library import FINISHED, RUNNING, MemoryStore, ScriptedLibrary
 from workers import OutletEvents, TaskInstance, perform
 
+from airflow_provider_mstr.assets import data_model_asset
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.observability import lineage
+from airflow_provider_mstr.observability import lineage, summary
 from airflow_provider_mstr.observability.lineage import DatasetId, Lineage
 from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
 from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
-from airflow_provider_mstr.refresh.result import RefreshResult
+from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.publish_status import State
+from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.task.attempts import STORE_KEY
 from airflow_provider_mstr.task.failures import TaskKilledError
@@ -102,6 +105,26 @@ def test_a_success_is_pushed_and_returned(task_run: Run) -> None:
     assert task_run.run.task.result is SUCCESS
 
 
+def test_a_result_is_logged_with_its_fields(task_run: Run) -> None:
+    contextvars = pytest.importorskip("structlog.contextvars")
+    table = TableResult(YTD_DAY, "ytd_day", RefreshPolicy.REPLACE, State.FINISHED, 1.0)
+    result = replace(SUCCESS, tables=(table,))
+    logged: list[tuple[str, Any]] = []
+    task_run.run.log = Mock()
+    task_run.run.log.info = lambda line: logged.append((line, contextvars.get_contextvars().get("mstr")))
+    task_run.run.conclude(result)
+    heading, *rows = summary.lines(result)
+    assert logged == [(heading, {"result": result.to_json()}), *[(row, None) for row in rows]]
+
+
+def test_the_event_of_an_outlet_carries_the_success(task_run: Run) -> None:
+    outlet = data_model_asset(MODEL)
+    task_run.run.task.outlets = [outlet]
+    task_run.run.conclude(replace(SUCCESS, object_id=MODEL))
+    extra = task_run.run.context["outlet_events"][outlet].extra
+    assert extra == {"refresh": replace(SUCCESS, object_id=MODEL).to_json()}
+
+
 def test_a_failure_is_pushed_and_raised(task_run: Run) -> None:
     error = errors.PublishFailed("no")
     failure = RefreshResult("data_model", "P1", "M1", State.FAILED, False, 1.0, (), error)
@@ -149,14 +172,15 @@ def test_the_polls_and_retries_of_a_run_are_counted(
     monkeypatch.setattr(
         "airflow_provider_mstr.observability.metrics.polled", lambda *counts: counted.append(counts)
     )
-    library.script(publishStatus=[RUNNING, GATEWAY_GONE, RUNNING, FINISHED])
+    library.script(publishStatus=[RUNNING, GATEWAY_GONE, RUNNING, RUNNING, FINISHED])
     poller = task_run.run.poller(JOB)
+    assert task_run.run.poll(poller, poller.wait_for(0)) is None
     assert task_run.run.poll(poller, poller.wait_for(0)) is None
     assert task_run.run.poll(poller, poller.wait()).state is State.FINISHED
     event = SUCCESS.to_event() | {"polls": 5, "retries": 2}
     assert task_run.run.parse_event(event) == SUCCESS
     assert task_run.run.parse_event(SUCCESS.to_event()) == SUCCESS
-    polls = [(poller.job, 1, 0), (poller.job, 2, 1)]
+    polls = [(poller.job, 1, 0), (poller.job, 1, 1), (poller.job, 2, 0)]
     assert counted == [*polls, (SUCCESS, 5, 2), (SUCCESS, 0, 0)]
 
 
@@ -370,6 +394,11 @@ def test_a_job_is_closed_once(refresh_run: Run, library: ScriptedLibrary) -> Non
 # Attempts after a kill
 
 
+def test_the_arguments_of_a_task_limit_which_attempts_share_a_job(library: ScriptedLibrary) -> None:
+    first, same, other = (Run(RefreshRun, arguments=each).run.store for each in [("M1",), ("M1",), ("M2",)])
+    assert first.scope == same.scope != other.scope
+
+
 def refresh(library: ScriptedLibrary, store: MemoryStore, **arguments: Any) -> Any:
     ti = TaskInstance("refresh")
     return perform(lambda: a_task(**arguments), ti=ti, task_state_store=store)
@@ -455,6 +484,10 @@ def test_a_load_that_the_worker_does_not_see_ended_is_left_to_the_trigger(
 def test_a_blocking_task_reads_the_sources_too(library: ScriptedLibrary, openlineage: None) -> None:
     assert perform(a_task).result["state"] == "finished"
     assert has_read_sources(library)
+
+
+def test_the_link_is_put_on_a_task_that_refreshes(library: ScriptedLibrary) -> None:
+    assert perform(a_task).xcoms["mstr_data_model_link"].endswith(f"/{MODEL}")
 
 
 # After the triggerer
@@ -554,6 +587,7 @@ def test_an_unclear_start_leaves_the_session_to_the_other_task(
     assert library.calls.count("publish") == 1
     assert "logout" not in library.calls
     assert start_run.ti.xcoms[RESULT_KEY]["state"] == "unknown"
+    assert start_run.data.data[STORE_KEY]["accepted"] is False
 
 
 def test_a_start_of_an_earlier_attempt_is_continued(start_run: Run, library: ScriptedLibrary) -> None:
