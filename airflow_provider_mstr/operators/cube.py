@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator for Intelligent cubes and super cubes."""
+"""The operators that load a cube: as a whole, or with an incremental refresh report."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from airflow_provider_mstr.rest.text import ID_LENGTH
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.refresh.cube import CubeSpec
+    from airflow_provider_mstr.refresh.report import ReportSpec
 
 
 class MstrRefreshCubeOperator(RefreshTask, BaseOperator):
@@ -78,3 +79,61 @@ class MstrRefreshCubeOperator(RefreshTask, BaseOperator):
         from airflow_provider_mstr.refresh.cube import CubeSpec
 
         return CubeSpec()
+
+
+class MstrRunIncrementalRefreshOperator(RefreshTask, BaseOperator):
+    """Runs an incremental refresh report, and verifies the cube that it loads.
+
+    Give either ``report_id`` or ``report``.
+
+    :param report_id: the report's id (templated)
+    :param report: the report's name, which only one in the project may have (templated)
+    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param mstr_conn_id: the Airflow connection (templated)
+    :param deferrable: whether to wait in the triggerer
+    :param poll_interval: maximum seconds between two checks of the job
+    :param timeout: seconds that the load may take, from the moment that the server has accepted its start
+    :param when_busy: ``wait`` for another job that loads the cube, or ``fail`` at once
+    :param verify_last_update: whether to compare the cube's last update if the job does not show the end
+    """
+
+    kind: ClassVar[str] = "report"
+    report_id = Templated(ID_LENGTH)
+    report = Templated()
+    template_fields = ("report_id", "report", "project_id", "mstr_conn_id")
+
+    def __init__(
+        self,
+        *,
+        report_id: str | None = None,
+        report: str | None = None,
+        project_id: str | NotSet | None = NOTSET,
+        mstr_conn_id: str = DEFAULT_CONN_ID,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
+        when_busy: str = WhenBusy.WAIT.value,
+        verify_last_update: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            object_id=report_id,
+            name=report,
+            project_id=project_id,
+            mstr_conn_id=mstr_conn_id,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            timeout=timeout,
+            when_busy=when_busy,
+            verify_last_update=verify_last_update,
+            **kwargs,
+        )
+
+    def make_spec(self, context: Context) -> ReportSpec:
+        """Return what to load.
+
+        :param context: the task's context
+        """
+        from airflow_provider_mstr.refresh.report import ReportSpec
+
+        return ReportSpec()

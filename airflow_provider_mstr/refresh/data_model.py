@@ -169,12 +169,12 @@ class DataModelJob(Job):
         def left() -> float:
             return max(1.0, until - clock())
 
-        previous: bool | None = None
+        denials = 0
         while True:
             status_shows = yield from with_retry_limit(self._status_shows_load(), left(), once=True)
-            if status_shows or (status_shows is False and previous is False):
+            denials = denials + 1 if status_shows is False else 0
+            if status_shows or denials == 2:
                 return status_shows
-            previous = status_shows
             if (yield from with_retry_limit(self.cube_shows_load(), left(), once=True)):
                 return True
             if clock() >= until:

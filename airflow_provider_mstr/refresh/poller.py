@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ class Poller:
                 raise
             # The server asks for a longer pause than is left, so the last poll is a single request.
             yield Pause(self.left)
-            return (yield from self.poll(retry_for))
+            return (yield from self.poll())
         except (PublishFailed, OutcomeUnknown):
             raise
         except MstrError as lost:
@@ -273,14 +274,14 @@ class Poller:
 
     def _until_updated(self, session: Session, unknown: MstrError) -> Flow[None]:
         last_update = self.job.usable_last_update
-        idle_since: float | None = None
+        idle_since = math.inf
         while True:
             cube = yield from last_update.read(session)
             if last_update.is_older_than(cube):
                 return
             is_idle = cube is None or not cube.processing
-            idle_since = (idle_since or self.clock()) if is_idle else None
-            if self.left <= 0 or (idle_since is not None and self.clock() - idle_since > MAX_IDLE_SECONDS):
+            idle_since = min(idle_since, self.clock()) if is_idle else math.inf
+            if self.left <= 0 or self.clock() - idle_since > MAX_IDLE_SECONDS:
                 raise unknown
             yield Pause(min(max(self._pause(), LAST_UPDATE_PAUSE), max(0.0, self.left)))
 

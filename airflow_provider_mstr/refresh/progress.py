@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.result import TableResult, table_json
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
-from airflow_provider_mstr.rest.publish_status import State, TableStatus
+from airflow_provider_mstr.rest.publish_status import State, TableStatus, state_of
 from airflow_provider_mstr.rest.words import shorten
 
 # How many tables that change alike in one poll are logged one by one, and how many lines a poll logs.
@@ -49,8 +49,7 @@ class TableProgress:
 
         :param table: the table
         """
-        word, _ = self.seen.get(table.id, ("", 0.0))
-        return TableStatus(table.id, word).state
+        return state_of(self._word(table))
 
     def result(self, table: TableRefresh, whole: State) -> TableResult:
         """Return the result of a table.
@@ -58,12 +57,17 @@ class TableProgress:
         :param table: the table
         :param whole: the state of the whole refresh
         """
-        state, (_, seconds) = self.state(table), self.seen.get(table.id, ("", 0.0))
+        state = self.state(table)
         if state is not State.RUNNING:
+            _, seconds = self.seen[table.id]
             return TableResult(table.id, table.name, table.policy, state, seconds)
         # If the server lists no tables, what holds for all is all that is known of each.
         state = State.RUNNING if whole is State.FAILED else whole
         return TableResult(table.id, table.name, table.policy, state, None)
+
+    def _word(self, table: TableRefresh) -> str:
+        """Return the last word seen for a table; empty if there is none."""
+        return self.seen[table.id][0] if table.id in self.seen else ""
 
     def _fields(self, job: Job, tables: Sequence[TableRefresh]) -> dict[str, Any]:
         states = [
@@ -78,7 +82,7 @@ class TableProgress:
     ) -> Iterator[tuple[str, list[TableRefresh]]]:
         """Store the state of each table, and return the lines to log: one for many that changed alike."""
         changes = self._changed(job, listed)
-        left = sum(self.state(table) is State.RUNNING for table in job.tables) if changes else 0
+        left = sum(self.state(table) is State.RUNNING for table in job.tables)
         for word, changed in changes.items():
             few = len(changed) <= FEW_TABLES
             for tables in ([table] for table in changed) if few else (changed,):
@@ -95,7 +99,7 @@ class TableProgress:
         changed: dict[str, list[TableRefresh]] = {}
         for table_id, word in words.items():
             table = ours.get(table_id)
-            if table is not None and self.seen.get(table.id, ("", 0.0))[0] != word:
+            if table is not None and self._word(table) != word:
                 changed.setdefault(word, []).append(table)
         return changed
 

@@ -22,7 +22,7 @@ J = TypeVar("J", bound=Job)
 class OnProgress(Protocol):
     """Stores how far a refresh is, before and after each step that must not be forgotten."""
 
-    def __call__(self, job: Job, accepted: bool = False) -> object:
+    def __call__(self, job: Job, accepted: bool = False) -> object:  # pragma: no mutate - only a type
         """Store it.
 
         :param job: the job as it is; its start is stored before it is sent
@@ -30,7 +30,7 @@ class OnProgress(Protocol):
         """
 
 
-def ignore_progress(job: Job, accepted: bool = False) -> None:
+def ignore_progress(job: Job, accepted: bool = False) -> None:  # pragma: no mutate - not read
     """Store nothing.
 
     :param job: the job as it is

@@ -160,7 +160,7 @@ class _Start(Generic[J]):
         try:
             has_started = yield from job.has_started(self.context.clock)
         except SessionExpired:
-            has_started = None
+            return None
         if has_started:
             self.context.log("The load has started; waiting for it")
         return has_started
@@ -179,7 +179,7 @@ class _Start(Generic[J]):
 
         first = job
 
-        def on_progress(job: Job, accepted: bool = False) -> None:
+        def on_progress(job: Job, accepted: bool = False) -> None:  # pragma: no mutate - not read
             # Until the cube shows that nothing was loaded, a later attempt must know of the start.
             self.context.on_progress(first.in_session(job.session))
 

@@ -37,8 +37,8 @@ class TableStatus:
 
     @property
     def state(self) -> State:
-        """The state that the word means; an unknown word means running."""
-        return _state(self.word)
+        """The state that the word means."""
+        return state_of(self.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,11 @@ def _might_list_every(listed: tuple[TableStatus, ...], published: Collection[str
     return not known and len(listed) >= max(1, len(published))
 
 
-def _state(word: str) -> State:
+def state_of(word: str) -> State:
+    """Return the state that a word of the server means; an unknown word means running.
+
+    :param word: the server's word for a table's status
+    """
     word = word.strip().lower()
     if word in ("completed", "loaded"):
         return State.FINISHED

@@ -149,11 +149,12 @@ class AttemptStore:
             self.store.set(STORE_KEY, {"scope": asdict(self.scope), "handle": handle} | fields)
 
     def _read(self) -> Mapping[str, Any] | None:
-        data: Any = None
         if self.store is not None:
             with _tolerate_its_absence():
                 data = self.store.get(STORE_KEY)
-        return data if isinstance(data, Mapping) else None
+                if isinstance(data, Mapping):
+                    return data
+        return None
 
 
 def has_started(previous: PreviousAttempt, clock: Callable[[], float]) -> Flow[bool]:

@@ -207,7 +207,10 @@ class StartRun(StoredRun):
         opened = self.load_handle(handle)
         with self.concluding():
             started = self._continue(opened) or self.hook.start_job(
-                spec, opened, self.on_progress, owns_session=False
+                spec,
+                opened,
+                self.on_progress,
+                owns_session=False,  # pragma: no mutate - None means the same
             )
         self.read_lineage(started, sources=True)
         return self.hook.handle(started)

@@ -27,6 +27,9 @@ LIBRARY = "https://library.example.com/MicroStrategyLibrary"
 NOW = 1_700_000_000.0
 TOKEN = "nllmm5lpmkjdsj4d4etgdikc6c"
 
+# A flow of a test that has made so many steps does not end.
+MAX_STEPS = 2000
+
 PUBLISHED = (
     TableRefresh(YTD_DAY, "ytd_day", RefreshPolicy.REPLACE),
     TableRefresh(CITY, "city_mnth_sls", RefreshPolicy.UPSERT),
@@ -92,6 +95,7 @@ def serve(
 
     def perform(step: Request[Any] | Pause) -> Any:
         played.steps.append(step)
+        assert len(played.steps) <= MAX_STEPS, "the flow does not end"
         try:
             return _answer(step, server, clock)
         except BaseException as error:

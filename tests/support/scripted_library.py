@@ -14,6 +14,7 @@ import pytest
 from scripted import (
     CITY,
     LIBRARY,
+    MAX_STEPS,
     MODEL_NAME,
     NOW,
     PROJECT,
@@ -80,6 +81,7 @@ class ScriptedLibrary:
 
     def exchange(self, request: Request[Any]) -> Response:
         self.requests.append(request)
+        assert len(self.requests) <= MAX_STEPS, "the task does not end"
         left = self.answers[_call(request)]
         reply = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(reply, BaseException):

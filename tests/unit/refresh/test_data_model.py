@@ -129,6 +129,7 @@ def test_a_data_model_may_be_named_and_its_id_is_shown_before_its_instance_is_cr
         empty(),
     )
     assert played.calls == [LOGIN, "GET /api/searches/results", CREATE, LOGOUT]
+    assert played.requests[1].headers["X-MSTR-ProjectID"] == PROJECT
     assert [(job.object_id, job.object_name) for job in shown] == [(MODEL, "Retail")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -118,8 +119,9 @@ def test_only_the_policy_add_adds_rows(policies: tuple[str, ...], adds_rows: boo
     [None, "", "None", "null", "[]", "not a handle", 7, [], b"x", "{" * 100_000, "-" * 100_000 + "1", "\0"],
 )
 def test_anything_that_is_no_handle_is_rejected(handle: Any) -> None:
-    with pytest.raises(InvalidHandle, match="not a handle of a refresh"):
+    with pytest.raises(InvalidHandle) as caught:
         load_job(handle, SEAL)
+    assert caught.value.what == f"instance is {reprlib.repr(handle)}, not a handle of a refresh"
 
 
 @pytest.mark.parametrize("kind", [None, "", "dashboard", "DATA_MODEL", [], {}, 7, True])

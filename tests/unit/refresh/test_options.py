@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spans of time, as people type them."""
+"""Options, as people type them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_mstr.refresh.options import MOST, positive_seconds
+from airflow_provider_mstr.refresh.options import MOST, WhenBusy, positive_seconds
 from airflow_provider_mstr.rest.errors import InvalidInput
 
 
@@ -65,7 +65,8 @@ def test_a_span_may_be_a_number_its_text_or_a_timedelta(typed: Any, seconds: flo
     ids=repr,
 )
 def test_what_is_no_positive_finite_span_is_refused_by_its_name(typed: Any) -> None:
-    with pytest.raises(InvalidInput, match="the connection's timeout is "):
+    error = r"the connection's timeout is .*, which is not a positive number of seconds"
+    with pytest.raises(InvalidInput, match=error):
         positive_seconds("the connection's timeout", typed)
 
 
@@ -82,6 +83,14 @@ def test_a_span_of_more_than_a_year_is_refused(typed: Any) -> None:
 
 def test_a_year_is_a_span() -> None:
     assert positive_seconds("timeout", timedelta(days=365)) == 365 * 86400.0
+    assert positive_seconds("timeout", MOST) == 366 * 86400.0
+
+
+def test_an_option_is_one_of_its_choices() -> None:
+    assert WhenBusy.of("fail") is WhenBusy.FAIL
+    with pytest.raises(InvalidInput) as caught:
+        WhenBusy.of("never")
+    assert caught.value.what == "when_busy is 'never'; it must be one of: wait, fail"
 
 
 @given(

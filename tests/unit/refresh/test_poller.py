@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import MAX_STEPS
 
 from airflow_provider_mstr.refresh import poller as poller_module
 from airflow_provider_mstr.refresh.data_model import CONFIRMATION_PAUSE, CONFIRMATIONS, DataModelJob
@@ -101,11 +102,13 @@ class Polling:
         if isinstance(step, Pause):
             assert step.seconds >= 0
             self.pauses.append(step.seconds)
+            assert len(self.pauses) <= MAX_STEPS, "the poller does not end"
             self.clock.now += step.seconds
             return None
         self.poll_times.append(self.elapsed)
         self.retry_for.append(step.retry_for)
         self.requests.append(step)
+        assert len(self.requests) <= MAX_STEPS, "the poller does not end"
         self.clock.now += self.seconds_per_answer
         answer = next(self.answers)
         if isinstance(answer, MstrError):
@@ -367,7 +370,9 @@ def test_what_prevents_the_next_poll_leaves_the_end_of_the_load_unknown(
 
 def test_an_unknown_end_names_the_privilege_or_setting_that_prevents_the_poll() -> None:
     error = polling_with(RUNNING, error_of(500, -2147213784), timeout=8.0, tables=REPLACED).result().error
+    assert isinstance(error, errors.OutcomeUnknown)
     assert str(error).endswith(errors.NoPrivilege.advice)
+    assert error.reply.iserver_code == -2147213784
 
 
 ADDED, REPLACED = (
@@ -551,7 +556,7 @@ BEFORE = LastUpdate("P1", "M1", is_comparable=True, updated=datetime(2026, 1, 2,
 
 
 def test_an_end_that_the_last_update_does_not_show_yet_is_waited_for_and_logged_once() -> None:
-    polling = polling_with(DONE, STALE, DONE, STALE, DONE, FRESH, last_update=BEFORE)
+    polling = polling_with(*[DONE, STALE] * 3, DONE, FRESH, last_update=BEFORE)
     assert polling.result().error is None
     assert polling.lines == [
         "The server reports the publish as done, but the last update does not show it yet; waiting for that",
@@ -650,9 +655,9 @@ def test_a_cube_that_is_updated_after_a_long_load_is_a_success() -> None:
 
 
 def test_a_lost_load_is_given_up_after_a_last_check_at_the_deadline() -> None:
-    polling = after_a_lost_instance(repeat(PROCESSING), timeout=101.0)
+    polling = after_a_lost_instance(repeat(PROCESSING), timeout=100.5)
     assert type(polling.result().error) is errors.OutcomeUnknown
-    assert polling.poll_times[-2:] == [100.0, 101.0]
+    assert polling.poll_times[-2:] == [100.0, 100.5]
 
 
 def test_a_lost_load_is_checked_as_often_as_one_that_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:

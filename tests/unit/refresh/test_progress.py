@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.refresh.data_model import DataModelJob
 from airflow_provider_mstr.refresh.progress import FEW_TABLES, MAX_LINES, TableProgress
+from airflow_provider_mstr.refresh.result import TableResult
 from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
@@ -43,6 +46,25 @@ def test_each_change_of_a_table_is_logged_once() -> None:
         "Table table_000: completed after 30 s, 1 of 2 left",
         "Table table_001: completed after 40 s, 0 of 2 left",
     ]
+
+
+def test_a_line_has_the_states_of_its_tables_as_fields() -> None:
+    logged: list[dict[str, Any]] = []
+    job = a_job(2)
+    TableProgress(lambda line, **fields: logged.append(fields)).update(
+        job, [TableStatus("T1", "completed")], 12.345
+    )
+    table = {"id": "T1", "name": "table_001", "policy": "add"}
+    assert logged == [
+        {
+            "tables": [table | {"state": "finished", "word": "completed", "seconds": 12.3}],
+            "started_at": job.started_at,
+        }
+    ]
+
+
+def test_a_table_without_a_word_has_not_changed() -> None:
+    assert lines_of(a_job(1), {"T0": ""}) == []
 
 
 def test_a_table_that_a_later_poll_does_not_list_stays_as_it_was() -> None:
@@ -95,3 +117,20 @@ def test_every_table_of_a_line_counts_in_the_result() -> None:
     progress.update(job, [TableStatus(table.id, "completed") for table in job.tables], 12.0)
     results = [progress.result(table, State.FINISHED) for table in job.tables]
     assert {(result.state, result.seconds) for result in results} == {(State.FINISHED, 12.0)}
+
+
+@pytest.mark.parametrize(
+    ("whole", "state"),
+    [
+        (State.FINISHED, State.FINISHED),
+        (State.UNKNOWN, State.UNKNOWN),
+        (State.RUNNING, State.RUNNING),
+        (State.FAILED, State.RUNNING),
+    ],
+)
+def test_a_table_that_was_not_seen_ended_has_the_state_of_the_refresh_unless_that_has_failed(
+    whole: State, state: State
+) -> None:
+    (table,) = a_job(1).tables
+    progress = TableProgress(lambda line, **fields: None)
+    assert progress.result(table, whole) == TableResult("T0", "table_000", RefreshPolicy.ADD, state, None)

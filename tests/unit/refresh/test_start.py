@@ -258,6 +258,7 @@ def test_a_start_that_the_server_denies_is_repeated_in_a_new_instance(owns_sessi
     assert started.calls.count("delete") == 1
     assert "logout" not in started.calls
     assert started.job.instance.instance_id == "SECOND"
+    assert started.lines[-1] == "The load has not started; publishing again in a new instance"
 
 
 def test_a_denial_that_is_not_repeated_shows_nothing() -> None:
@@ -477,7 +478,8 @@ def test_the_last_update_is_that_before_the_publish_that_was_accepted() -> None:
 
 
 def test_the_wait_for_another_job_is_logged_once() -> None:
-    started = start(MODEL_BUSY, empty(), publishStatus=[MODEL_BUSY, published(5)])
+    started = start(MODEL_BUSY, MODEL_BUSY, empty(), publishStatus=[MODEL_BUSY, published(5)])
+    assert len(started.played.pauses) == 3
     assert started.lines.count(WAITING) == 1
 
 

@@ -129,6 +129,7 @@ class States:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         runner = pytest.importorskip("airflow.sdk.execution_time.task_runner")
         self.states: dict[tuple[str, str, str, int], str] = {}
+        self.requested: list[int | None] = []
         monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", self.get_task_states)
 
     def put(self, state: str, **ids: Any) -> None:
@@ -139,6 +140,7 @@ class States:
         self, *, dag_id: str, task_ids: list[str], run_ids: list[str], map_index: int | None
     ) -> dict[str, dict[str, str]]:
         assert map_index is None or map_index >= 0
+        self.requested.append(map_index)
         found: dict[str, dict[str, str]] = {}
         for (dag, task, run, index), state in self.states.items():
             is_wanted = (dag, task in task_ids, run in run_ids) == (dag_id, True, True)
@@ -163,6 +165,7 @@ def test_a_task_is_deferred_to_the_wait_that_it_has_stored(
     states.put("deferred", map_index=map_index)
     xcoms.put(WAIT_KEY, wait_of(HANDLE), map_index=map_index)
     assert is_deferred(map_index) is True
+    assert states.requested == [None if map_index < 0 else map_index]
 
 
 def test_a_task_without_a_map_index_is_not_mapped(states: States, xcoms: StoredXComs) -> None:

@@ -4,24 +4,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
-from scripted import GATEWAY_GONE, MODEL, NOW, PUBLISHED, Reply, a_session, an_instance, empty, refusal
+from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
+from scripted import (
+    CITY,
+    GATEWAY_GONE,
+    MODEL,
+    NOW,
+    PROJECT,
+    PUBLISHED,
+    YTD_DAY,
+    Reply,
+    a_session,
+    an_instance,
+    empty,
+    published,
+    refusal,
+)
 from scripted_library import FINISHED, RUNNING, MemoryStore, ScriptedLibrary
 from workers import OutletEvents, TaskInstance, perform
 
+from airflow_provider_mstr.assets import data_model_asset
+from airflow_provider_mstr.hooks import MstrHook
+from airflow_provider_mstr.observability import lineage, summary
+from airflow_provider_mstr.observability.lineage import DatasetId, Lineage
 from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
-from airflow_provider_mstr.refresh.data_model import DataModelJob
-from airflow_provider_mstr.refresh.result import RefreshResult
+from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
+from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
+from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.publish_status import State
+from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
+from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.task.attempts import STORE_KEY
 from airflow_provider_mstr.task.failures import TaskKilledError
-from airflow_provider_mstr.task.refresh import HANDLE_KEY, RefreshRun
-from airflow_provider_mstr.task.run import RESULT_KEY, TaskRun
+from airflow_provider_mstr.task.refresh import HANDLE_KEY, WORKER_SECONDS, OpenRun, RefreshRun, StartRun
+from airflow_provider_mstr.task.run import LINEAGE_KEY, RESULT_KEY, TaskRun
 
 JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
 SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, ())
@@ -83,6 +105,26 @@ def test_a_success_is_pushed_and_returned(task_run: Run) -> None:
     assert task_run.run.task.result is SUCCESS
 
 
+def test_a_result_is_logged_with_its_fields(task_run: Run) -> None:
+    contextvars = pytest.importorskip("structlog.contextvars")
+    table = TableResult(YTD_DAY, "ytd_day", RefreshPolicy.REPLACE, State.FINISHED, 1.0)
+    result = replace(SUCCESS, tables=(table,))
+    logged: list[tuple[str, Any]] = []
+    task_run.run.log = Mock()
+    task_run.run.log.info = lambda line: logged.append((line, contextvars.get_contextvars().get("mstr")))
+    task_run.run.conclude(result)
+    heading, *rows = summary.lines(result)
+    assert logged == [(heading, {"result": result.to_json()}), *[(row, None) for row in rows]]
+
+
+def test_the_event_of_an_outlet_carries_the_success(task_run: Run) -> None:
+    outlet = data_model_asset(MODEL)
+    task_run.run.task.outlets = [outlet]
+    task_run.run.conclude(replace(SUCCESS, object_id=MODEL))
+    extra = task_run.run.context["outlet_events"][outlet].extra
+    assert extra == {"refresh": replace(SUCCESS, object_id=MODEL).to_json()}
+
+
 def test_a_failure_is_pushed_and_raised(task_run: Run) -> None:
     error = errors.PublishFailed("no")
     failure = RefreshResult("data_model", "P1", "M1", State.FAILED, False, 1.0, (), error)
@@ -126,18 +168,80 @@ def test_no_link_is_pushed_without_the_id_of_the_data_model(task_run: Run) -> No
 def test_the_polls_and_retries_of_a_run_are_counted(
     task_run: Run, library: ScriptedLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted: list[tuple[int, int]] = []
+    counted: list[tuple[Any, int, int]] = []
     monkeypatch.setattr(
-        "airflow_provider_mstr.observability.metrics.polled",
-        lambda _, polls, retries: counted.append((polls, retries)),
+        "airflow_provider_mstr.observability.metrics.polled", lambda *counts: counted.append(counts)
     )
-    library.script(publishStatus=[RUNNING, GATEWAY_GONE, RUNNING, FINISHED])
+    library.script(publishStatus=[RUNNING, GATEWAY_GONE, RUNNING, RUNNING, FINISHED])
     poller = task_run.run.poller(JOB)
+    assert task_run.run.poll(poller, poller.wait_for(0)) is None
     assert task_run.run.poll(poller, poller.wait_for(0)) is None
     assert task_run.run.poll(poller, poller.wait()).state is State.FINISHED
     event = SUCCESS.to_event() | {"polls": 5, "retries": 2}
     assert task_run.run.parse_event(event) == SUCCESS
-    assert counted == [(1, 0), (2, 1), (5, 2)]
+    assert task_run.run.parse_event(SUCCESS.to_event()) == SUCCESS
+    polls = [(poller.job, 1, 0), (poller.job, 1, 1), (poller.job, 2, 0)]
+    assert counted == [*polls, (SUCCESS, 5, 2), (SUCCESS, 0, 0)]
+
+
+# OpenLineage
+
+LINEAGE = Lineage(
+    DatasetId("mstr://library.example.com", f"{PROJECT}/{MODEL}"), (DatasetId("mstr://source", "sales"),)
+)
+MODEL_ONLY = Lineage(LINEAGE.output)
+
+
+@pytest.fixture
+def openlineage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenLineage, enabled for operators."""
+    monkeypatch.setattr(lineage, "is_enabled", lambda operator: isinstance(operator, BaseOperator))
+
+
+def has_read_sources(library: ScriptedLibrary) -> bool:
+    return any("fields" in request.query for request in library.requests)
+
+
+@pytest.mark.parametrize("sources", [False, True])
+@pytest.mark.parametrize("as_handle", [False, True])
+def test_the_lineage_is_read_from_a_job_or_its_handle(
+    as_handle: bool, sources: bool, task_run: Run, library: ScriptedLibrary, openlineage: None
+) -> None:
+    run = task_run.run
+    run.read_lineage(run.hook.handle(JOB) if as_handle else JOB, sources=sources)
+    assert run.task.lineage == MODEL_ONLY
+    assert has_read_sources(library) is sources
+
+
+def test_no_lineage_is_read_unless_openlineage_is_enabled(
+    task_run: Run, library: ScriptedLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineage, "is_enabled", lambda operator: False)
+    task_run.ti.xcoms[LINEAGE_KEY] = LINEAGE.to_json()
+    task_run.run.read_lineage(JOB, sources=True)
+    task_run.run.pull_lineage()
+    assert (library.calls, task_run.run.task.lineage) == ([], None)
+
+
+def test_a_lineage_that_cannot_be_read_is_a_warning(task_run: Run, openlineage: None) -> None:
+    log = task_run.run.log = Mock()
+    task_run.run.read_lineage({}, sources=True)
+    ((text, error),) = (call.args for call in log.warning.mock_calls)
+    assert text == "OpenLineage does not receive what this task loads: %s"
+    assert isinstance(error, errors.InvalidHandle)
+
+
+def test_the_lineage_is_stored_until_the_task_resumes(task_run: Run, openlineage: None) -> None:
+    run = task_run.run
+    run.push_lineage()
+    run.pull_lineage()
+    assert (task_run.ti.xcoms, run.task.lineage) == ({}, None)
+    run.task.lineage = LINEAGE
+    run.push_lineage()
+    assert task_run.ti.xcoms == {LINEAGE_KEY: LINEAGE.to_json()}
+    run.task.lineage = None
+    run.pull_lineage()
+    assert run.task.lineage == LINEAGE
 
 
 # A whole refresh: what is closed and what is stored, depending on how it ends
@@ -290,6 +394,11 @@ def test_a_job_is_closed_once(refresh_run: Run, library: ScriptedLibrary) -> Non
 # Attempts after a kill
 
 
+def test_the_arguments_of_a_task_limit_which_attempts_share_a_job(library: ScriptedLibrary) -> None:
+    first, same, other = (Run(RefreshRun, arguments=each).run.store for each in [("M1",), ("M1",), ("M2",)])
+    assert first.scope == same.scope != other.scope
+
+
 def refresh(library: ScriptedLibrary, store: MemoryStore, **arguments: Any) -> Any:
     ti = TaskInstance("refresh")
     return perform(lambda: a_task(**arguments), ti=ti, task_state_store=store)
@@ -329,6 +438,16 @@ def test_a_retry_repeats_a_success_and_closes_what_is_left(library: ScriptedLibr
     assert library.calls == ["delete", "logout"]
 
 
+def test_a_success_that_is_repeated_is_logged(refresh_run: Run, library: ScriptedLibrary) -> None:
+    run = refresh_run.run
+    run.store.save_success(SUCCESS)
+    log = run.log = Mock()
+    assert run.execute(Mock(), Mock(), defers=False) == SUCCESS.to_json()
+    assert log.info.mock_calls[0].args == (
+        "An earlier attempt of this task has completed the load; reporting its result",
+    )
+
+
 def killed(library: ScriptedLibrary, status: Reply) -> MemoryStore:
     """Return what an attempt leaves stored that is killed while it polls."""
     store = MemoryStore()
@@ -338,6 +457,36 @@ def killed(library: ScriptedLibrary, status: Reply) -> MemoryStore:
     library.requests.clear()
     library.script(logout=empty())
     return store
+
+
+# Deferral
+
+
+@pytest.mark.parametrize(
+    "status", [[RUNNING], [RUNNING, GATEWAY_GONE]], ids=["running", "unavailable meanwhile"]
+)
+def test_a_load_that_the_worker_does_not_see_ended_is_left_to_the_trigger(
+    status: list[Reply], library: ScriptedLibrary, openlineage: None
+) -> None:
+    library.script(publishStatus=[RUNNING, *status])
+    performed = perform(lambda: a_task(deferrable=True), triggerer=False)
+    assert (performed.error, performed.result) == (None, None)
+    assert performed.deferral is not None
+    assert library.clock.now - NOW < 2 * WORKER_SECONDS
+    job = MstrHook().load_job(performed.xcoms[HANDLE_KEY])
+    assert job.started_at == NOW
+    assert performed.xcoms[LINEAGE_KEY] == MODEL_ONLY.to_json()
+    assert has_read_sources(library)
+    assert performed.deferral.trigger.serialize()[1]["closes"] is True
+
+
+def test_a_blocking_task_reads_the_sources_too(library: ScriptedLibrary, openlineage: None) -> None:
+    assert perform(a_task).result["state"] == "finished"
+    assert has_read_sources(library)
+
+
+def test_the_link_is_put_on_a_task_that_refreshes(library: ScriptedLibrary) -> None:
+    assert perform(a_task).xcoms["mstr_data_model_link"].endswith(f"/{MODEL}")
 
 
 # After the triggerer
@@ -393,3 +542,87 @@ def test_a_wait_that_failed_without_a_job_fails_with_airflows_error(
     with pytest.raises(RuntimeError, match="Trigger failure"):
         refresh_run.run.fail(resume)
     assert (library.calls, RESULT_KEY in refresh_run.ti.xcoms) == ([], False)
+
+
+def test_a_handle_that_does_not_load_is_a_warning(refresh_run: Run, library: ScriptedLibrary) -> None:
+    log = refresh_run.run.log = Mock()
+    refresh_run.run.complete(event({"session": "altered"}))
+    ((text, error),) = (call.args for call in log.warning.mock_calls)
+    assert text == "The session cannot be closed and will time out: %s"
+    assert isinstance(error, errors.InvalidHandle)
+    assert library.calls == []
+
+
+# A start in the session of another task
+
+SPEC = DataModelSpec(PROJECT, MODEL, TableChoice.of([YTD_DAY, CITY], "replace"))
+OPENED = DataModelJob.of(an_instance())
+
+
+@pytest.fixture
+def start_run(library: ScriptedLibrary) -> Run:
+    return Run(StartRun, timeout=100.0, arguments=("M1",))
+
+
+def test_a_start_publishes_in_the_session_of_another_task(
+    start_run: Run, library: ScriptedLibrary, openlineage: None
+) -> None:
+    hook = start_run.run.hook
+    started = hook.load_job(start_run.run.execute(SPEC, hook.handle(OPENED)))
+    assert library.calls == ["cubes", "publish", "publishStatus", "tables"]
+    assert (started.session.token, started.started_at) == (OPENED.session.token, NOW)
+    assert stored(start_run) == STORED
+    assert start_run.data.data[STORE_KEY]["accepted"] is True
+    assert start_run.run.task.lineage == MODEL_ONLY
+    assert has_read_sources(library)
+
+
+def test_an_unclear_start_leaves_the_session_to_the_other_task(
+    start_run: Run, library: ScriptedLibrary
+) -> None:
+    library.script(publish=GATEWAY_GONE, publishStatus=published(0))
+    with pytest.raises(errors.OutcomeUnknown):
+        start_run.run.execute(SPEC, start_run.run.hook.handle(OPENED))
+    assert library.calls.count("publish") == 1
+    assert "logout" not in library.calls
+    assert start_run.ti.xcoms[RESULT_KEY]["state"] == "unknown"
+    assert start_run.data.data[STORE_KEY]["accepted"] is False
+
+
+def test_a_start_of_an_earlier_attempt_is_continued(start_run: Run, library: ScriptedLibrary) -> None:
+    library.script(publishStatus=RUNNING)
+    run = start_run.run
+    run.store.save(JOB)
+    log = run.log = Mock()
+    assert run.hook.load_job(run.execute(SPEC, run.hook.handle(OPENED))) == JOB
+    assert library.calls == ["publishStatus", "publishStatus"]
+    assert run.job == JOB
+    assert [call.args for call in log.info.mock_calls] == [
+        ("An earlier attempt of this task has started the load",)
+    ]
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [OPENED, JOB.in_session(Session("of an earlier login"))],
+    ids=["not started", "another session"],
+)
+def test_what_an_earlier_attempt_has_not_started_in_the_session_is_started(
+    earlier: DataModelJob, start_run: Run, library: ScriptedLibrary
+) -> None:
+    start_run.run.store.save(earlier, accepted=True)
+    start_run.run.execute(SPEC, start_run.run.hook.handle(OPENED))
+    assert library.calls == ["cubes", "publish", "publishStatus"]
+
+
+# A task that only opens
+
+
+def test_opening_closes_what_an_earlier_attempt_has_opened(library: ScriptedLibrary) -> None:
+    found: list[str] = []
+    opening = Run(OpenRun)
+    opening.run.store.save(JOB)
+    opened = opening.run.hook.load_job(opening.run.execute(SPEC, found.append))
+    assert library.calls == ["delete", "logout", "login", "status", "instances"]
+    assert (opened, found) == (DataModelJob.of(an_instance(a_session())), [MODEL])
+    assert stored(opening) == WITHOUT_START
