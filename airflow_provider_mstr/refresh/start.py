@@ -61,12 +61,14 @@ class _Start(Generic[J]):
     until: float
     _is_wait_logged: bool = field(default=False, init=False)
     _is_start_logged: bool = field(default=False, init=False)
+    _name: str = field(default="", init=False)
 
     def start(self, job: J) -> Flow[J]:
         while True:
             try:
                 job = yield from self._send_once(job)
             except ModelBusy as busy:
+                job = replace(job, object_name=self._name)
                 self.context.on_progress(job.without_start())
                 yield from self._wait(job, busy)
                 continue
@@ -131,6 +133,7 @@ class _Start(Generic[J]):
             cube = yield from last_update.read(job.session)
         if not job.object_name:
             job = replace(job, object_name=(yield from self._find_name(job, cube)))
+        self._name = job.object_name
         is_processing = cube is not None and cube.processing
         if is_processing and self.spec.needs_idle_cube:
             raise ModelBusy(f"another job is publishing {job.name}")
