@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from airflow_provider_mstr.refresh.job import Job, Log, PollResult
+from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
 from airflow_provider_mstr.refresh.result import table_json
 from airflow_provider_mstr.refresh.spec import JobSpec, StartContext
 from airflow_provider_mstr.refresh.tables import EVERY_TABLE, TableChoice
@@ -76,14 +77,33 @@ class DataModelJob(Job):
     instance_id: str = ""
 
     @classmethod
-    def of(cls, instance: DataModelInstance, **fields: Any) -> DataModelJob:
+    def of(
+        cls,
+        instance: DataModelInstance,
+        tables: tuple[TableRefresh, ...] = (),
+        started_at: float | None = None,
+        last_update: LastUpdate = NO_LAST_UPDATE,
+        concurrent_refresh: bool = False,
+    ) -> DataModelJob:
         """Return the job of an instance.
 
         :param instance: the instance
-        :param fields: further fields of the job
+        :param tables: the tables that are loaded
+        :param started_at: when the start was sent or accepted, in seconds since the epoch
+        :param last_update: when the data model was last updated before the start
+        :param concurrent_refresh: whether another job refreshes the data model meanwhile
         """
-        ids = (instance.session, instance.project_id, instance.data_model_id, instance.data_model_name)
-        return cls(*ids, instance_id=instance.instance_id, **fields)
+        return cls(
+            instance.session,
+            instance.project_id,
+            instance.data_model_id,
+            instance.data_model_name,
+            tables=tables,
+            started_at=started_at,
+            last_update=last_update,
+            concurrent_refresh=concurrent_refresh,
+            instance_id=instance.instance_id,
+        )
 
     @property
     def instance(self) -> DataModelInstance:

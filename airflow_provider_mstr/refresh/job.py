@@ -169,7 +169,7 @@ class Job(ABC):
         :param seal: the connection's seal
         :raises InvalidHandle: if it is something else, or was sealed under another connection
         """
-        with invalid_unless_complete(f"instance is {reprlib.repr(data)}, not a handle of a {cls.kind_name}"):
+        with invalid_unless_complete(f"instance is {reprlib.repr(data)}, not a handle of a refresh"):
             project_id, object_id = (_id(key, data[key]) for key in ("project_id", f"{cls.kind}_id"))
             details = {name: _id(name, data[name]) for name in cls.details}
             name, project = (_harmless_name(data[key]) for key in ("name", "project"))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_mstr.sandbox import Sandbox
-from airflow_provider_mstr.sandbox.world import RETAIL, TUTORIAL
+from airflow_provider_mstr.sandbox import PublishFailure, Sandbox
+from airflow_provider_mstr.sandbox.world import RETAIL, SALES_CUBE, SALES_UPDATE, TUTORIAL
 
 connection_module = pytest.importorskip("mstrio.connection")
 
@@ -73,3 +73,47 @@ def test_it_reports_a_wrong_password(sandbox: Sandbox) -> None:
     with pytest.raises(Exception, match="Login failed"):
         connection_module.Connection(sandbox.url, "administrator", "wrong", login_mode=1, verbose=False)
     assert sandbox.report().open_sessions == 0
+
+
+def test_it_publishes_a_cube_and_reads_its_job(sandbox: Sandbox, vendor: Any) -> None:
+    datasets = pytest.importorskip("mstrio.project_objects.datasets")
+    cube = datasets.OlapCube.from_dict({"id": SALES_CUBE.id, "name": SALES_CUBE.name}, vendor)
+    job = cube.publish()
+    seen = []
+    for seconds in (10, 90, 0):
+        job.refresh_status()
+        seen.append(job.status.value)
+        sandbox.advance(seconds)
+    assert seen == ["waiting_on_governor", "executing", "completed"]
+    assert (job.object_id, job.project_name, job.error_message) == (SALES_CUBE.id, "Tutorial", None)
+    assert sandbox.report().cubes_loaded == {"Sales Cube": 1}
+
+
+def test_it_takes_a_failed_job_that_has_vanished_for_completed(sandbox: Sandbox, vendor: Any) -> None:
+    datasets = pytest.importorskip("mstrio.project_objects.datasets")
+    sandbox.change(publish_failure=PublishFailure("error"), ended_job_seconds=0)
+    job = datasets.OlapCube.from_dict({"id": SALES_CUBE.id, "name": SALES_CUBE.name}, vendor).publish()
+    job.refresh_status()
+    sandbox.advance(100)
+    job.refresh_status()
+    assert job.status.value == "completed"
+    assert sandbox.report().jobs[0].status == "error"
+
+
+def test_it_runs_an_incremental_refresh_report_and_cancels_its_job(sandbox: Sandbox, vendor: Any) -> None:
+    reports = pytest.importorskip("mstrio.project_objects.incremental_refresh_report")
+    monitor = pytest.importorskip("mstrio.server.job_monitor")
+    report = reports.IncrementalRefreshReport(vendor, id=SALES_UPDATE.id)
+    assert (report.target_cube.object_id, report.refresh_type.value) == (SALES_CUBE.id, "update")
+    job = report.execute(project_id=TUTORIAL.id)
+    (listed,) = monitor.list_jobs(vendor, object_id=SALES_UPDATE.id)
+    assert (listed.id, listed.object_name) == (job.id, "Sales Update")
+    assert job.kill()
+    job.refresh_status()
+    assert job.status.value == "stopped"
+    killed = monitor.kill_jobs(vendor, [job, "7:x"])
+    assert [[each["id"] for each in part] for part in (killed.succeeded, killed.failed)] == [
+        [job.id],
+        ["7:x"],
+    ]
+    assert (sandbox.report().jobs_running, sandbox.report().cubes_loaded) == (0, {})

@@ -19,6 +19,7 @@ from airflow_provider_mstr.rest.session import Session
 
 PROJECT = "B7CA92F04B9FAE8D941C3E9B7E0CD754"
 MODEL = "9F4772B837604551B4D3CC916ADC5598"
+MODEL_NAME = "Sales"
 INSTANCE = "CBE2C87449CEFFF7C089AEA0EE6BBA9C"
 YTD_DAY = "B8A627B44A7A421C81741B868401E446"
 CITY = "612801B773AF4EFD974FF1F54FFAFB32"
@@ -189,7 +190,8 @@ def some_cookies(values: Mapping[str, str]) -> Cookies:
 
 
 def an_instance(session: Session | None = None, instance_id: str = INSTANCE) -> DataModelInstance:
-    return DataModelInstance(session or a_session(JSESSIONID="jsession-cookie"), PROJECT, MODEL, instance_id)
+    session = session or a_session(JSESSIONID="jsession-cookie")
+    return DataModelInstance(session, PROJECT, MODEL, instance_id, MODEL_NAME)
 
 
 INSTANCE_LOST = refusal(404, "ERR004", -2147468986, "message not found in history list")

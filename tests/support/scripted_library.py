@@ -14,6 +14,7 @@ import pytest
 from scripted import (
     CITY,
     LIBRARY,
+    MODEL_NAME,
     NOW,
     PROJECT,
     YTD_DAY,
@@ -47,7 +48,7 @@ CONNECTION = {
 
 
 def cube(status: int = 2, updated: str = "01/02/2026 03:04:05") -> Response:
-    return answer({"cubesInfos": [{"status": status, "lastUpdateTime": updated}]})
+    return answer({"cubesInfos": [{"cubeName": MODEL_NAME, "status": status, "lastUpdateTime": updated}]})
 
 
 class ScriptedLibrary:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_mstr.connection import extras
-from airflow_provider_mstr.connection.server import DEFAULT_LINK_TEMPLATE, DEFAULT_TIMEOUT, LibraryServer
+from airflow_provider_mstr.connection.server import DEFAULT_TIMEOUT, LibraryServer
 from airflow_provider_mstr.provider_info import get_provider_info
 from airflow_provider_mstr.rest.errors import InvalidInput
 from airflow_provider_mstr.rest.session import Credentials, LoginMode
@@ -45,7 +45,7 @@ def test_a_plain_connection_gives_a_server_with_sound_defaults() -> None:
         project=None,
         verify=True,
         timeout=DEFAULT_TIMEOUT,
-        link_template=DEFAULT_LINK_TEMPLATE,
+        link_template="",
     )
 
 
@@ -92,7 +92,6 @@ def test_the_form_shows_the_default_of_an_empty_field() -> None:
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
     assert server({name: each["schema"].get("default") for name, each in fields.items()}) == server()
     assert f"{DEFAULT_TIMEOUT:.0f} if left empty" in fields["timeout"]["description"]
-    assert DEFAULT_LINK_TEMPLATE in fields["link_template"]["description"]
 
 
 @pytest.mark.parametrize(
@@ -340,17 +339,19 @@ def test_a_host_that_is_not_a_url_is_rejected(host: str | None) -> None:
 @pytest.mark.parametrize(
     ("template", "link"),
     [
-        (DEFAULT_LINK_TEMPLATE, f"{LIBRARY}/app/library#/model/M1"),
+        ("", f"{LIBRARY}/default/M1"),
         ("{base}/app/{project_id}/{data_model_id}", f"{LIBRARY}/app/P1/M1"),
         ("https://wiki/{data_model_id}{data_model_id}", "https://wiki/M1M1"),
         ("https://wiki/%7B", "https://wiki/%7B"),
         ("HTTPS://wiki/?m={data_model_id}&p={project_id}", "HTTPS://wiki/?m=M1&p=P1"),
         (" {base} ", LIBRARY),
         ("https://wiki", "https://wiki"),
+        ("{base}/{object_id}", f"{LIBRARY}/M1"),
+        ("{base}/{cube_id}", f"{LIBRARY}/default/M1"),
     ],
 )
 def test_a_link_fills_in_what_its_template_names(template: str, link: str) -> None:
-    assert server({"link_template": template}).link("M1", "P1") == link
+    assert server({"link_template": template}).link("data_model", "/default/{object_id}", "M1", "P1") == link
 
 
 @pytest.mark.parametrize(
@@ -367,7 +368,7 @@ def test_a_link_fills_in_what_its_template_names(template: str, link: str) -> No
 )
 def test_a_link_quotes_the_values_that_it_fills_in(project: str, quoted: str) -> None:
     template = "{base}/x?project={project_id}#/model/{data_model_id}"
-    link = server({"link_template": template}).link(f"M1 {project}", project)
+    link = server({"link_template": template}).link("data_model", "", f"M1 {project}", project)
     assert link == f"{LIBRARY}/x?project={quoted}#/model/M1%20{quoted}"
 
 

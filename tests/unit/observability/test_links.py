@@ -28,7 +28,7 @@ class TaskInstance:
 def test_the_link_leads_to_the_data_model_in_library() -> None:
     ti = TaskInstance()
 
-    push_link({"ti": ti}, LibraryServer(URL, Credentials()), "M1", "P1")  # type: ignore[typeddict-item]
+    push_link({"ti": ti}, LibraryServer(URL, Credentials()), "data_model", "M1", "P1")  # type: ignore[typeddict-item]
 
     assert ti.xcoms == {LINK_KEY: f"{URL}/app/library#/model/M1"}
 
@@ -36,7 +36,7 @@ def test_the_link_leads_to_the_data_model_in_library() -> None:
 def test_the_link_follows_the_connections_template() -> None:
     server = LibraryServer(URL, Credentials(), link_template="{base}/app/{project_id}/{data_model_id}?x=y")
 
-    assert server.link("M1", "My Project") == f"{URL}/app/My%20Project/M1?x=y"
+    assert server.link("data_model", "", "M1", "My Project") == f"{URL}/app/My%20Project/M1?x=y"
 
 
 @pytest.mark.parametrize("kind", [MstrRefreshDataModelOperator, MstrPublishStatusSensor])
@@ -94,7 +94,7 @@ def test_a_custom_xcom_backend_leaves_the_link_readable_for_the_api_server(
     ti = SimpleNamespace(**ids, task=SimpleNamespace(returns_dag_result=False))
     ti.xcom_push = lambda key, value: task_runner._xcom_push(ti, key, value)
 
-    push_link({"ti": ti}, LibraryServer(URL, Credentials()), "M1", "P1")  # type: ignore[typeddict-item]
+    push_link({"ti": ti}, LibraryServer(URL, Credentials()), "data_model", "M1", "P1")  # type: ignore[typeddict-item]
     ti.xcom_push("other", "value")
 
     assert custom_backend.stored == {LINK_KEY: f"{URL}/app/library#/model/M1", "other": "s3://xcoms/other"}

@@ -11,12 +11,8 @@ import pytest
 
 from airflow_provider_mstr.observability.log_fields import log_fields, with_fields
 from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
-from airflow_provider_mstr.refresh.options import WhenBusy
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.progress import MAX_LINES
-from airflow_provider_mstr.refresh.spec import StartContext
-from airflow_provider_mstr.refresh.start import start_job
-from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
 from airflow_provider_mstr.rest.flow import Pause, Step, run_flow
 from airflow_provider_mstr.rest.messages import Response
@@ -111,17 +107,8 @@ def test_the_one_line_of_many_tables_that_end_alike_has_them_all(lines: Lines) -
 
 def test_the_line_that_announces_a_publish_has_its_tables() -> None:
     lines: Lines = []
-    spec = DataModelSpec(
-        "P1",
-        "M1",
-        TableChoice.of(["A" * 32], "upsert"),
-        verify_last_update=False,
-        when_busy=WhenBusy.FAIL,
-        timeout=600.0,
-    )
-    context = StartContext(Credentials(), lambda: STARTED_AT, log_to(lines))
-
-    next(start_job(spec, DataModelJob.of(INSTANCE), context))
+    table = TableRefresh("A" * 32, "A" * 32, RefreshPolicy.UPSERT)
+    DataModelSpec().log_start(DataModelJob.of(INSTANCE, (table,)), log_to(lines))
 
     ((line, fields),) = lines
     assert line.startswith("Publishing 1 tables")

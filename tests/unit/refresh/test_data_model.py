@@ -15,6 +15,7 @@ from scripted import (
     INSTANCE_LOST,
     MODEL,
     MODEL_BUSY,
+    MODEL_NAME,
     NOW,
     PROJECT,
     PUBLISH_FAILED,
@@ -90,7 +91,9 @@ def ignore_log(line: str, **fields: Any) -> None:
 
 
 def opening(project: str = PROJECT, data_model: str = MODEL, **context: Any) -> Flow[DataModelJob]:
-    return DataModelSpec(project, data_model).open(StartContext(WHO, lambda: NOW, ignore_log, **context))
+    return DataModelSpec(project=project, target=data_model).open(
+        StartContext(WHO, lambda: NOW, ignore_log, **context)
+    )
 
 
 def test_a_job_is_opened_in_one_new_session() -> None:
@@ -115,7 +118,7 @@ def test_a_project_may_be_named() -> None:
 
 
 def test_a_data_model_may_be_named_and_its_id_is_shown_before_its_instance_is_created() -> None:
-    shown: list[str] = []
+    shown: list[Job] = []
     retail = {"id": MODEL, "name": "Retail", "subtype": 779, "extType": 448}
     found = answer({"totalItems": 1, "result": [retail]})
     played = play(
@@ -126,15 +129,15 @@ def test_a_data_model_may_be_named_and_its_id_is_shown_before_its_instance_is_cr
         empty(),
     )
     assert played.calls == [LOGIN, "GET /api/searches/results", CREATE, LOGOUT]
-    assert shown == [MODEL]
+    assert [(job.object_id, job.object_name) for job in shown] == [(MODEL, "Retail")]
 
 
-def test_the_version_is_requested_before_anything_depends_on_it() -> None:
+def test_the_version_is_requested_before_the_instance_is_created() -> None:
     warned: list[str] = []
     old = answer({"iServerVersion": "11.4.0600.0001"})
     projects = answer([{"id": PROJECT, "name": "Tutorial"}])
-    played = play(opening("Tutorial", warn=warned.append), logged_in(), old, projects, created())
-    assert played.calls == [LOGIN, VERSION, PROJECTS, CREATE]
+    played = play(opening("Tutorial", warn=warned.append), logged_in(), projects, old, created())
+    assert played.calls == [LOGIN, PROJECTS, VERSION, CREATE]
     assert played.result.instance.instance_id == INSTANCE
     assert len(warned) == 1
 
@@ -173,7 +176,7 @@ def test_the_session_is_stored_before_it_is_used() -> None:
     stored: list[Job] = []
     played = play(opening(on_progress=stored.append), logged_in(), KilledError(), empty())
     (job,) = stored
-    assert (job.session.token, job.project_id, job.object_id) == (TOKEN, PROJECT, MODEL)
+    assert (job.session.token, job.project_id, job.object_id) == (TOKEN, "", "")
     assert not job.is_open
     assert played.calls == [LOGIN, CREATE, LOGOUT]
 
@@ -183,21 +186,6 @@ def test_the_instance_is_stored_once_it_is_created() -> None:
     played = play(opening(on_progress=stored.append), logged_in(), created())
     assert [job.is_open for job in stored] == [False, True]
     assert stored[-1] == played.result
-
-
-@pytest.mark.parametrize(
-    ("project", "data_model", "ids"),
-    [(PROJECT, "Retail", (PROJECT, "")), ("Tutorial", MODEL, ("", MODEL)), ("Tutorial", "Retail", ("", ""))],
-)
-def test_the_session_is_stored_without_the_ids_that_are_not_known_yet(
-    project: str, data_model: str, ids: tuple[str, str]
-) -> None:
-    stored: list[Job] = []
-    played = play(
-        opening(project, data_model, on_progress=stored.append), logged_in(), KilledError(), empty()
-    )
-    assert isinstance(played.error, KilledError)
-    assert [(job.project_id, job.object_id) for job in stored] == [ids]
 
 
 def test_the_id_of_a_named_data_model_is_logged() -> None:
@@ -210,13 +198,13 @@ def test_the_id_of_a_named_data_model_is_logged() -> None:
         lines.append(line)
 
     context = StartContext(WHO, lambda: NOW, log)
-    play(DataModelSpec(PROJECT, "Retail").open(context), logged_in(), found, created())
-    play(DataModelSpec(PROJECT, MODEL).open(context), logged_in(), created())
+    play(DataModelSpec(project=PROJECT, target="Retail").open(context), logged_in(), found, created())
+    play(DataModelSpec(project=PROJECT, target=MODEL).open(context), logged_in(), created())
     assert lines == [f"Data model 'Retail' is {MODEL}"]
 
 
 def test_a_reopened_job_is_the_same_job_in_a_new_instance_of_a_new_session() -> None:
-    spec = DataModelSpec("Tutorial", "Retail")
+    spec = DataModelSpec(project="Tutorial", target="Retail")
     job = a_job(last_update=NOT_COMPARABLE)
     played = play(spec.reopen(job, StartContext(WHO, lambda: NOW, ignore_log)), logged_in(), created("NEW"))
     assert played.calls == [LOGIN, CREATE]
@@ -268,8 +256,10 @@ def prepared(tables: Any) -> tuple[Played, list[tuple[str, dict[str, Any]]]]:
     def log(line: str, **fields: Any) -> None:
         logged.append((line, fields))
 
-    spec = DataModelSpec(PROJECT, MODEL, TableChoice.of(tables, "replace"))
-    return play(spec.prepare(DataModelJob.of(an_instance()), StartContext(WHO, lambda: NOW, log))), logged
+    spec = DataModelSpec(project=PROJECT, target=MODEL, choice=TableChoice.of(tables, "replace"))
+    played = play(spec.prepare(DataModelJob.of(an_instance())))
+    spec.log_start(played.result, log)
+    return played, logged
 
 
 def test_the_tables_to_publish_are_logged_with_their_policies() -> None:
@@ -279,7 +269,7 @@ def test_the_tables_to_publish_are_logged_with_their_policies() -> None:
         TableRefresh(CITY, CITY, RefreshPolicy.REPLACE),
     )
     assert played.result == DataModelJob.of(an_instance(), tables)
-    line = f"Publishing 2 tables of data model {MODEL}: {YTD_DAY} (add), {CITY} (replace)"
+    line = f"Publishing 2 tables of data model {MODEL_NAME}: {YTD_DAY} (add), {CITY} (replace)"
     fields = [
         {"id": YTD_DAY, "name": YTD_DAY, "policy": "add"},
         {"id": CITY, "name": CITY, "policy": "replace"},
@@ -295,7 +285,11 @@ def test_the_line_about_very_many_tables_names_only_twenty() -> None:
 
 
 def test_a_renewed_job_has_a_new_instance_in_the_same_session() -> None:
-    played = play(DataModelSpec(PROJECT, MODEL).renew(a_job(last_update=EARLIER)), empty(), created("NEW"))
+    played = play(
+        DataModelSpec(project=PROJECT, target=MODEL).renew(a_job(last_update=EARLIER)),
+        empty(),
+        created("NEW"),
+    )
     assert played.calls == [DELETE, CREATE]
     assert played.result == DataModelJob.of(an_instance(instance_id="NEW"), PUBLISHED, NOW, EARLIER)
     assert played.requests[0].retry_for == CLEANUP_RETRY_SECONDS
@@ -373,7 +367,7 @@ def test_an_unknown_table_names_the_model() -> None:
         resolve_tables(an_instance(), TableChoice.of(["x"], "add")), table_list(table_row("1", "y"))
     )
     assert type(played.error) is errors.NotFound
-    assert f"data model {MODEL}" in played.error.what
+    assert f"data model {MODEL_NAME}" in played.error.what
 
 
 # poll
@@ -474,7 +468,7 @@ def test_an_unconfirmed_finish_beside_another_job_is_unknown() -> None:
     played = poll(*[published(1)] * CONFIRMATIONS, concurrent_refresh=True)
     assert type(played.error) is errors.OutcomeUnknown
     assert played.error.what == (
-        f"the server reports the end of a load of data model {MODEL}, but another job "
+        f"the server reports the end of a load of data model {MODEL_NAME}, but another job "
         "loaded it at the same time, so it is unknown which load has ended"
     )
 
@@ -513,7 +507,7 @@ def test_such_an_error_about_a_model_that_was_updated_leaves_the_outcome_unknown
     played = poll(*[PUBLISH_FAILED] * CONFIRMATIONS, cube(2), last_update=EARLIER)
     assert type(played.error) is errors.OutcomeUnknown
     assert played.error.what == (
-        f"it is unknown how the load of data model {MODEL} ended: the server answers with an error, "
+        f"it is unknown how the load of data model {MODEL_NAME} ended: the server answers with an error, "
         "but the data model was updated since the publish was sent"
     )
     assert played.error.reply.iserver_code == -2147212544

@@ -81,7 +81,9 @@ def test_a_handle_reads_as_plain_json() -> None:
     assert handle == {
         "kind": "data_model",
         "project_id": "P1",
+        "project": "",
         "data_model_id": "M1",
+        "name": "",
         "instance_id": "I1",
         "tables": [
             {"id": "A" * 32, "name": "ytd_day", "policy": "replace"},
@@ -120,7 +122,7 @@ def test_anything_that_is_no_handle_is_rejected(handle: Any) -> None:
         load_job(handle, SEAL)
 
 
-@pytest.mark.parametrize("kind", [None, "", "report", "DATA_MODEL", [], {}, 7, True])
+@pytest.mark.parametrize("kind", [None, "", "dashboard", "DATA_MODEL", [], {}, 7, True])
 def test_a_handle_of_an_unknown_kind_is_rejected(kind: Any) -> None:
     with pytest.raises(InvalidHandle, match="not a handle of a refresh"):
         load_job(a_handle(kind=kind), SEAL)
@@ -172,7 +174,7 @@ def test_a_handle_that_lacks_a_part_is_rejected(key: str) -> None:
     ],
 )
 def test_a_handle_with_a_part_of_another_form_is_rejected(changed: dict[str, Any]) -> None:
-    with pytest.raises(InvalidHandle, match="not a handle of a data model instance"):
+    with pytest.raises(InvalidHandle, match="not a handle of a refresh"):
         load_job(a_handle(**changed), SEAL)
 
 

@@ -242,7 +242,7 @@ def test_an_end_that_the_last_poll_shows_is_no_timeout() -> None:
 def test_a_timeout_names_the_tables_that_still_load() -> None:
     error = polling_with(then=status_of(6, A1="completed", B2="reserved"), timeout=8.0).result().error
     assert type(error) is errors.PublishTimedOut
-    assert error.what == "the publish of data model M1 did not end within 8 s: still waiting for lu_store"
+    assert error.what == "the load of data model M1 did not end within 8 s: still waiting for lu_store"
 
 
 def test_a_timeout_with_every_table_loaded_reports_that() -> None:
@@ -468,7 +468,7 @@ def test_a_failure_names_its_tables_the_number_and_the_message_of_the_server() -
     result = polling_with(answer).result()
     assert type(result.error) is errors.PublishFailed
     assert result.error.what == (
-        "the publish of data model M1 failed: "
+        "the load of data model M1 failed: "
         "status -2147212544, the query engine failed: check the data types and the state of the engine; "
         "stalled; "
         "table lu_store ended as schema_comparison_error (-7: column gone); table X9 ended as load_failed"
@@ -480,7 +480,7 @@ def test_a_failure_names_its_tables_the_number_and_the_message_of_the_server() -
 def test_a_failure_without_details_reports_its_number() -> None:
     error = polling_with(status_of(-12345)).result().error
     assert isinstance(error, errors.PublishFailed)
-    assert error.what == "the publish of data model M1 failed: status -12345"
+    assert error.what == "the load of data model M1 failed: status -12345"
 
 
 def test_an_error_of_the_server_that_stands_for_a_failure_fails_the_refresh() -> None:

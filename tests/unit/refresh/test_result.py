@@ -30,6 +30,9 @@ RESULT = RefreshResult(
         TableResult("A" * 32, "ytd_day", RefreshPolicy.REPLACE, State.FINISHED, 12.5),
         TableResult("B" * 32, "lu_store", RefreshPolicy.ADD, State.RUNNING, None),
     ),
+    name="Sales",
+    project="Tutorial",
+    cube_id="M1",
 )
 ERRORS = [
     None,
@@ -40,14 +43,17 @@ ERRORS = [
 
 
 def test_a_result_survives_json() -> None:
-    assert RefreshResult.from_json(json.loads(json.dumps(RESULT.to_json())), KIND) == RESULT
+    assert RefreshResult.from_json(json.loads(json.dumps(RESULT.to_json()))) == RESULT
 
 
 def test_a_result_reads_as_plain_json() -> None:
     data = RESULT.to_json()
     assert data == {
+        "kind": "data_model",
         "project_id": "P1",
+        "project": "Tutorial",
         "data_model_id": "M1",
+        "name": "Sales",
         "state": "finished",
         "tables_confirmed": True,
         "seconds": 61.3,
@@ -95,21 +101,24 @@ RESULTS = st.builds(
     st.booleans(),
     TENTHS,
     st.lists(TABLE_RESULTS, max_size=3).map(tuple),
+    name=st.text(),
+    project=st.text(),
+    cube_id=st.text(),
 )
 
 
 @given(result=RESULTS)
 def test_every_result_survives_json(result: RefreshResult) -> None:
-    assert RefreshResult.from_json(json.loads(json.dumps(result.to_json())), KIND) == result
+    assert RefreshResult.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 @given(data=altered(RESULT.to_json()) | JSON | st.binary())
 def test_anything_is_a_result_or_rejected(data: Any) -> None:
     try:
-        result = RefreshResult.from_json(data, KIND)
+        result = RefreshResult.from_json(data)
     except InvalidHandle:
         return
-    assert RefreshResult.from_json(result.to_json(), KIND).state is result.state
+    assert RefreshResult.from_json(result.to_json()).state is result.state
 
 
 @given(data=altered(replace(RESULT, error=ERRORS[1]).to_event()) | JSON | st.binary())
@@ -124,7 +133,7 @@ def test_anything_is_an_event_or_rejected(data: Any) -> None:
 
 def test_an_incomplete_result_or_event_is_named_as_such() -> None:
     with pytest.raises(InvalidHandle) as raised:
-        RefreshResult.from_json({}, KIND)
+        RefreshResult.from_json({})
     assert raised.value.what == "this is not a complete result of a refresh"
     with pytest.raises(InvalidHandle) as raised:
         RefreshResult.from_event({})
@@ -134,7 +143,7 @@ def test_an_incomplete_result_or_event_is_named_as_such() -> None:
 @pytest.mark.parametrize("tables_confirmed", [False, 1, "true"])
 def test_tables_are_confirmed_only_if_the_json_is_true(tables_confirmed: Any) -> None:
     data = RESULT.to_json() | {"tables_confirmed": tables_confirmed}
-    assert RefreshResult.from_json(data, KIND).tables_confirmed is False
+    assert RefreshResult.from_json(data).tables_confirmed is False
 
 
 @pytest.mark.parametrize("key", ["result", "seconds"])
@@ -143,4 +152,4 @@ def test_seconds_that_are_not_finite_are_rejected(key: str) -> None:
     changed = data if key == "result" else data["tables"][0]
     changed["seconds"] = float("inf")
     with pytest.raises(InvalidHandle):
-        RefreshResult.from_json(data, KIND)
+        RefreshResult.from_json(data)

@@ -16,6 +16,7 @@ from scripted import (
     INSTANCE_LOST,
     MODEL,
     MODEL_BUSY,
+    MODEL_NAME,
     PROJECT,
     PUBLISH_FAILED,
     SESSION_OVER,
@@ -147,7 +148,12 @@ def start(
 
     choice = TableChoice.of([YTD_DAY, CITY], policy)
     spec = kind(
-        PROJECT, MODEL, choice, verify_last_update=verify_last_update, when_busy=when_busy, timeout=timeout
+        project=PROJECT,
+        target=MODEL,
+        choice=choice,
+        verify_last_update=verify_last_update,
+        when_busy=when_busy,
+        timeout=timeout,
     )
     # A warning about the version belongs to the session that was opened first, so a start requests none.
     context = StartContext(
@@ -411,7 +417,7 @@ def test_a_publish_that_is_refused_for_another_job_is_sent_again_once_that_has_e
     started = start(MODEL_BUSY, MODEL_BUSY, empty())
     assert started.calls.count("publish") == 3
     assert started.played.pauses == [BUSY_PAUSE] * 2
-    assert started.lines[1:] == [f"Another job is publishing data model {MODEL}; waiting for it"]
+    assert started.lines[1:] == [f"Another job is publishing data model {MODEL_NAME}; waiting for it"]
     assert started.job.started_at == started.server.sent_at[-1]
 
 
@@ -451,7 +457,7 @@ def test_a_busy_model_whose_cube_cannot_be_read_is_left_to_the_poller() -> None:
     assert started.job.tables[0].policy is RefreshPolicy.REPLACE
 
 
-WAITING = f"Another job is publishing data model {MODEL}; waiting for it"
+WAITING = f"Another job is publishing data model {MODEL_NAME}; waiting for it"
 
 
 def test_a_publish_that_is_refused_for_another_job_is_stored_without_a_start() -> None:
@@ -487,7 +493,7 @@ def test_a_publish_that_waits_behind_another_job_fails_after_the_timeout() -> No
     started = start(empty(), timeout=20.0, publishStatus=[MODEL_BUSY], cubes=[cube(PROCESSING)])
     error = started.played.error
     assert isinstance(error, errors.ModelBusy)
-    assert error.what == f"another job is publishing data model {MODEL}"
+    assert error.what == f"another job is publishing data model {MODEL_NAME}"
     assert (started.calls.count("publish"), sum(started.played.pauses)) == (1, 20.0)
 
 
@@ -553,10 +559,11 @@ def test_a_load_that_runs_before_the_publish_makes_it_concurrent() -> None:
     assert started.played.pauses == []
 
 
+@dataclass(frozen=True, kw_only=True)
 class WaitingSpec(DataModelSpec):
     """A publish that must not be sent while the cube is loaded."""
 
-    waits_while_processing = True
+    needs_idle_cube = True
 
 
 def test_a_kind_that_waits_while_the_cube_is_processing_is_started_after_that() -> None:
@@ -571,7 +578,7 @@ def test_a_kind_that_waits_while_the_cube_is_processing_fails_if_when_busy_is_fa
     started = start(empty(), kind=WaitingSpec, when_busy=WhenBusy.FAIL, cubes=[cube(PROCESSING)])
     assert started.calls == ["cubes"]
     assert isinstance(started.played.error, errors.ModelBusy)
-    assert started.played.error.what == f"another job is publishing data model {MODEL}"
+    assert started.played.error.what == f"another job is publishing data model {MODEL_NAME}"
 
 
 def test_the_logout_that_must_stop_a_load_is_retried_for_longer() -> None:

@@ -31,7 +31,7 @@ from airflow_provider_mstr.rest.endpoints.data_models import (
 )
 from airflow_provider_mstr.rest.endpoints.monitors import get_full_name, list_user_connections
 from airflow_provider_mstr.rest.endpoints.projects import enter_project, find_project_id, list_projects
-from airflow_provider_mstr.rest.endpoints.search import find_data_model_id, list_data_models
+from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, find_object_id, list_objects
 from airflow_provider_mstr.rest.errors import MstrError
 from airflow_provider_mstr.rest.flow import Flow, Step, run_flow
 from airflow_provider_mstr.rest.messages import Request, Response
@@ -59,8 +59,8 @@ def flows_by_name() -> dict[str, Flow[Any]]:
         "projects": list_projects(session),
         "project_id": find_project_id(session, "Tutorial"),
         "enter_project": enter_project(session, PROJECT),
-        "list_data_models": list_data_models(session, PROJECT),
-        "data_model_id": find_data_model_id(session, PROJECT, "Retail"),
+        "list_data_models": list_objects(session, PROJECT, DATA_MODEL),
+        "data_model_id": find_object_id(session, PROJECT, DATA_MODEL, "Retail"),
         "full_name": get_full_name(session),
         "user_connections": list_user_connections(session),
         "create_instance": create_instance(session, PROJECT, MODEL),

@@ -11,7 +11,7 @@ import pytest
 from examples import JSON, ODD, thorough
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import MODEL, Played, an_instance, answer, play, refusal, serve, table_row
+from scripted import MODEL_NAME, Played, an_instance, answer, play, refusal, serve, table_row
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.endpoints.data_models import Table, list_tables
@@ -129,7 +129,7 @@ def test_the_number_of_pages_is_limited() -> None:
 
     played = serve(list_tables(an_instance()), endless)
     assert isinstance(played.error, errors.InvalidResponse)
-    assert played.error.what == f"the tables of data model {MODEL} have more than {MAX_PAGES} pages"
+    assert played.error.what == f"the tables of data model {MODEL_NAME} have more than {MAX_PAGES} pages"
     assert served == MAX_PAGES
 
 
@@ -144,7 +144,7 @@ def test_a_page_without_a_list_is_invalid(said: Any) -> None:
     played = play(list_tables(an_instance()), answer(said))
     assert isinstance(played.error, errors.InvalidResponse)
     assert played.error.what == (
-        f"could not list the tables of data model {MODEL}: unexpected response format: no list of tables"
+        f"could not list the tables of data model {MODEL_NAME}: unexpected response format: no list of tables"
     )
 
 

@@ -23,7 +23,7 @@ from scripted import (
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest.endpoints.data_models import Table, get_publish_status, list_tables
 from airflow_provider_mstr.rest.endpoints.projects import find_project_id
-from airflow_provider_mstr.rest.endpoints.search import find_data_model_id
+from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, find_object_id
 from airflow_provider_mstr.rest.endpoints.server import Version
 from airflow_provider_mstr.rest.errors import InvalidInput, InvalidResponse, MstrError
 from airflow_provider_mstr.rest.text import MAX_ID, clean, object_id
@@ -119,7 +119,7 @@ def test_a_data_model_and_a_project_are_found_by_their_names_as_they_are_shown_a
 ) -> None:
     hit = {"id": MODEL, "name": ODD_NAME, "subtype": 779, "extType": 448}
     found = answer({"totalItems": 1, "result": [hit]})
-    assert play(find_data_model_id(a_session(), PROJECT, typed), found).result == MODEL
+    assert play(find_object_id(a_session(), PROJECT, DATA_MODEL, typed), found).result == MODEL
     projects = answer([{"id": PROJECT, "name": ODD_NAME}])
     assert play(find_project_id(a_session(), typed), projects).result == PROJECT
 

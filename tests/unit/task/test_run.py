@@ -300,7 +300,6 @@ def test_a_retry_continues_the_load_of_a_killed_attempt(refresh_run: Run, librar
     library.script(publishStatus=[RUNNING, FINISHED])
 
     retry = refresh(library, store)
-
     assert retry.result["state"] == "finished"
     assert library.calls == ["publishStatus", "publishStatus", "delete", "logout"]
     assert retry.xcoms["mstr_link"].endswith(f"/{MODEL}")

@@ -12,6 +12,7 @@ from scripted import (
     GATEWAY_GONE,
     INSTANCE,
     MODEL,
+    MODEL_NAME,
     PROJECT,
     PUBLISHED,
     SESSION_OVER,
@@ -108,7 +109,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "cube": (
         lambda session: get_cube(session, PROJECT, MODEL),
         {
-            "purpose": f"read the last update of data model {MODEL}",
+            "purpose": f"read the last update of cube {MODEL}",
             "method": "GET",
             "path": "/api/cubes",
             "query": {"id": MODEL},
@@ -121,7 +122,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "table_sources": (
         lambda session: list_table_sources(an_instance(session), 20, 10, 5.0),
         {
-            "purpose": f"read the sources of data model {MODEL}",
+            "purpose": f"read the sources of data model {MODEL_NAME}",
             "method": "GET",
             "path": f"/api/model/dataModels/{MODEL}/tables",
             "query": {"offset": "20", "limit": "10", "fields": "information,physicalTable"},
@@ -146,7 +147,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "list_tables": (
         lambda session: list_tables(an_instance(session)),
         {
-            "purpose": f"list the tables of data model {MODEL}",
+            "purpose": f"list the tables of data model {MODEL_NAME}",
             "method": "GET",
             "path": f"/api/model/dataModels/{MODEL}/tables",
             "query": {"offset": "0", "limit": "-1"},
@@ -158,7 +159,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "publish": (
         lambda session: start_publish(an_instance(session), PUBLISHED),
         {
-            "purpose": f"publish data model {MODEL}",
+            "purpose": f"publish data model {MODEL_NAME}",
             "method": "POST",
             "path": f"/api/dataModels/{MODEL}/publish",
             "headers": WITH_INSTANCE,
@@ -176,7 +177,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "publish_status": (
         lambda session: get_publish_status(an_instance(session)),
         {
-            "purpose": f"read the publish status of data model {MODEL}",
+            "purpose": f"read the publish status of data model {MODEL_NAME}",
             "method": "GET",
             "path": f"/api/dataModels/{MODEL}/publishStatus",
             "headers": WITH_INSTANCE,
@@ -187,7 +188,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "delete_instance": (
         lambda session: delete_instance(an_instance(session)),
         {
-            "purpose": f"delete the instance of data model {MODEL}",
+            "purpose": f"delete the instance of data model {MODEL_NAME}",
             "method": "DELETE",
             "path": f"/api/dataModels/{MODEL}/instances/{INSTANCE}",
             "headers": WITH_INSTANCE,

@@ -10,6 +10,7 @@ from scripted import (
     INSTANCE_LOST,
     MODEL,
     MODEL_BUSY,
+    MODEL_NAME,
     PROJECT,
     PUBLISHED,
     a_session,
@@ -94,13 +95,13 @@ def test_a_status_that_is_refused_tells_failure_from_not_being_able_to_ask(
 def test_a_status_that_is_the_number_of_a_busy_model_is_one() -> None:
     played = play(get_publish_status(an_instance()), answer({"status": -2147072194}))
     assert isinstance(played.error, errors.ModelBusy)
-    assert played.error.what == f"another job is publishing data model {MODEL}"
+    assert played.error.what == f"another job is publishing data model {MODEL_NAME}"
 
 
 def test_a_publish_that_failed_names_the_model_and_keeps_what_the_server_said() -> None:
     error = play(get_publish_status(an_instance()), refusal(500, "ERR002", -2147212544, "stalled")).error
     assert isinstance(error, errors.PublishFailed)
-    assert error.what == f"the publish of data model {MODEL} failed"
+    assert error.what == f"the load of data model {MODEL_NAME} failed"
     assert (error.reply.message, error.reply.iserver_code, error.reply.ticket) == (
         "stalled",
         -2147212544,
@@ -127,7 +128,7 @@ def test_an_instance_with_an_invalid_id_is_invalid() -> None:
 def test_an_instance_that_has_expired_keeps_what_failed_and_the_reply() -> None:
     error = play(get_publish_status(an_instance()), refusal(404, "ERR004")).error
     assert isinstance(error, errors.InstanceExpired)
-    assert error.what == f"could not read the publish status of data model {MODEL}"
+    assert error.what == f"could not read the publish status of data model {MODEL_NAME}"
     assert (error.reply.status, error.reply.code) == (404, "ERR004")
 
 
@@ -139,4 +140,4 @@ def test_a_table_with_an_invalid_id_is_invalid(table_id: Any, problem: str) -> N
     rows = [{"information": {"objectId": table_id, "name": "stores"}}]
     error = play(list_tables(an_instance()), answer({"total": 1, "tables": rows})).error
     assert isinstance(error, errors.InvalidResponse)
-    assert error.what == f"could not list the tables of data model {MODEL}: {problem}"
+    assert error.what == f"could not list the tables of data model {MODEL_NAME}: {problem}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scripted import PROJECT, TOKEN, Played, a_session, answer, play, serve
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.endpoints.search import SearchResult, find_data_model_id, list_data_models
+from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, SearchResult, find_object_id, list_objects
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.pagination import PAGE_SIZE
 
@@ -32,7 +32,7 @@ NONE = hits()
 
 
 def looked_up(name: str, *replies: Response) -> Played:
-    return play(find_data_model_id(a_session(), PROJECT, name), *replies)
+    return play(find_object_id(a_session(), PROJECT, DATA_MODEL, name), *replies)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class SearchingServer:
         return name == wanted or (not self.minds_case and name.lower() == wanted.lower())
 
     def looked_up(self, name: str) -> Played:
-        return serve(find_data_model_id(a_session(), PROJECT, name), self)
+        return serve(find_object_id(a_session(), PROJECT, DATA_MODEL, name), self)
 
 
 # the lookup
@@ -72,7 +72,7 @@ def test_an_id_is_returned_unchanged() -> None:
 
 def test_a_name_is_searched_for_as_the_vendor_documents_it() -> None:
     played = play(
-        find_data_model_id(a_session(JSESSIONID="jsession-cookie"), PROJECT, "Sales & Co"),
+        find_object_id(a_session(JSESSIONID="jsession-cookie"), PROJECT, DATA_MODEL, "Sales & Co"),
         hits(hit("Sales & Co")),
     )
     assert played.result == IDS[0]
@@ -125,7 +125,7 @@ def test_what_a_server_leaves_out_or_writes_as_text_does_no_harm() -> None:
     bare = {"id": IDS[0], "name": "Sales", "subtype": "779", "extType": "448"}
     nameless = {"id": IDS[1], "subtype": 779, "extType": 448}
     assert looked_up("Sales", hits(nameless, bare)).result == IDS[0]
-    played = play(list_data_models(a_session(), PROJECT), hits(nameless, bare))
+    played = play(list_objects(a_session(), PROJECT, DATA_MODEL), hits(nameless, bare))
     assert [(model.name, model.serve_mode, model.folder) for model in played.result] == [
         (IDS[1], "", ()),
         ("Sales", "", ()),
@@ -181,7 +181,7 @@ def test_a_hit_without_an_id_is_named_in_the_error() -> None:
 
 def test_a_folder_without_a_name_is_left_out() -> None:
     found = hits(hit("Sales", ancestors=["odd", {"level": 1}, {"name": "Tutorial"}]))
-    (model,) = play(list_data_models(a_session(), PROJECT), found).result
+    (model,) = play(list_objects(a_session(), PROJECT, DATA_MODEL), found).result
     assert model.folder == ("Tutorial",)
 
 
@@ -237,13 +237,15 @@ def test_any_search_returns_the_one_model_with_the_name_or_an_error(
     ],
 )
 def test_a_model_has_its_serve_mode(view_media: Any, mode: str) -> None:
-    (model,) = play(list_data_models(a_session(), PROJECT), hits(hit("A", viewMedia=view_media))).result
+    (model,) = play(
+        list_objects(a_session(), PROJECT, DATA_MODEL), hits(hit("A", viewMedia=view_media))
+    ).result
     assert model == SearchResult(IDS[0], "A", ("779", "448"), mode, ())
 
 
 @pytest.mark.parametrize(("name", "sent"), [("", {}), ("Sal", {"name": "Sal", "pattern": "4"})])
 def test_models_are_listed_by_a_part_of_their_name(name: str, sent: dict[str, str]) -> None:
-    played = play(list_data_models(a_session(), PROJECT, name), hits(hit("Sales")))
+    played = play(list_objects(a_session(), PROJECT, DATA_MODEL, name), hits(hit("Sales")))
     assert {key: played.requests[0].query.get(key) for key in ("name", "pattern")} == {
         "name": None,
         "pattern": None,
