@@ -68,7 +68,7 @@ class _Start(Generic[J]):
             try:
                 job = yield from self._send_once(job)
             except ModelBusy as busy:
-                job = replace(job, object_name=self._name)
+                job = self._named(job)
                 self.context.on_progress(job.without_start())
                 yield from self._wait(job, busy)
                 continue
@@ -131,9 +131,9 @@ class _Start(Generic[J]):
         if self.spec.needs_idle_cube and cube is not None and not cube.settled:
             yield Pause(SETTLE_PAUSE)
             cube = yield from last_update.read(job.session)
-        if not job.object_name:
-            job = replace(job, object_name=(yield from self._find_name(job, cube)))
-        self._name = job.object_name
+        if not (job.object_name or self._name):
+            self._name = yield from self._find_name(job, cube)
+        job = self._named(job)
         is_processing = cube is not None and cube.processing
         if is_processing and self.spec.needs_idle_cube:
             raise ModelBusy(f"another job is publishing {job.name}")
@@ -141,6 +141,9 @@ class _Start(Generic[J]):
         if not self.spec.verify_last_update:
             last_update = last_update.without_comparison()
         return job.with_start(self.context.clock(), last_update, is_processing)
+
+    def _named(self, job: J) -> J:
+        return replace(job, object_name=job.object_name or self._name)
 
     def _find_name(self, job: J, cube: Cube | None) -> Flow[str]:
         """Return the object's name, from its cube if that shows it; empty if it cannot be read."""

@@ -9,7 +9,7 @@ from airflow_provider_mstr.rest.errors import InvalidResponse
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.publish_status import State
-from airflow_provider_mstr.rest.responses import json_object
+from airflow_provider_mstr.rest.responses import expect_empty, json_object
 from airflow_provider_mstr.rest.session import Session, session_request
 from airflow_provider_mstr.rest.text import MAX_MESSAGE, clean, object_id, path_segment
 
@@ -109,7 +109,7 @@ def cancel_job(session: Session, project_id: str, job_id: str, retry_for: float 
     """
     purpose = f"cancel job {job_id}"
     yield from session_request(
-        session, purpose, "DELETE", _path(job_id), _nothing, project_id, retry_for=retry_for
+        session, purpose, "DELETE", _path(job_id), expect_empty, project_id, retry_for=retry_for
     )
 
 
@@ -127,7 +127,3 @@ def _status(response: Response) -> JobStatus:
     if not isinstance(word, str) or not word.strip():
         raise InvalidResponse("unexpected response format: the job has no status")
     return JobStatus(clean(word).lower(), clean(str(payload.get("errorMessage") or ""), MAX_MESSAGE))
-
-
-def _nothing(response: Response) -> None:
-    """Accept any answer: what it contains is not documented."""

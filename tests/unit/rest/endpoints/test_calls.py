@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,12 +44,24 @@ from airflow_provider_mstr.rest.endpoints.data_models import (
     list_tables,
     start_publish,
 )
+from airflow_provider_mstr.rest.endpoints.jobs import (
+    JobStatus,
+    cancel_job,
+    get_job,
+    publish_cube,
+    run_incremental_refresh,
+)
 from airflow_provider_mstr.rest.endpoints.monitors import get_full_name
 from airflow_provider_mstr.rest.endpoints.projects import (
     Project,
     enter_project,
     list_projects,
 )
+from airflow_provider_mstr.rest.endpoints.reports import (
+    IncrementalRefreshReport,
+    get_incremental_refresh_report,
+)
+from airflow_provider_mstr.rest.endpoints.search import get_object_name
 from airflow_provider_mstr.rest.endpoints.sources import SourcePage
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
@@ -56,6 +69,8 @@ from airflow_provider_mstr.rest.publish_status import PublishStatus, TableStatus
 from airflow_provider_mstr.rest.session import Session
 
 AUTH = {"X-MSTR-AuthToken": TOKEN}
+JOB_ID = "490:bm9kZQ=="
+JOB_PATH = "/api/v2/monitors/jobs/490%3Abm9kZQ%3D%3D"
 IN_PROJECT = AUTH | {"X-MSTR-ProjectID": PROJECT}
 WITH_INSTANCE = IN_PROJECT | {"X-MSTR-DataModelInstanceId": INSTANCE}
 ROWS = (table_row(YTD_DAY, "ytd_day"), table_row(CITY, "city_mnth_sls"))
@@ -116,8 +131,81 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
             "headers": IN_PROJECT,
             "retry_for": 10.0,
         },
-        answer({"cubesInfos": [{"status": 0}]}),
-        Cube(None, processing=False, holds_rows=False, settled=True),
+        answer({"cubesInfos": [{"status": 0, "cubeName": "Sales\n"}]}),
+        Cube(None, processing=False, holds_rows=False, settled=True, name="Sales"),
+    ),
+    "object_name": (
+        lambda session: get_object_name(session, PROJECT, MODEL),
+        {
+            "purpose": f"read the name of object {MODEL}",
+            "method": "GET",
+            "path": f"/api/objects/{MODEL}",
+            "query": {"type": "3"},
+            "headers": IN_PROJECT,
+            "retry_for": 5.0,
+        },
+        answer({"name": "Sales\n"}),
+        "Sales",
+    ),
+    "publish_cube": (
+        lambda session: publish_cube(session, PROJECT, MODEL),
+        {
+            "purpose": "publish the cube",
+            "method": "POST",
+            "path": f"/api/v2/cubes/{MODEL}",
+            "headers": IN_PROJECT,
+            "repeatable": False,
+        },
+        answer({"id": JOB_ID, "jobId": 490, "instanceId": INSTANCE}, 202),
+        JOB_ID,
+    ),
+    "run_incremental_refresh": (
+        lambda session: run_incremental_refresh(session, PROJECT, MODEL),
+        {
+            "purpose": "run the incremental refresh report",
+            "method": "POST",
+            "path": f"/api/incrementalRefresh/{MODEL}",
+            "query": {"executionStage": "execute_data"},
+            "headers": IN_PROJECT,
+            "repeatable": False,
+        },
+        answer({"id": JOB_ID}, 202),
+        JOB_ID,
+    ),
+    "get_incremental_refresh_report": (
+        lambda session: get_incremental_refresh_report(session, PROJECT, MODEL),
+        {
+            "purpose": f"read incremental refresh report {MODEL}",
+            "method": "GET",
+            "path": f"/api/model/incrementalRefresh/{MODEL}",
+            "headers": IN_PROJECT,
+        },
+        answer({"information": {"name": "Daily"}, "targetCube": {"objectId": "C1"}}),
+        IncrementalRefreshReport("Daily", "C1"),
+    ),
+    "get_job": (
+        lambda session: get_job(session, PROJECT, JOB_ID, 7.0),
+        {
+            "purpose": f"read the status of job {JOB_ID}",
+            "method": "GET",
+            "path": JOB_PATH,
+            "headers": IN_PROJECT,
+            "retry_for": 7.0,
+        },
+        answer({"status": " Error ", "errorMessage": "no\nspace"}),
+        JobStatus("error", "no space"),
+    ),
+    "cancel_job": (
+        lambda session: cancel_job(session, PROJECT, JOB_ID, 7.0),
+        {
+            "purpose": f"cancel job {JOB_ID}",
+            "method": "DELETE",
+            "path": JOB_PATH,
+            "headers": IN_PROJECT,
+            "retry_for": 7.0,
+        },
+        empty(),
+        None,
     ),
     "table_sources": (
         lambda session: list_table_sources(an_instance(session), 20, 10, 5.0),
@@ -142,7 +230,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
             "headers": IN_PROJECT,
         },
         created(),
-        an_instance(),
+        replace(an_instance(), data_model_name=""),
     ),
     "list_tables": (
         lambda session: list_tables(an_instance(session)),

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scripted import PROJECT, TOKEN, Played, a_session, answer, play, serve
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, SearchResult, find_object_id, list_objects
+from airflow_provider_mstr.rest.endpoints.search import (
+    CUBE,
+    DATA_MODEL,
+    INCREMENTAL_REFRESH_REPORT,
+    SearchResult,
+    find_object_id,
+    list_objects,
+)
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.pagination import PAGE_SIZE
 
@@ -250,3 +257,39 @@ def test_models_are_listed_by_a_part_of_their_name(name: str, sent: dict[str, st
         "name": None,
         "pattern": None,
     } | sent
+
+
+# other kinds
+
+
+def cubes_of(*subtypes: tuple[int, int | None]) -> list[dict[str, Any]]:
+    return [
+        hit(f"{subtype}/{ext}", f"{subtype:016}{ext or 0:016}", subtype=subtype, extType=ext)
+        for subtype, ext in subtypes
+    ]
+
+
+def test_cubes_are_intelligent_cubes_and_super_cubes_without_data_models() -> None:
+    intelligent, others = cubes_of((776, 0)), cubes_of((779, 256), (779, 448), (779, None))
+    played = play(list_objects(a_session(), PROJECT, CUBE), hits(*intelligent), hits(*others))
+    assert [request.query["type"] for request in played.requests] == ["776", "779"]
+    assert [found.name for found in played.result] == ["776/0", "779/256", "779/None"]
+
+
+def test_a_cube_that_both_searches_find_is_listed_once() -> None:
+    found = hits(*cubes_of((776, 0)))
+    played = play(find_object_id(a_session(), PROJECT, CUBE, "776/0"), found, found)
+    assert played.result == f"{776:016}{0:016}"
+
+
+def test_a_data_model_is_not_found_as_a_cube() -> None:
+    model = hits(*cubes_of((779, 448)))
+    played = play(find_object_id(a_session(), PROJECT, CUBE, "779/448"), NONE, model, NONE, model)
+    assert isinstance(played.error, errors.NotFound)
+    assert "has no cube named '779/448'" in played.error.what
+
+
+def test_reports_of_both_kinds_of_cubes_are_found() -> None:
+    reports = hits(*cubes_of((777, None))), hits(*cubes_of((780, None)))
+    played = play(list_objects(a_session(), PROJECT, INCREMENTAL_REFRESH_REPORT), *reports)
+    assert [request.query["type"] for request in played.requests] == ["777", "780"]
