@@ -58,7 +58,7 @@ from airflow_provider_mstr.rest.flow import Flow, attempt
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.words import caseless
+from airflow_provider_mstr.rest.words import fold_case
 
 FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
 
@@ -258,7 +258,7 @@ def _list(args: Namespace, hook: MstrHook, kind: ObjectKind) -> list[SearchResul
     wanted = args.name or ""
     with _in_project(hook, args.project) as (session, project_id):
         found = hook.run(list_objects(session, project_id, kind, wanted))
-    matching = (hit for hit in found if caseless(wanted) in caseless(hit.name))
+    matching = (hit for hit in found if fold_case(wanted) in fold_case(hit.name))
     return sorted(matching, key=lambda hit: hit.name)
 
 

@@ -38,7 +38,7 @@ from airflow_provider_mstr.rest.errors import (
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verdict
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.words import first_of
+from airflow_provider_mstr.rest.words import shorten
 
 # A finish that the tables do not confirm must be seen this often, this many seconds apart (3.5).
 CONFIRMATIONS = 3
@@ -330,7 +330,7 @@ class DataModelSpec(JobSpec[DataModelJob]):
         :param job: the job
         :param log: logs a line
         """
-        names = first_of([f"{table.name} ({table.policy})" for table in job.tables], _MAX_NAMES)
+        names = shorten([f"{table.name} ({table.policy})" for table in job.tables], _MAX_NAMES)
         line = f"Publishing {len(job.tables)} tables of {job.name}: {names}"
         log(line, tables=[table_json(table) for table in job.tables])
 

@@ -24,7 +24,7 @@ from airflow_provider_mstr.rest.flow import Flow, Pause, attempt
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Credentials, Session
-from airflow_provider_mstr.rest.words import first_of
+from airflow_provider_mstr.rest.words import shorten
 
 # Pauses grow with the time that has passed, so that an end is noticed late in proportion only. The jitter,
 # which spreads the polls of many refreshes, shortens them, so that none is later than that.
@@ -199,7 +199,7 @@ class Poller:
                 f"within {self.timeout:g} s; verify_last_update=False accepts the server's report"
             )
         waiting = [table.name for table in self.job.tables if self._progress.state(table) is State.RUNNING]
-        still = f": still waiting for {first_of(waiting, MAX_WAITING)}" if waiting else ""
+        still = f": still waiting for {shorten(waiting, MAX_WAITING)}" if waiting else ""
         if self.job.tables and not waiting:
             still = ": every table was loaded"
         if self._status:

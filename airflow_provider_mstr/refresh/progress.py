@@ -11,7 +11,7 @@ from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.result import TableResult, table_json
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
-from airflow_provider_mstr.rest.words import first_of
+from airflow_provider_mstr.rest.words import shorten
 
 # How many tables that change alike in one poll are logged one by one, and how many lines a poll logs.
 FEW_TABLES = 5
@@ -104,4 +104,4 @@ def _names(tables: list[TableRefresh]) -> tuple[str, str]:
     """Return how a line names tables that changed alike: what it begins with, and what it ends with."""
     if len(tables) == 1:
         return f"Table {tables[0].name}", ""
-    return f"{len(tables)} tables", f": {first_of([table.name for table in tables], 3)}"
+    return f"{len(tables)} tables", f": {shorten([table.name for table in tables], 3)}"

@@ -12,7 +12,7 @@ from airflow_provider_mstr.rest.endpoints.data_models import Table, TableRefresh
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.text import clean, is_id
-from airflow_provider_mstr.rest.words import called
+from airflow_provider_mstr.rest.words import find_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPoli
 def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
     name = clean(name)
     found = [table for table in model if table.id.upper() == name.upper() or table.name == name]
-    found = found or called(name, model, lambda table: table.name)
+    found = found or find_by_name(name, model, lambda table: table.name)
     if not found:
         there_is = ", ".join(sorted(table.name for table in model)[:50])
         raise NotFound(f"{model_name} has no table {name!r}; it has {there_is}")

@@ -173,7 +173,7 @@ def _domain_matches(host: str, domain: str) -> bool:
 
 def _normalize_host(host: str) -> str:
     """Return a host name in the form for comparison."""
-    host = host.lower().rstrip(".")
+    host = host.rstrip(".").lower()
     try:
         return host.encode("idna").decode()
     except UnicodeError:

@@ -147,7 +147,7 @@ def _forms(secret: str) -> set[str]:
     # A server may confuse the two encodings.
     shown = {data.decode(encoding, "replace") for data in raw for encoding in ("utf-8", "latin-1")}
     escaped = {quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1], html.escape(secret)}
-    in_base64 = raw | {text.encode() for text in escaped}
+    in_base64 = raw | {text.encode(errors="surrogatepass") for text in escaped}
     forms = {_folded(secret), *map(_folded, shown)}.union(*map(_base64, in_base64))
     return {form for form in forms if len(form) >= MIN_PASSWORD_LENGTH}
 
@@ -155,9 +155,9 @@ def _forms(secret: str) -> set[str]:
 def _base64(raw: bytes) -> set[str]:
     """Return what the base64 of some data contains if these bytes are in it, wherever they begin."""
     parts = set()
-    for before in range(3):
-        # The characters at both ends depend on the text before and after the secret.
-        begin, end = -(-8 * before // 6), 8 * (before + len(raw)) // 6
+    # The characters at both ends depend on the text before and after the secret.
+    for before, begin in enumerate((0, 2, 3)):
+        end = 8 * (before + len(raw)) // 6
         for encode in (b64encode, urlsafe_b64encode):
             parts.add(_folded(encode(bytes(before) + raw).decode()[begin:end]))
     return parts

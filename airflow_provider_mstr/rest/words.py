@@ -12,7 +12,7 @@ from airflow_provider_mstr.rest.text import clean
 T = TypeVar("T")
 
 
-def first_of(names: Sequence[str], most: int) -> str:
+def shorten(names: Sequence[str], most: int) -> str:
     """Return the first names, and the number of further ones.
 
     :param names: the names
@@ -22,7 +22,7 @@ def first_of(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
-def called(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:
+def find_by_name(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:
     """Return the objects with a name: an exact match, else in another Unicode form, else ignoring case.
 
     :param name: the name
@@ -30,14 +30,14 @@ def called(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[
     :param name_of: returns the name of an object
     """
     things = list(things)
-    for form in (str, composed, caseless):
+    for form in (str, normalize, fold_case):
         wanted = form(clean(name))
         if found := [thing for thing in things if form(name_of(thing)) == wanted]:
             return found
     return []
 
 
-def composed(text: str) -> str:
+def normalize(text: str) -> str:
     """Return a text in its composed Unicode form (NFC), which is usual for comparison.
 
     :param text: a text
@@ -45,9 +45,9 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def caseless(text: str) -> str:
+def fold_case(text: str) -> str:
     """Return a text in the form for comparison that ignores case (Unicode Standard 3.13, D145).
 
     :param text: a text
     """
-    return composed(composed(text).casefold())
+    return normalize(normalize(text).casefold())

@@ -17,7 +17,7 @@ from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.responses import json_object
 from airflow_provider_mstr.rest.session import Session, session_request
 from airflow_provider_mstr.rest.text import clean, is_id, object_id, path_segment
-from airflow_provider_mstr.rest.words import called
+from airflow_provider_mstr.rest.words import find_by_name
 
 PROJECT_TYPE = "32"
 
@@ -64,7 +64,7 @@ def find_project(name: str, projects: Sequence[Project]) -> Project:
     :param projects: the projects to search
     :raises NotFound: if no project, or more than one, has that name
     """
-    found = called(name, projects, lambda project: project.name)
+    found = find_by_name(name, projects, lambda project: project.name)
     if len(found) != 1:
         visible = ", ".join(sorted(known.name for known in projects)[:50]) or "none"
         raise NotFound(f"{len(found) or 'no'} projects are named {name!r}; the user can see {visible}")

@@ -15,7 +15,7 @@ from airflow_provider_mstr.rest.pagination import Listing
 from airflow_provider_mstr.rest.responses import json_object
 from airflow_provider_mstr.rest.session import Session, session_request
 from airflow_provider_mstr.rest.text import clean, is_id, path_segment
-from airflow_provider_mstr.rest.words import called, first_of
+from airflow_provider_mstr.rest.words import find_by_name, shorten
 
 # Search patterns (EnumDSSXMLSearchTypes).
 EXACTLY, CONTAINS = "2", "4"
@@ -128,10 +128,10 @@ def find_object_id(session: Session, project_id: str, kind: ObjectKind, name: st
     if is_id(name):
         return name
     hits = yield from list_objects(session, project_id, kind, name, EXACTLY)
-    found = called(name, hits, lambda hit: hit.name)
+    found = find_by_name(name, hits, lambda hit: hit.name)
     if not found:
         every = yield from list_objects(session, project_id, kind)
-        found = called(name, every, lambda hit: hit.name)
+        found = find_by_name(name, every, lambda hit: hit.name)
         if not found:
             raise NotFound(
                 f"project {project_id} has no {kind.name} named {name!r}; "
@@ -173,7 +173,7 @@ def summarize(names: Iterable[str], none: str = "none that the user can see") ->
     :param names: the names
     :param none: what to return if there are none
     """
-    return first_of(sorted(names), _MAX_NAMES) or none
+    return shorten(sorted(names), _MAX_NAMES) or none
 
 
 def _search_result(entry: Any) -> SearchResult:

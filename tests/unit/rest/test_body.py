@@ -110,3 +110,20 @@ def test_a_body_may_be_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch, en
     assert read(encoding, pack(TEXT)) == TEXT
     with pytest.raises(InvalidResponse):
         read(encoding, pack(TEXT + b"!"))
+
+
+def test_a_further_part_counts_although_the_first_is_as_large_as_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body, "MAX_BODY_BYTES", len(TEXT))
+    with pytest.raises(InvalidResponse, match="larger than"):
+        read("gzip", gzip.compress(TEXT, mtime=0) + gzip.compress(b"!", mtime=0))
+
+
+def test_no_part_is_unzipped_further_than_a_byte_above_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "MAX_BODY_BYTES", 1000)
+    reader = BodyReader("gzip")
+    reader.feed(gzip.compress(bytes(600), mtime=0))
+    with pytest.raises(InvalidResponse):
+        reader.feed(gzip.compress(bytes(10_000), mtime=0))
+    assert len(reader._body) == 1001

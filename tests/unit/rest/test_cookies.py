@@ -22,8 +22,7 @@ YEAR_99999 = "Expires=Fri, 31 Dec 99999 23:59:59 GMT"
 def cookies(*lines: str, url: str = LIBRARY, date: str | None = None) -> Cookies:
     """Return what is stored of these ``Set-Cookie`` lines."""
     stored = Cookies()
-    for line in lines:
-        stored.store(url, [line], NOW, date)
+    stored.store(url, lines, NOW, date)
     return stored
 
 
@@ -36,6 +35,10 @@ def sent(
 ) -> str:
     """Return the ``Cookie`` header that follows these lines."""
     return cookies(*lines, url=url, date=date).header(url, path, NOW + later)
+
+
+def test_a_cookie_without_a_name_does_not_affect_the_next_one() -> None:
+    assert sent("=x", "a=1") == "a=1"
 
 
 # name, path and domain
@@ -131,6 +134,7 @@ def test_a_path_is_compared_in_plain_spelling() -> None:
         ("library.example.com", "a.library.example.com", False),
         ("library.example.com", "ample.com", False),
         ("library.example.com", "example.org", False),
+        ("n1.box", "N1.BOX", True),
         ("library", "library", True),
         ("localhost", "localhost", True),
         ("127.0.0.1", "127.0.0.1", True),

@@ -109,3 +109,7 @@ def test_only_temporary_errors_are_retryable(kind: type[MstrError], retryable: b
 def test_every_error_but_those_with_advice_in_their_text_advises() -> None:
     without = {MstrError, errors.InvalidInput, errors.CertificateError}
     assert {kind for kind in KINDS if not kind.advice} == without
+
+
+def test_the_repr_of_an_error_has_its_class_and_what_failed() -> None:
+    assert repr(errors.NotFound("no such model")) == "NotFound('no such model')"

@@ -106,6 +106,15 @@ def test_a_secret_in_another_character_encoding_is_masked(charset: tuple[str, st
         assert masker.text(f"login {shown} is wrong") == "login *** is wrong"
 
 
+def test_a_secret_with_half_of_a_surrogate_pair_is_masked() -> None:
+    """aiohttp writes a byte of a header that is not UTF-8 as one."""
+    secret = "secret-of-nobody-\udce4"
+    masker = Masker([secret])
+    assert masker.text(f"cookie {secret} is wrong") == "cookie *** is wrong"
+    for data in (secret.encode(errors="surrogatepass"), json.dumps(secret).encode()):
+        assert masker.text(f"cookie {b64encode(data).decode()} is wrong") == "cookie *** is wrong"
+
+
 def test_a_part_of_a_secret_that_another_encoding_can_write_is_no_secret() -> None:
     assert Masker(["日本pass"]).text("wrong password") == "wrong password"
 
@@ -159,9 +168,17 @@ def test_no_text_shows_a_secret_after_it_was_masked(before: str, behind: str, se
     assert shown not in Masker([secret]).text(f"{before} {shown} {behind}")
 
 
-@pytest.mark.parametrize("text", ["R&D", "100%", "C:\\temp", "a+b", "A &amp; B", "%zz", "&#xZZ;", "\\u12"])
+@pytest.mark.parametrize(
+    "text", ["R&D", "100%", "C:\\temp", "a+b", "A &amp; B", "%zz", "&#xZZ;", "\\u12", "\\ud800"]
+)
 def test_a_text_that_is_like_an_encoded_one_stays_as_it_is(text: str) -> None:
     assert Masker(["secret-of-nobody"]).json([text]) == [text]
+
+
+@pytest.mark.parametrize("other", ["aBCDEFGH", "xBBCDEFGH", "xyBBCDEFGH"])
+def test_base64_of_another_text_that_ends_alike_stays_as_it_is(other: str) -> None:
+    text = b64encode(other.encode()).decode()
+    assert Masker(["ABCDEFGH"]).text(text) == text
 
 
 @pytest.mark.parametrize("end", ["", "u", "u12", "n"])
@@ -180,7 +197,8 @@ def test_without_secrets_nothing_is_masked() -> None:
 
 
 def test_secrets_are_the_long_values_without_quotes() -> None:
-    assert secrets_among(["true", '"in-quotes"', "01234567", "0123456", ""]) == {"in-quotes", "01234567"}
+    values = ["true", '"in-quotes"', "01234567", "0123456", "", "X1234567"]
+    assert secrets_among(values) == {"in-quotes", "01234567", "X1234567"}
 
 
 @pytest.mark.parametrize(

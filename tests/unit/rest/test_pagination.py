@@ -139,9 +139,9 @@ def test_a_table_without_a_name_is_called_by_its_id() -> None:
     assert played.result == (Table("A", "A"), Table("B", "B"))
 
 
-@pytest.mark.parametrize("said", [{}, {"tables": None}, {"tables": {}}])
-def test_a_page_without_a_list_is_invalid(said: Any) -> None:
-    played = play(list_tables(an_instance()), answer(said))
+@pytest.mark.parametrize("payload", [{}, {"tables": None}, {"tables": {}}])
+def test_a_page_without_a_list_is_invalid(payload: Any) -> None:
+    played = play(list_tables(an_instance()), answer(payload))
     assert isinstance(played.error, errors.InvalidResponse)
     assert played.error.what == (
         f"could not list the tables of data model {MODEL_NAME}: unexpected response format: no list of tables"

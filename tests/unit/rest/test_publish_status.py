@@ -133,13 +133,13 @@ def test_every_spelling_of_a_table_entry_is_read(entry: dict[str, Any], table: T
 
 
 def test_long_messages_are_cut() -> None:
-    said = {
+    payload = {
         "status": -1,
         "message": "x" * 3000,
         "tables": [{"id": "A", "status": "error", "message": "y" * 3000}],
     }
 
-    status = PublishStatus.of(said)
+    status = PublishStatus.of(payload)
 
     assert (len(status.message), len(status.tables[0].error)) == (2000, 2000)
 

@@ -91,7 +91,7 @@ def test_every_session_survives_its_seal(token: str, cookies: Cookies) -> None:
     assert SEAL.open(SEAL.close(Session(token, cookies))) == Session(token, cookies)
 
 
-def test_a_sealed_session_is_plain_text_that_tells_nothing() -> None:
+def test_a_sealed_session_is_plain_text_without_a_secret() -> None:
     sealed = SEAL.close(a_session())
     assert sealed.isascii()
     assert json.loads(json.dumps(sealed)) == sealed

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_mstr.rest.words import called, first_of
+from airflow_provider_mstr.rest.words import find_by_name, shorten
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from airflow_provider_mstr.rest.words import called, first_of
     ],
 )
 def test_the_first_names_are_listed_in_order_and_the_rest_is_counted(names: list[str], expected: str) -> None:
-    assert first_of(names, 2) == expected
+    assert shorten(names, 2) == expected
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_the_first_names_are_listed_in_order_and_the_rest_is_counted(names: list
 def test_an_exact_name_comes_before_another_unicode_form_and_another_case(
     name: str, found: list[str]
 ) -> None:
-    assert called(name, iter(["Sales", "SALES", "Köln"]), str) == found
+    assert find_by_name(name, iter(["Sales", "SALES", "Köln"]), str) == found

@@ -7,7 +7,14 @@ import pytest
 from scripted import GATEWAY_GONE, SESSION_OVER, TOKEN, a_session, answer, empty, logged_in, play, refusal
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.endpoints.auth import login, logout
+from airflow_provider_mstr.rest.endpoints.auth import (
+    CLEANUP_RETRY_SECONDS,
+    LOGOUT_PAUSE,
+    close_session,
+    login,
+    logout,
+)
+from airflow_provider_mstr.rest.flow import Pause
 from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.session import Credentials, LoginMode, Session
 
@@ -34,7 +41,7 @@ def test_login_is_the_call_of_the_vendors_page() -> None:
     assert played.result == Session(TOKEN)
 
 
-def test_login_keeps_every_cookie_and_drops_those_taken_back() -> None:
+def test_login_stores_every_cookie_except_the_expired_ones() -> None:
     headers = (
         ("x-mstr-authtoken", TOKEN),
         ("Set-Cookie", "JSESSIONID=one; Path=/MicroStrategyLibrary; HttpOnly"),
@@ -94,6 +101,20 @@ def test_a_session_that_is_over_is_as_good_as_logged_out(reply: Response) -> Non
 
 def test_a_logout_that_is_refused_is_no_logout() -> None:
     assert type(play(logout(a_session()), refusal(500, "ERR001", -1)).error) is errors.RequestFailed
+
+
+def test_a_session_is_closed_by_one_logout() -> None:
+    played = play(close_session(a_session()), empty())
+    assert (played.calls, played.pauses, played.result) == (["POST /api/auth/logout"], [], None)
+    assert played.requests[0].retry_for == CLEANUP_RETRY_SECONDS
+
+
+@pytest.mark.parametrize("second", [empty(), refusal(500, "ERR001", -2)])
+def test_a_logout_at_which_the_server_failed_is_sent_once_more_after_a_pause(second: Response) -> None:
+    played = play(close_session(a_session()), refusal(500, "ERR001", -1), second)
+    first_request, pause, second_request = played.steps
+    assert (pause, second_request) == (Pause(LOGOUT_PAUSE), first_request)
+    assert (played.error is None) == (second.status == 204)
 
 
 def test_a_rejected_login_names_what_is_probably_wrong_with_the_password() -> None:

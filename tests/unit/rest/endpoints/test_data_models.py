@@ -86,7 +86,7 @@ def test_a_publish_that_is_refused_says_why(reply: Response, kind: type[errors.M
         (answer({"tables": []}), errors.InvalidResponse),
     ],
 )
-def test_a_status_that_is_refused_tells_failure_from_not_being_able_to_ask(
+def test_a_rejected_status_request_is_a_failed_publish_or_another_error(
     reply: Response, kind: type[errors.MstrError]
 ) -> None:
     assert type(play(get_publish_status(an_instance()), reply).error) is kind
@@ -98,7 +98,7 @@ def test_a_status_that_is_the_number_of_a_busy_model_is_one() -> None:
     assert played.error.what == f"another job is publishing data model {MODEL_NAME}"
 
 
-def test_a_publish_that_failed_names_the_model_and_keeps_what_the_server_said() -> None:
+def test_a_failed_publish_names_the_model_and_keeps_the_reply_of_the_server() -> None:
     error = play(get_publish_status(an_instance()), refusal(500, "ERR002", -2147212544, "stalled")).error
     assert isinstance(error, errors.PublishFailed)
     assert error.what == f"the load of data model {MODEL_NAME} failed"

@@ -70,7 +70,7 @@ def test_user_connections_are_asked_of_every_node_that_runs() -> None:
     assert all(request.headers == AUTH for request in played.requests)
 
 
-def test_a_connection_of_which_little_is_told_is_still_one() -> None:
+def test_a_connection_needs_only_an_id() -> None:
     played = play(
         list_user_connections(a_session()),
         answer({"nodes": [{"name": "n1"}]}),

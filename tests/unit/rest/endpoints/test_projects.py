@@ -38,7 +38,7 @@ def test_a_projects_name_becomes_its_id(name: str, project: str) -> None:
 
 
 @pytest.mark.parametrize("project", [PROJECT, PROJECT.lower()])
-def test_a_projects_id_is_taken_without_asking(project: str) -> None:
+def test_a_projects_id_is_returned_without_a_request(project: str) -> None:
     assert play(find_project_id(a_session(), project)).result == project
 
 
@@ -50,7 +50,7 @@ def test_a_name_of_no_project_or_several_is_refused_with_those_there_are(name: s
     assert "Tutorial" in error.what
 
 
-def test_where_no_project_is_to_be_seen_that_is_said() -> None:
+def test_the_error_reports_that_the_user_can_see_no_project() -> None:
     error = play(find_project_id(a_session(), "x"), answer([])).error
     assert "the user can see none" in str(error)
 

@@ -38,7 +38,7 @@ def hits(*found: dict[str, Any], **more: Any) -> Response:
 NONE = hits()
 
 
-def looked_up(name: str, *replies: Response) -> Played:
+def find(name: str, *replies: Response) -> Played:
     return play(find_object_id(a_session(), PROJECT, DATA_MODEL, name), *replies)
 
 
@@ -65,7 +65,7 @@ class SearchingServer:
             return True
         return name == wanted or (not self.minds_case and name.lower() == wanted.lower())
 
-    def looked_up(self, name: str) -> Played:
+    def find(self, name: str) -> Played:
         return serve(find_object_id(a_session(), PROJECT, DATA_MODEL, name), self)
 
 
@@ -73,7 +73,7 @@ class SearchingServer:
 
 
 def test_an_id_is_returned_unchanged() -> None:
-    played = looked_up(IDS[7])
+    played = find(IDS[7])
     assert (played.result, played.calls) == (IDS[7], [])
 
 
@@ -97,16 +97,16 @@ def test_a_name_is_searched_for_as_the_vendor_documents_it() -> None:
 
 
 def test_a_name_in_the_same_case_wins_over_one_in_another() -> None:
-    assert looked_up("Sales", hits(hit("SALES"), hit("Sales", IDS[1]))).result == IDS[1]
+    assert find("Sales", hits(hit("SALES"), hit("Sales", IDS[1]))).result == IDS[1]
 
 
 def test_a_name_in_another_case_is_found_where_it_is_the_only_one() -> None:
-    assert looked_up("straße", hits(hit("STRASSE"))).result == IDS[0]
+    assert find("straße", hits(hit("STRASSE"))).result == IDS[0]
 
 
 def test_all_models_are_requested_if_the_search_is_case_sensitive() -> None:
     server = SearchingServer([hit("SALES"), hit("Finance", IDS[1])], minds_case=True)
-    played = server.looked_up("sales")
+    played = server.find("sales")
     assert played.result == IDS[0]
     assert {request.headers["X-MSTR-ProjectID"] for request in played.requests} == {PROJECT}
     assert [query.get("name") for query in server.queries] == ["sales", None]
@@ -124,14 +124,14 @@ def test_all_models_are_requested_if_the_search_is_case_sensitive() -> None:
 )
 def test_other_datasets_are_ignored(other: dict[str, Any]) -> None:
     dataset = hit("Sales", IDS[1], **other)
-    assert looked_up("Sales", hits(dataset, hit("Sales"))).result == IDS[0]
-    assert type(looked_up("Sales", hits(dataset), hits(dataset)).error) is errors.NotFound
+    assert find("Sales", hits(dataset, hit("Sales"))).result == IDS[0]
+    assert type(find("Sales", hits(dataset), hits(dataset)).error) is errors.NotFound
 
 
 def test_what_a_server_leaves_out_or_writes_as_text_does_no_harm() -> None:
     bare = {"id": IDS[0], "name": "Sales", "subtype": "779", "extType": "448"}
     nameless = {"id": IDS[1], "subtype": 779, "extType": 448}
-    assert looked_up("Sales", hits(nameless, bare)).result == IDS[0]
+    assert find("Sales", hits(nameless, bare)).result == IDS[0]
     played = play(list_objects(a_session(), PROJECT, DATA_MODEL), hits(nameless, bare))
     assert [(model.name, model.serve_mode, model.folder) for model in played.result] == [
         (IDS[1], "", ()),
@@ -141,20 +141,20 @@ def test_what_a_server_leaves_out_or_writes_as_text_does_no_harm() -> None:
 
 def test_an_unknown_name_is_rejected_with_the_existing_names() -> None:
     every = hits(hit("Sales", IDS[1]), hit("Finance", IDS[2]), hit("Pushed", IDS[3], extType=256))
-    played = looked_up("Retail", NONE, every)
+    played = find("Retail", NONE, every)
     assert type(played.error) is errors.NotFound
     assert f"no data model named 'Retail'; it has Finance ({IDS[2]}), Sales ({IDS[1]})" in played.error.what
     assert "Pushed" not in played.error.what
 
 
 def test_an_unknown_name_in_a_project_without_models_is_rejected() -> None:
-    played = looked_up("Retail", NONE, answer({"totalItems": 0}))
+    played = find("Retail", NONE, answer({"totalItems": 0}))
     assert "it has none that the user can see" in str(played.error)
 
 
 def test_the_number_of_listed_names_is_limited() -> None:
     every = [hit(f"Model {number:02}", IDS[number]) for number in range(30)]
-    played = looked_up("Retail", NONE, hits(*every))
+    played = find("Retail", NONE, hits(*every))
     assert "Model 19" in str(played.error)
     assert "Model 20" not in str(played.error)
     assert "and 10 more" in str(played.error)
@@ -164,7 +164,7 @@ def test_the_number_of_listed_names_is_limited() -> None:
 def test_an_ambiguous_name_is_rejected_with_the_ids_and_folders(name: str) -> None:
     folders = [{"name": "Tutorial", "level": 2}, {"name": "Public Objects", "level": 1}]
     found = hits(hit("Sales", ancestors=folders), hit("Sales", IDS[1]))
-    played = looked_up(name, found)
+    played = find(name, found)
     assert type(played.error) is errors.InvalidInput
     assert f"2 data models named {name!r}" in played.error.what
     assert f"Sales ({IDS[0]}, in Tutorial/Public Objects), Sales ({IDS[1]})" in played.error.what
@@ -174,11 +174,11 @@ def test_an_ambiguous_name_is_rejected_with_the_ids_and_folders(name: str) -> No
     "payload", [{}, {"result": None}, {"result": {}}, {"result": [None]}, {"result": [{}]}, []]
 )
 def test_search_results_with_an_unexpected_format_are_rejected(payload: Any) -> None:
-    assert type(looked_up("Sales", answer(payload)).error) is errors.InvalidResponse
+    assert type(find("Sales", answer(payload)).error) is errors.InvalidResponse
 
 
 def test_a_hit_without_an_id_is_named_in_the_error() -> None:
-    error = looked_up("Sales", answer({"result": [{}], "totalItems": 1})).error
+    error = find("Sales", answer({"result": [{}], "totalItems": 1})).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == (
         f"could not list the data models of project {PROJECT}: "
@@ -195,7 +195,7 @@ def test_a_folder_without_a_name_is_left_out() -> None:
 def test_further_search_results_are_requested() -> None:
     server = SearchingServer([hit("Sales", each) for each in IDS[:5]] + [hit("Retail", IDS[6])], cap=2)
     server.ignores_pattern = True
-    assert server.looked_up("Retail").result == IDS[6]
+    assert server.find("Retail").result == IDS[6]
     assert [(query["offset"], query["limit"]) for query in server.queries] == [
         ("0", "-1"),
         ("2", str(PAGE_SIZE)),
@@ -217,7 +217,7 @@ def test_any_search_returns_the_one_model_with_the_name_or_an_error(
     names: list[str], wanted: str, ignores_pattern: bool, minds_case: bool, cap: int
 ) -> None:
     models = [hit(name, IDS[number]) for number, name in enumerate(names)]
-    played = SearchingServer(models, ignores_pattern, minds_case, cap).looked_up(wanted)
+    played = SearchingServer(models, ignores_pattern, minds_case, cap).find(wanted)
 
     exact = [IDS[number] for number, name in enumerate(names) if name == wanted]
     alike = [IDS[number] for number, name in enumerate(names) if name.lower() == wanted.lower()]

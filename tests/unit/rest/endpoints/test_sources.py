@@ -93,15 +93,15 @@ def test_no_list_of_tables_is_an_error(payload: Any) -> None:
 
 
 def test_a_page_has_only_tables_with_sources_and_counts_all() -> None:
-    asked = []
+    queries = []
 
     def server(request: Any) -> Any:
-        asked.append(dict(request.query))
+        queries.append(dict(request.query))
         return answer({"tables": [definition(origin("sales"), table_id="a1"), definition(table_id="B2")]})
 
     page = serve(list_table_sources(an_instance(), 50, 25, 5.0), server).result
 
-    assert asked == [{"offset": "50", "limit": "25", "fields": "information,physicalTable"}]
+    assert queries == [{"offset": "50", "limit": "25", "fields": "information,physicalTable"}]
     assert (page.rows, page.sources) == (2, {"A1": (Source(DATA_SOURCE, "public", "sales"),)})
 
 
