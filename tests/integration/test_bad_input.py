@@ -159,24 +159,18 @@ def test_a_connection_id_that_is_none_is_refused(refresh: Way, typed: Any, mstr_
     ids=["publish", "wait", "wait, deferred"],
 )
 @pytest.mark.parametrize(
-    ("handle", "what"),
+    "handle",
     [
-        *((handle, "refresh") for handle in ("", "None", None, "[]", {}, {"session": "x"}, 5)),
-        *(
-            (handle, "refresh")
-            for handle in ("{'project_id': 1}", RETAIL, [RETAIL], {"kind": ["data_model"]})
-        ),
-        ({"kind": "data_model"}, "data model"),
-        ({"kind": "data_model", "session": "x"}, "data model"),
+        *("", "None", None, "[]", {}, {"session": "x"}, 5),
+        *("{'project_id': 1}", RETAIL, [RETAIL], {"kind": ["data_model"]}),
+        *({"kind": "data_model"}, {"kind": "data_model", "session": "x"}),
     ],
     ids=repr,
 )
-def test_what_is_no_handle_is_refused(
-    make: Callable[[Any], Any], handle: Any, what: str, mstr_sandbox: Sandbox
-) -> None:
+def test_what_is_no_handle_is_refused(make: Callable[[Any], Any], handle: Any, mstr_sandbox: Sandbox) -> None:
     refused(
         perform(lambda: make(handle)).error,
-        f"instance is {reprlib.repr(handle)}, not a handle of a {what}",
+        f"instance is {reprlib.repr(handle)}, not a handle of a refresh",
         kind=InvalidHandle,
     )
     unasked(mstr_sandbox)

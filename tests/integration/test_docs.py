@@ -138,6 +138,9 @@ DOCUMENTED: dict[Callable[..., Any], str] = {
     refresh_data_model: "task-group",
 }
 
+# What each operator gives its base class for its own arguments, such as data_model_id and data_model.
+GIVEN_BY_OPERATORS = ("object_id", "name")
+
 
 def arguments(documented: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return what may be given by name, with what base classes of this package take."""
@@ -148,7 +151,7 @@ def arguments(documented: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         parameter.name: parameter
         for init in reversed(inits)
         for parameter in inspect.signature(init).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name != "self"
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in ("self", *GIVEN_BY_OPERATORS)
     }
     assert "mstr_conn_id" in named
     return named
