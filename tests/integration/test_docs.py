@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import needs
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_home import airflow_environment
 from provocations import KINDS, Provocations, shown, steady
 from workers import perform
@@ -44,7 +45,7 @@ from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import LoginMode
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox, Settings
 from airflow_provider_mstr.sandbox.faults import FaultKind
-from airflow_provider_mstr.sandbox.world import SALES_CUBE, SALES_UPDATE
+from airflow_provider_mstr.sandbox.world import REGION_CUBE, SALES_CUBE, SALES_UPDATE
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 from airflow_provider_mstr.task.refresh import WORKER_SECONDS
 from airflow_provider_mstr.task_groups import refresh_data_model
@@ -534,6 +535,51 @@ def test_the_result_has_the_form_that_the_page_shows() -> None:
 
     assert result.keys() == shown.keys() == {row[0] for row in rows("operators/result.md")} - {"field", "---"}
     assert result["tables"][0].keys() == shown["tables"][0].keys()
+
+
+FAILS = {"publish_failure": PublishFailure("error")}
+VANISHES = {"ended_job_seconds": 0}
+LASTS = {"publish_seconds": 60}
+
+# How a row of the table begins; the settings of the sandbox, the fault of a call, the arguments
+VERDICTS: dict[str, tuple[dict[str, Any], tuple[str, str] | None, dict[str, Any]]] = {
+    "the job is completed": ({}, None, {}),
+    "the job is error or stopped": (FAILS, None, {}),
+    "the job is waiting_for_autoprompt": ({}, None, {"cube_id": REGION_CUBE.id}),
+    "the job is gone, and the last update": (VANISHES, None, {}),
+    "the job is gone, and the cube has been idle": (FAILS | VANISHES, None, {}),
+    "the user may not read jobs, and the last": ({}, ("get_job", "no_privilege"), {}),
+    "the user may not read jobs, and the cube": (FAILS, ("get_job", "no_privilege"), {}),
+    "the session is lost": (LASTS, ("get_job", "session_lost"), {}),
+    "the job does not end within timeout": (LASTS, None, {"timeout": 0.5}),
+    "another job loads the cube": (LASTS, None, {"when_busy": "fail"}),
+    "the user may not publish the cube": ({}, ("publish_cube", "no_privilege"), {}),
+}
+
+
+@pytest.mark.parametrize("beginning", VERDICTS)
+@pytest.mark.usefixtures("mstr_connection", "brisk")
+@pytest.mark.mstr_sandbox(publish_seconds=0.5)
+def test_a_refresh_of_a_cube_ends_as_the_page_states(beginning: str, mstr_sandbox: Sandbox) -> None:
+    ((_, task, retries),) = [row for row in rows("operators/cube.md") if row[0].startswith(beginning)]
+    settings, fault, arguments = VERDICTS[beginning]
+    mstr_sandbox.change(**settings)
+    if fault is not None:
+        mstr_sandbox.add_fault(*fault, times=None)
+    if beginning == "another job loads the cube":
+        mstr_sandbox.start_load("Sales Cube")
+
+    performed = perform(
+        lambda: MstrRefreshCubeOperator(task_id="refresh", **{"cube_id": SALES_CUBE.id} | arguments)
+    )
+
+    error = performed.error
+    if error is None:
+        assert task == "succeeds"
+    else:
+        failed = error.__cause__ if isinstance(error, AirflowFailException) else error
+        assert f"as {type(failed).__name__}" in task
+        assert retries == ("yes" if failed is error else "no")
 
 
 STATED = {
