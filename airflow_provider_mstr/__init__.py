@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refresh Strategy (MicroStrategy) Mosaic data models from Apache Airflow."""
+"""Refresh Strategy (MicroStrategy) Mosaic data models and cubes from Apache Airflow."""
 
 from __future__ import annotations
 

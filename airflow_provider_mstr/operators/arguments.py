@@ -36,11 +36,11 @@ class Templated:
     Airflow replaces a field with its rendered value. ``None`` in the DAG file and a template that renders to
     ``None`` are different things: only the first one means "left out".
 
-    :param digits: the minimum length of the text of a number, for an id
+    :param is_id: whether the value is an object's id, which a template may make a number
     """
 
-    def __init__(self, digits: int = 0) -> None:
-        self._digits = digits
+    def __init__(self, *, is_id: bool = False) -> None:
+        self._is_id = is_id
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._key = f"_mstr_{name}"
@@ -57,7 +57,7 @@ class Templated:
             # The first value stays the same object, by which Airflow recognizes the output of another task.
             written, current = self._values(operator)
             written = written if _is_equal(value, current) else current
-            values = (written, as_text(value, written, self._digits))
+            values = (written, as_text(value, written, self._digits()))
         vars(operator)[self._key] = values
 
     def argument(self, operator: Any, *, is_mapped: bool) -> Any:
@@ -72,6 +72,12 @@ class Templated:
         if is_mapped and (value is None or is_empty(value)):
             return Blank(value)
         return mark_blanks(value, written)
+
+    def _digits(self) -> int:
+        """Return the minimum length of the text of a number."""
+        from airflow_provider_mstr.rest.text import ID_LENGTH
+
+        return ID_LENGTH if self._is_id else 0
 
     def _values(self, operator: Any) -> tuple[Any, Any]:
         try:

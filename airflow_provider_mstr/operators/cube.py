@@ -16,7 +16,6 @@ from airflow_provider_mstr.refresh.options import (
     DEFAULT_TIMEOUT,
     WhenBusy,
 )
-from airflow_provider_mstr.rest.text import ID_LENGTH
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.refresh.cube import CubeSpec
@@ -40,7 +39,7 @@ class MstrRefreshCubeOperator(RefreshTask, BaseOperator):
     """
 
     kind: ClassVar[str] = "cube"
-    cube_id = Templated(ID_LENGTH)
+    cube_id = Templated(is_id=True)
     cube = Templated()
     template_fields = ("cube_id", "cube", "project_id", "mstr_conn_id")
 
@@ -98,7 +97,7 @@ class MstrRunIncrementalRefreshOperator(RefreshTask, BaseOperator):
     """
 
     kind: ClassVar[str] = "report"
-    report_id = Templated(ID_LENGTH)
+    report_id = Templated(is_id=True)
     report = Templated()
     template_fields = ("report_id", "report", "project_id", "mstr_conn_id")
 

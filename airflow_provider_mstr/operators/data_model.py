@@ -20,7 +20,6 @@ from airflow_provider_mstr.refresh.options import (
     WhenBusy,
 )
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
-from airflow_provider_mstr.rest.text import ID_LENGTH
 from airflow_provider_mstr.task.failures import handle_failures, task_failures
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class _ModelTask(ObjectTask):
     """Mixed into an operator for a data model, given by its id or by its name."""
 
     kind: ClassVar[str] = "data_model"
-    data_model_id = Templated(ID_LENGTH)
+    data_model_id = Templated(is_id=True)
     data_model = Templated()
 
 

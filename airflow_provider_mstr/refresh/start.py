@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Generic
 
@@ -131,8 +132,7 @@ class _Start(Generic[J]):
         if self.spec.needs_idle_cube and cube is not None and not cube.settled:
             yield Pause(SETTLE_PAUSE)
             cube = yield from last_update.read(job.session)
-        if not (job.object_name or self._name):
-            self._name = yield from self._find_name(job, cube)
+        yield from self._find_name(job, cube)
         job = self._named(job)
         is_processing = cube is not None and cube.processing
         if is_processing and self.spec.needs_idle_cube:
@@ -143,16 +143,15 @@ class _Start(Generic[J]):
         return job.with_start(self.context.clock(), last_update, is_processing)
 
     def _named(self, job: J) -> J:
-        return replace(job, object_name=job.object_name or self._name)
+        return replace(job, object_name=self._name or job.object_name)
 
-    def _find_name(self, job: J, cube: Cube | None) -> Flow[str]:
-        """Return the object's name, from its cube if that shows it; empty if it cannot be read."""
+    def _find_name(self, job: J, cube: Cube | None) -> Flow[None]:
+        """Read the object's name: from its own cube, which shows it; or if it is not known at all."""
         if cube is not None and cube.name and job.cube_id == job.object_id:
-            return cube.name
-        try:
-            return (yield from get_object_name(job.session, job.project_id, job.object_id))
-        except MstrError:
-            return ""
+            self._name = cube.name
+        elif not (job.object_name or self._name):
+            with suppress(MstrError):
+                self._name = yield from get_object_name(job.session, job.project_id, job.object_id)
 
     def _find_out(self, job: J, lost: MstrError) -> Flow[bool | None]:
         reason = f"{lost.what} ({lost.reply})" if str(lost.reply) else lost.what

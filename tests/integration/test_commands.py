@@ -398,7 +398,7 @@ def test_refresh_loads_every_table_and_shows_how_each_has_fared(run: Run, mstr_s
     assert [row[:3] for row in ran.rows] == [[table.name, "replace", "finished"] for table in RETAIL.tables]
     assert f"Data model 'retail' is {RETAIL.id}" in ran.err
     assert "Table order_detail: completed" in ran.err
-    assert "Refreshed data model retail in" in ran.err
+    assert "Refreshed data model Retail in" in ran.err
     report = mstr_sandbox.report()
     assert (ran.status, report.logins, len(report.publishes)) == (0, 1, 1)
     assert nothing_left(mstr_sandbox)

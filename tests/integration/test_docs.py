@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import needs
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_home import airflow_environment
 from provocations import KINDS, Provocations, shown, steady
 from workers import perform
@@ -30,17 +31,21 @@ from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
     MstrPublishDataModelOperator,
+    MstrRefreshCubeOperator,
     MstrRefreshDataModelOperator,
+    MstrRunIncrementalRefreshOperator,
 )
 from airflow_provider_mstr.operators.arguments import NOTSET
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR, get_provider_info
-from airflow_provider_mstr.refresh import data_model, poller, sealing
+from airflow_provider_mstr.refresh import cube, data_model, poller, sealing, start
 from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.rest import retry
+from airflow_provider_mstr.rest.errors import OutcomeUnknown, PublishFailed
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import LoginMode
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox, Settings
 from airflow_provider_mstr.sandbox.faults import FaultKind
+from airflow_provider_mstr.sandbox.world import REGION_CUBE, SALES_CUBE, SALES_UPDATE
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 from airflow_provider_mstr.task.refresh import WORKER_SECONDS
 from airflow_provider_mstr.task_groups import refresh_data_model
@@ -136,23 +141,15 @@ DOCUMENTED: dict[Callable[..., Any], str] = {
     MstrPublishStatusSensor: "steps",
     MstrDeleteDataModelInstanceOperator: "steps",
     refresh_data_model: "task-group",
+    MstrRefreshCubeOperator: "cube",
+    MstrRunIncrementalRefreshOperator: "report",
 }
-
-# What each operator gives its base class for its own arguments, such as data_model_id and data_model.
-GIVEN_BY_OPERATORS = ("object_id", "name")
 
 
 def arguments(documented: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Return what may be given by name, with what base classes of this package take."""
-    homes = inspect.getmro(documented) if inspect.isclass(documented) else ()
-    ours = [home for home in homes if home.__module__.startswith("airflow_provider_mstr.")]
-    inits = [vars(home)["__init__"] for home in ours if "__init__" in vars(home)] or [documented]
-    named = {
-        parameter.name: parameter
-        for init in reversed(inits)
-        for parameter in inspect.signature(init).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in ("self", *GIVEN_BY_OPERATORS)
-    }
+    """Return what may be given by name."""
+    parameters = inspect.signature(documented).parameters.values()
+    named = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
     assert "mstr_conn_id" in named
     return named
 
@@ -271,6 +268,76 @@ def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
         "ytd_day": "replace",
         "lu_store": "upsert",
     }
+
+
+def migrated(name: str) -> Any:
+    """Return the only task of one side of the page about migration."""
+    (dag,) = dags_of(EXAMPLES / "migrate" / f"{name}.py").values()
+    (task,) = dag.tasks
+    return task
+
+
+@pytest.fixture
+def variables(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of the functions that are to be replaced."""
+    user = DEFAULT_WORLD.users[0]
+    values = {"URL": mstr_sandbox.url, "API": f"{mstr_sandbox.url}/api"}
+    for name, value in (values | {"LOGIN": user.name, "PASSWORD": user.password}).items():
+        monkeypatch.setenv(f"MSTR_{name}", value)
+
+
+def call(name: str, sandbox: Sandbox, **replaced: Any) -> None:
+    """Call the function of a side that is to be replaced; its pauses advance the clock of the sandbox."""
+    publish = migrated(name).python_callable
+    publish.__globals__.update(sleep=sandbox.advance, **replaced)
+    publish()
+
+
+@pytest.mark.usefixtures("mstr_connection", "variables")
+def test_both_sides_of_the_migration_of_a_data_model_load_it(mstr_sandbox: Sandbox) -> None:
+    call("data_model_with_requests", mstr_sandbox)
+    perform(lambda: migrated("data_model"))
+
+    report = mstr_sandbox.report()
+    assert [publish.state for publish in report.publishes] == ["completed"] * 2
+    assert report.open_sessions == 0
+
+
+@pytest.mark.mstr_sandbox(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
+@pytest.mark.usefixtures("mstr_connection", "variables", "brisk")
+def test_only_the_operator_notices_a_table_that_fails(mstr_sandbox: Sandbox) -> None:
+    call("data_model_with_requests", mstr_sandbox)
+
+    assert isinstance(perform(lambda: migrated("data_model")).error, PublishFailed)
+
+
+@pytest.fixture
+def olap_cube() -> Callable[..., Any]:
+    """mstrio-py's cube, without its definition, which the sandbox does not have."""
+    datasets = pytest.importorskip("mstrio.project_objects.datasets")
+    return lambda connection, id: datasets.OlapCube.from_dict({"id": id, "name": "Sales Cube"}, connection)
+
+
+@pytest.mark.usefixtures("mstr_connection", "variables")
+def test_both_sides_of_the_migration_of_a_cube_load_it(
+    mstr_sandbox: Sandbox, olap_cube: Callable[..., Any]
+) -> None:
+    call("cube_with_mstrio", mstr_sandbox, OlapCube=olap_cube)
+    perform(lambda: migrated("cube"))
+
+    report = mstr_sandbox.report()
+    assert (report.cubes_loaded, report.open_sessions) == ({"Sales Cube": 2}, 0)
+
+
+@pytest.mark.mstr_sandbox(publish_failure=PublishFailure("error"), ended_job_seconds=0)
+@pytest.mark.usefixtures("mstr_connection", "variables", "brisk")
+def test_only_the_operator_notices_a_cube_that_fails(
+    mstr_sandbox: Sandbox, olap_cube: Callable[..., Any]
+) -> None:
+    call("cube_with_mstrio", mstr_sandbox, OlapCube=olap_cube)
+
+    assert isinstance(perform(lambda: migrated("cube")).error, OutcomeUnknown)
+    assert mstr_sandbox.report().cubes_loaded == {}
 
 
 @pytest.mark.long
@@ -446,6 +513,21 @@ def test_the_connection_page_has_every_login_mode() -> None:
 
 
 @pytest.mark.usefixtures("mstr_connection")
+@pytest.mark.parametrize(
+    ("page", "make"),
+    [
+        ("cube", lambda: MstrRefreshCubeOperator(task_id="refresh", cube_id=SALES_CUBE.id)),
+        ("report", lambda: MstrRunIncrementalRefreshOperator(task_id="run", report_id=SALES_UPDATE.id)),
+    ],
+    ids=["cube", "report"],
+)
+def test_the_result_of_a_cube_or_report_is_as_its_page_shows_it(page: str, make: Callable[[], Any]) -> None:
+    (shown,) = map(json.loads, blocks(f"operators/{page}.md", "result"))
+
+    assert perform(make).result | {"seconds": shown["seconds"]} == shown
+
+
+@pytest.mark.usefixtures("mstr_connection")
 def test_the_result_has_the_form_that_the_page_shows() -> None:
     (shown,) = map(json.loads, blocks("operators/result.md", "result"))
 
@@ -455,7 +537,59 @@ def test_the_result_has_the_form_that_the_page_shows() -> None:
     assert result["tables"][0].keys() == shown["tables"][0].keys()
 
 
+FAILS = {"publish_failure": PublishFailure("error")}
+VANISHES = {"ended_job_seconds": 0}
+LASTS = {"publish_seconds": 60}
+
+# How a row of the table begins; the settings of the sandbox, the fault of a call, the arguments
+VERDICTS: dict[str, tuple[dict[str, Any], tuple[str, str] | None, dict[str, Any]]] = {
+    "the job is completed": ({}, None, {}),
+    "the job is error or stopped": (FAILS, None, {}),
+    "the job is waiting_for_autoprompt": ({}, None, {"cube_id": REGION_CUBE.id}),
+    "the job is gone, and the last update": (VANISHES, None, {}),
+    "the job is gone, and the cube has been idle": (FAILS | VANISHES, None, {}),
+    "the user may not read jobs, and the last": ({}, ("get_job", "no_privilege"), {}),
+    "the user may not read jobs, and the cube": (FAILS, ("get_job", "no_privilege"), {}),
+    "the session is lost": (LASTS, ("get_job", "session_lost"), {}),
+    "the job does not end within timeout": (LASTS, None, {"timeout": 0.5}),
+    "another job loads the cube": (LASTS, None, {"when_busy": "fail"}),
+    "the user may not publish the cube": ({}, ("publish_cube", "no_privilege"), {}),
+}
+
+
+@pytest.mark.parametrize("beginning", VERDICTS)
+@pytest.mark.usefixtures("mstr_connection", "brisk")
+@pytest.mark.mstr_sandbox(publish_seconds=0.5)
+def test_a_refresh_of_a_cube_ends_as_the_page_states(beginning: str, mstr_sandbox: Sandbox) -> None:
+    ((_, task, retries),) = [row for row in rows("operators/cube.md") if row[0].startswith(beginning)]
+    settings, fault, arguments = VERDICTS[beginning]
+    mstr_sandbox.change(**settings)
+    if fault is not None:
+        mstr_sandbox.add_fault(*fault, times=None)
+    if beginning == "another job loads the cube":
+        mstr_sandbox.start_load("Sales Cube")
+
+    performed = perform(
+        lambda: MstrRefreshCubeOperator(task_id="refresh", **{"cube_id": SALES_CUBE.id} | arguments)
+    )
+
+    error = performed.error
+    if error is None:
+        assert task == "succeeds"
+    else:
+        failed = error.__cause__ if isinstance(error, AirflowFailException) else error
+        assert f"as {type(failed).__name__}" in task
+        assert retries == ("yes" if failed is error else "no")
+
+
 STATED = {
+    "operators/cube.md": {
+        "idle for 60 seconds": poller.MAX_IDLE_SECONDS == 60,
+        "no answer for five minutes": poller.MAX_RETRY_SECONDS == 300,
+        "if it comes three times": cube.CONFIRMATIONS == 3,
+        "reads the cube for up to 8 seconds": cube.MAX_SECONDS_TO_FIND_OUT == 8,
+        "the start waits 4 seconds": start.SETTLE_PAUSE == 4,
+    },
     "operators/one-task.md": {"looks for three seconds itself": WORKER_SECONDS == 3},
     "operators/index.md": {
         "at a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
@@ -464,6 +598,7 @@ STATED = {
     "connection.md": {
         "30 by default": connection.DEFAULT_TIMEOUT == 30,
         f"{{base}}{data_model.DataModelJob.link_path}": True,
+        f"{{base}}{cube.CubeJob.link_path}": True,
         "for a minute; while a publish is watched, for five minutes": (
             (retry.MAX_RETRY_SECONDS, poller.MAX_RETRY_SECONDS) == (60, 300)
         ),

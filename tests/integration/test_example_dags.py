@@ -4,6 +4,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from airflow_home import EXAMPLE_DAGS
+from airflow_parts import dags_of
 from example_runs import states
 
 from airflow_provider_mstr.sandbox import Sandbox
@@ -67,6 +69,26 @@ def test_the_refresh_on_assets_publishes_just_the_tables_whose_loads_it_waits_fo
     states("mstr_refresh_on_assets", mstr_sandbox, tmp_path)
 
     assert loaded(mstr_sandbox) == [{"lu_store": "upsert", "ytd_day": "replace"}]
+
+
+def test_the_data_model_and_the_cube_follow_both_loads_in_parallel() -> None:
+    dag = dags_of(str(EXAMPLE_DAGS))["mstr_refresh_model_and_cube"]
+
+    upstream = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert upstream["refresh_finance"] == upstream["refresh_sales_cube"] == {"load_ledger", "load_sales"}
+    assert upstream["report"] == {"refresh_finance", "refresh_sales_cube"}
+
+
+@pytest.mark.long
+@pytest.mark.mstr_sandbox(publish_seconds=4)
+def test_the_data_model_and_the_cube_are_both_loaded(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    seen = states("mstr_refresh_model_and_cube", mstr_sandbox, tmp_path)
+
+    assert seen[-1] == ("report", "success")
+    report = mstr_sandbox.report()
+    assert [publish.data_model for publish in report.publishes] == ["Finance"]
+    assert report.cubes_loaded == {"Sales Cube": 1}
+    assert (report.open_sessions, report.instances_open, report.jobs_running) == (0, 0, 0)
 
 
 @pytest.mark.long

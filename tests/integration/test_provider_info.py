@@ -231,4 +231,4 @@ def test_what_dag_files_import_brings_no_module_that_only_a_running_task_needs()
     for module, loaded in each.items():
         at_run_time = {f"airflow_provider_mstr.{name}" for name in AT_RUN_TIME if name != module}
         assert loaded & (at_run_time | set(HEAVY)) == set(), module
-        assert len(loaded) < 23, module
+        assert len(loaded) < 20, module

@@ -43,6 +43,7 @@ def test_each_command_is_one() -> None:
     assert {parser.parse_args(shlex.split(line)).subcommand for line in typed} == {
         "sessions",
         "models",
+        "cubes",
         "tables",
         "refresh",
     }

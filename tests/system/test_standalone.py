@@ -31,6 +31,7 @@ def result(sandbox: Sandbox) -> Iterator[None]:
         ("mstr_refresh_in_steps", 4),
         ("mstr_refresh_after_loads", 7),
         ("mstr_refresh_many", 3),
+        ("mstr_refresh_model_and_cube", 5),
     ],
 )
 def test_an_example_runs_to_its_end_and_leaves_nothing(

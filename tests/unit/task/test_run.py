@@ -46,7 +46,7 @@ from airflow_provider_mstr.task.refresh import HANDLE_KEY, WORKER_SECONDS, OpenR
 from airflow_provider_mstr.task.run import LINEAGE_KEY, RESULT_KEY, TaskRun
 
 JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
-SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, ())
+SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, (), cube_id="M1")
 UNCLOSED = refusal(403, "ERR003")
 
 
@@ -120,9 +120,9 @@ def test_a_result_is_logged_with_its_fields(task_run: Run) -> None:
 def test_the_event_of_an_outlet_carries_the_success(task_run: Run) -> None:
     outlet = data_model_asset(MODEL)
     task_run.run.task.outlets = [outlet]
-    task_run.run.conclude(replace(SUCCESS, object_id=MODEL))
+    task_run.run.conclude(replace(SUCCESS, object_id=MODEL, cube_id=MODEL))
     extra = task_run.run.context["outlet_events"][outlet].extra
-    assert extra == {"refresh": replace(SUCCESS, object_id=MODEL).to_json()}
+    assert extra == {"refresh": replace(SUCCESS, object_id=MODEL, cube_id=MODEL).to_json()}
 
 
 def test_a_failure_is_pushed_and_raised(task_run: Run) -> None:
@@ -442,7 +442,7 @@ def test_a_success_that_is_repeated_is_logged(refresh_run: Run, library: Scripte
     run = refresh_run.run
     run.store.save_success(SUCCESS)
     log = run.log = Mock()
-    assert run.execute(Mock(), Mock(), defers=False) == SUCCESS.to_json()
+    assert run.execute(Mock(), defers=False) == SUCCESS.to_json()
     assert log.info.mock_calls[0].args == (
         "An earlier attempt of this task has completed the load; reporting its result",
     )
@@ -486,7 +486,7 @@ def test_a_blocking_task_reads_the_sources_too(library: ScriptedLibrary, openlin
 
 
 def test_the_link_is_put_on_a_task_that_refreshes(library: ScriptedLibrary) -> None:
-    assert perform(a_task).xcoms["mstr_data_model_link"].endswith(f"/{MODEL}")
+    assert perform(a_task).xcoms["mstr_link"].endswith(f"/{MODEL}")
 
 
 # After the triggerer
@@ -555,7 +555,7 @@ def test_a_handle_that_does_not_load_is_a_warning(refresh_run: Run, library: Scr
 
 # A start in the session of another task
 
-SPEC = DataModelSpec(PROJECT, MODEL, TableChoice.of([YTD_DAY, CITY], "replace"))
+SPEC = DataModelSpec(project=PROJECT, target=MODEL, choice=TableChoice.of([YTD_DAY, CITY], "replace"))
 OPENED = DataModelJob.of(an_instance())
 
 
@@ -619,10 +619,10 @@ def test_what_an_earlier_attempt_has_not_started_in_the_session_is_started(
 
 
 def test_opening_closes_what_an_earlier_attempt_has_opened(library: ScriptedLibrary) -> None:
-    found: list[str] = []
     opening = Run(OpenRun)
     opening.run.store.save(JOB)
-    opened = opening.run.hook.load_job(opening.run.execute(SPEC, found.append))
+    opened = opening.run.hook.load_job(opening.run.execute(SPEC))
     assert library.calls == ["delete", "logout", "login", "status", "instances"]
-    assert (opened, found) == (DataModelJob.of(an_instance(a_session())), [MODEL])
+    assert opened == DataModelJob.of(replace(an_instance(a_session()), data_model_name=""))
+    assert opening.ti.xcoms["mstr_link"].endswith(f"/{MODEL}")
     assert stored(opening) == WITHOUT_START
