@@ -16,7 +16,6 @@ from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest.endpoints.data_models import Table, TableRefresh
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, NotFound
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
-from airflow_provider_mstr.rest.text import is_id
 
 REPLACE, ADD, UPDATE, UPSERT = RefreshPolicy
 MODEL = (
@@ -252,21 +251,6 @@ def test_only_names_and_every_table_need_the_models_list(typed: Any, needs: bool
 def test_ids_alone_are_taken_as_they_are() -> None:
     choice = TableChoice.of({YTD_DAY: "add"}, "replace")
     assert choice.resolve((), "M") == (TableRefresh(YTD_DAY, YTD_DAY, ADD),)
-
-
-@pytest.mark.parametrize(
-    ("text", "yes"),
-    [
-        (YTD_DAY, True),
-        (YTD_DAY.lower(), True),
-        ("g" * 32, False),
-        ("1" * 31, False),
-        ("1" * 33, False),
-        ("", False),
-    ],
-)
-def test_an_id_is_32_hexadecimal_digits(text: str, yes: bool) -> None:
-    assert is_id(text) is yes
 
 
 # anything

@@ -190,6 +190,7 @@ def test_a_long_run_of_backslashes_is_searched_in_linear_time(end: str) -> None:
 
 def test_a_cookie_that_is_encoded_itself_is_masked_decoded_too() -> None:
     assert Masker(["%7Bcookie%20of%20nobody%7D"]).text("no {cookie of nobody}") == "no ***"
+    assert Masker(["%61bcd", "%61bc"]).text("abcd and abc") == "*** and abc"
 
 
 def test_without_secrets_nothing_is_masked() -> None:

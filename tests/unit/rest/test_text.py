@@ -26,7 +26,7 @@ from airflow_provider_mstr.rest.endpoints.projects import find_project_id
 from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, find_object_id
 from airflow_provider_mstr.rest.endpoints.server import Version
 from airflow_provider_mstr.rest.errors import InvalidInput, InvalidResponse, MstrError
-from airflow_provider_mstr.rest.text import MAX_ID, clean, object_id
+from airflow_provider_mstr.rest.text import MAX_ID, clean, is_id, object_id
 
 # Hypothesis leaves surrogates out unless they are asked for.
 ANY_TEXT = st.text(st.characters(categories=["C", "L", "M", "N", "P", "S", "Z"]))
@@ -75,6 +75,21 @@ def test_any_text_becomes_one_short_line_that_can_be_encoded(text: str, limit: i
     assert not is_harmful(cleaned)
     cleaned.encode()
     assert clean(cleaned, limit) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        (YTD_DAY, True),
+        (YTD_DAY.lower(), True),
+        ("g" * 32, False),
+        ("1" * 31, False),
+        ("1" * 33, False),
+        ("", False),
+    ],
+)
+def test_an_id_is_32_hexadecimal_digits(text: str, yes: bool) -> None:
+    assert is_id(text) is yes
 
 
 @pytest.mark.parametrize("value", ["9F4772B837604551B4D3CC916ADC5598", "a b", "x" * MAX_ID])
