@@ -47,6 +47,7 @@ from airflow_provider_mstr.task.run import LINEAGE_KEY, RESULT_KEY, TaskRun
 
 JOB = DataModelJob(an_instance(), PUBLISHED, NOW)
 SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, ())
+SPEC = DataModelSpec(PROJECT, MODEL, TableChoice.of([YTD_DAY, CITY], "replace"))
 UNCLOSED = refusal(403, "ERR003")
 
 
@@ -486,8 +487,10 @@ def test_a_blocking_task_reads_the_sources_too(library: ScriptedLibrary, openlin
     assert has_read_sources(library)
 
 
-def test_the_link_is_put_on_a_task_that_refreshes(library: ScriptedLibrary) -> None:
-    assert perform(a_task).xcoms["mstr_data_model_link"].endswith(f"/{MODEL}")
+def test_a_refresh_reports_the_id_that_it_has_found(refresh_run: Run) -> None:
+    found: list[str] = []
+    assert refresh_run.run.execute(lambda: SPEC, found.append, defers=False)["state"] == "finished"
+    assert found == [MODEL]
 
 
 # After the triggerer
@@ -556,7 +559,6 @@ def test_a_handle_that_does_not_load_is_a_warning(refresh_run: Run, library: Scr
 
 # A start in the session of another task
 
-SPEC = DataModelSpec(PROJECT, MODEL, TableChoice.of([YTD_DAY, CITY], "replace"))
 OPENED = DataModelJob(an_instance())
 
 
