@@ -39,7 +39,7 @@ class Templated:
     :param digits: the minimum length of the text of a number, for an id
     """
 
-    def __init__(self, digits: int = 0) -> None:
+    def __init__(self, digits: int = 1) -> None:
         self._digits = digits
 
     def __set_name__(self, owner: type, name: str) -> None:

@@ -82,7 +82,7 @@ def test_a_text_that_is_no_literal_was_not_evaluated(written: str) -> None:
     assert as_text(5, written) == "5"
 
 
-@pytest.mark.parametrize(("digits", "text"), [(0, "7"), (4, "0007")])
+@pytest.mark.parametrize(("digits", "text"), [(1, "7"), (4, "0007")])
 def test_a_number_regains_the_zeros_at_its_beginning(digits: int, text: str) -> None:
     assert as_text(7, TEMPLATE, digits) == text_of(7, digits) == text
 
