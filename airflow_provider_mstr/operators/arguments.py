@@ -77,7 +77,7 @@ class Templated:
         """Return the minimum length of the text of a number."""
         from airflow_provider_mstr.rest.text import ID_LENGTH
 
-        return ID_LENGTH if self._is_id else 0
+        return ID_LENGTH if self._is_id else 1
 
     def _values(self, operator: Any) -> tuple[Any, Any]:
         try:

@@ -36,7 +36,7 @@ class Blank:
         return repr(self.value)
 
 
-def as_text(value: Any, written: Any, digits: int = 0) -> Any:
+def as_text(value: Any, written: Any, digits: int = 1) -> Any:
     """Return a rendered value; undo what ``render_template_as_native_obj`` has made of text.
 
     Airflow then evaluates even a plain text, such as the name "2024". That text is returned as it is in the
@@ -79,7 +79,7 @@ def mark_blanks(value: Any, written: Any) -> Any:
     return value
 
 
-def text_of(value: Any, digits: int = 0) -> str:
+def text_of(value: Any, digits: int = 1) -> str:
     """Return the text of an id or a name, without blanks around it; an empty text if it is neither.
 
     Native rendering turns digits into whole numbers, so these count as text.
