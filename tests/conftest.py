@@ -10,6 +10,7 @@ from contextlib import suppress
 import examples  # noqa: F401 - it loads the profile of hypothesis
 import own_airflow  # noqa: F401 - it sets Airflow's home before Airflow is imported
 import pytest
+import quick_keys  # noqa: F401 - it sets the cost of keys before any is derived
 import tenacity
 
 from airflow_provider_mstr.sandbox import Sandbox

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import quick_keys  # noqa: F401 - a worker imports this module, but no conftest
 from moments import asked, finish_once_asked
 from workers import DagRun, Performed, StateStore, TaskInstance, fire, perform, publish_as_another_job
 
