@@ -19,7 +19,7 @@ settings.register_profile("ci", _BOTH, max_examples=200, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # For tests of code that parses others' data: verdict, parse_response, page loop, Library URL and handle.
-thorough = settings(max_examples=50 * settings.default.max_examples)
+thorough = settings(max_examples=10 * settings.default.max_examples)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 JSON = st.recursive(
