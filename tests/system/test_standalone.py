@@ -60,7 +60,7 @@ def assets(airflow: Standalone, sandbox: Sandbox) -> tuple[str, PublishReport]:
     assert airflow.run("mstr_load_assets")["state"] == "success"
 
     for dag_id in (refresh, report):
-        airflow.wait_until(lambda dag_id=dag_id: runs(airflow, dag_id) != [], timeout=120)
+        airflow.wait_until(lambda dag_id=dag_id: runs(airflow, dag_id) != [])
         (run_id,) = runs(airflow, dag_id)
         assert airflow.ended(dag_id, run_id)["state"] == "success"
     (publish,) = sandbox.report().publishes
