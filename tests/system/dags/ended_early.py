@@ -62,7 +62,7 @@ LIMITS: Options = {"mstr_conn_id": "mstr_limits"}
 
 in_both_forms("deferred", deferrable=True)
 in_both_forms("blocking", deferrable=False, retry_delay=timedelta(0))
-in_both_forms("dagrun_timeout", **LIMITS, deferrable=True, dagrun_timeout=timedelta(seconds=120))
+in_both_forms("dagrun_timeout", **LIMITS, deferrable=True, dagrun_timeout=timedelta(seconds=180))
 in_both_forms("timeout_deferred", **LIMITS, deferrable=True, timeout=8)
 in_both_forms("timeout_blocking", **LIMITS, deferrable=False, timeout=8)
 in_both_forms(
