@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 SOONER = {
-    "AIRFLOW__API__WORKERS": "1",
+    # The files of the DAGs do not change.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "60",
     # The first request of a task makes the API server load more, which takes long on a busy machine.
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",

@@ -76,6 +76,7 @@ def airflow(
     environment |= SOONER
     environment |= {
         "AIRFLOW_CONN_MSTR_LIMITS": limits.airflow_connection(),
+        "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__PARALLELISM": "8",
     }
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))

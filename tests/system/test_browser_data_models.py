@@ -76,6 +76,7 @@ def guarded(shown: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     dags = Path(__file__).parent / "shown"
     environment = airflow_environment(home, shown.airflow_connection(), dags=dags, port=free_port())
     environment |= SOONER | {
+        "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
