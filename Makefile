@@ -6,12 +6,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NOX := .venv-nox/bin/nox
 
-INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt
+# uv installs a whole Airflow in a fraction of the time that pip takes. As pip does, it is to compile what it
+# installs: where Python may write no bytecode, each process would compile all of Airflow anew.
+export UV_COMPILE_BYTECODE := 1
+UV_INSTALL = $(BIN)/uv pip install --quiet --python
+INSTALL = $(UV_INSTALL) $(BIN)/python --constraint constraints.txt
 
 # Of these every branch is to be reached, of the rest nearly all.
 WHOLE := airflow_provider_mstr/rest/*,airflow_provider_mstr/refresh/*
 
 # Several tests at once, as most of them wait; those of a whole Airflow run one by one, so that none comes late.
+MANY := -n 4 --dist worksteal
 PYTEST = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest --junitxml=$(VENV)/results/$@.xml
 
 .NOTPARALLEL:
@@ -34,14 +39,15 @@ test test-all test-long test-airflow: $(NOX)
 	@$(NOX) --tags $(AIRFLOW)-$(VERSION) -- $@
 else
 test: $(INSTALLED)  ## the quick tests, some minutes (AIRFLOW=2.11.2 PYTHON=3.12)
-	$(PYTEST) -n 3 -m "not (long or whole_airflow)" $(ARGS) $(MAY_BE_NONE)
+	$(PYTEST) $(MANY) -m "not (long or whole_airflow)" $(ARGS) $(MAY_BE_NONE)
 
 # The tests that ARGS selects need not be in each part.
 test-all: MAY_BE_NONE = $(if $(ARGS),|| test $$? -eq 5)
-test-all: test test-long test-airflow  ## all tests, also the long ones and those of a whole Airflow
+test-all: test-long test-airflow  ## all tests, also the long ones and those of a whole Airflow
 
+# The quick tests too, so that those of hypothesis run once, with many examples.
 test-long: $(INSTALLED)
-	HYPOTHESIS_PROFILE=ci $(PYTEST) -n 3 -m "(long or hypothesis) and not whole_airflow" $(ARGS) $(MAY_BE_NONE)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) $(MANY) -m "not whole_airflow" $(ARGS) $(MAY_BE_NONE)
 
 test-airflow: $(INSTALLED)
 	@$(BIN)/python tests/support/browser.py
@@ -66,14 +72,14 @@ mutation: $(INSTALLED)  ## see that a test fails for each small change of the co
 	@! $(BIN)/mutmut results | grep -v ': timeout$$'
 
 celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; a quarter of an hour (ARGS="--refreshes 20")
-	$(BIN)/pip install --quiet --group celery
+	$(UV_INSTALL) $(BIN)/python --group celery
 	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
 
 bench: $(INSTALLED)  ## measure beside other providers, about an hour (ONLY=importing)
-	$(BIN)/pip install --quiet --group bench
+	$(UV_INSTALL) $(BIN)/python --group bench
 	@for each in $(or $(ONLY),importing waiting noticing running wire scale mapping); do \
 		echo; echo "## $$each"; PYTHONPATH=tests/support $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
@@ -91,9 +97,9 @@ dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m pytest tests/integration/test_package.py
 	$(PYTHON) -m venv .venv-dist
-	.venv-dist/bin/pip install --quiet dist/*.whl
+	$(UV_INSTALL) .venv-dist/bin/python dist/*.whl
 	.venv-dist/bin/python scripts/installed.py
-	.venv-dist/bin/pip install --quiet "airflow-provider-mstr[openlineage]" --find-links dist
+	$(UV_INSTALL) .venv-dist/bin/python --find-links dist "airflow-provider-mstr[openlineage]"
 	.venv-dist/bin/python scripts/installed.py openlineage
 
 # Look for known vulnerabilities in what the package brings with it.
@@ -109,7 +115,7 @@ clean:  ## remove what the targets above have made
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt uv
 	$(INSTALL) --group dev --editable .
 	@touch $@
 

@@ -10,7 +10,8 @@ from contextlib import suppress
 import examples  # noqa: F401 - it loads the profile of hypothesis
 import own_airflow  # noqa: F401 - it sets Airflow's home before Airflow is imported
 import pytest
-import tenacity
+import quick_keys  # noqa: F401 - it sets the cost of keys before any is derived
+from pauses import shorten_pauses
 
 from airflow_provider_mstr.sandbox import Sandbox
 
@@ -59,21 +60,4 @@ def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
-    from airflow_provider_mstr import triggers
-    from airflow_provider_mstr.refresh import data_model, poller, start
-    from airflow_provider_mstr.rest import retry
-    from airflow_provider_mstr.rest.endpoints import auth
-    from airflow_provider_mstr.task import refresh
-
-    monkeypatch.setattr(retry, "_backoff", tenacity.wait_fixed(0.02))
-    monkeypatch.setattr(poller, "MIN_PAUSE", 0.02)
-    monkeypatch.setattr(poller, "LAST_UPDATE_PAUSE", 0.02)
-    monkeypatch.setattr(poller, "MAX_IDLE_SECONDS", 0.1)
-    monkeypatch.setattr(poller, "KILL_SECONDS", 0.01)
-    monkeypatch.setattr(refresh, "WORKER_SECONDS", 0.01)
-    monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(start, "BUSY_PAUSE", 0.02)
-    monkeypatch.setattr(data_model, "CONFIRMATION_PAUSE", 0.01)
-    monkeypatch.setattr(data_model, "MAX_SECONDS_TO_FIND_OUT", 0.1)
-    monkeypatch.setattr(data_model, "FIND_OUT_PAUSE", 0.02)
-    monkeypatch.setattr(auth, "LOGOUT_PAUSE", 0.01)
+    shorten_pauses(monkeypatch)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import quick_keys  # noqa: F401 - a worker imports this module, but no conftest
 from moments import asked, finish_once_asked
+from pauses import shorten_pauses
 from workers import DagRun, Performed, StateStore, TaskInstance, fire, perform, publish_as_another_job
 
 from airflow_provider_mstr.hooks import MstrHook
@@ -40,7 +42,13 @@ REFRESH: dict[str, Any] = {
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(
-    ["airflow_provider_mstr.operators", "airflow_provider_mstr.transport.sync_driver"]
+    [
+        "workers",
+        "moments",
+        "pauses",
+        "airflow_provider_mstr.task.run",
+        "airflow_provider_mstr.transport.sync_driver",
+    ]
 )
 
 deferred_or_not = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
@@ -50,6 +58,7 @@ def perform_in_a_worker(
     environment: Mapping[str, str], kind: type[Any], arguments: Mapping[str, Any], store: StateStore
 ) -> None:
     os.environ.update(environment)
+    shorten_pauses(pytest.MonkeyPatch())
     perform(lambda: kind(**arguments), task_state_store=store, dag_run=DagRun())
 
 

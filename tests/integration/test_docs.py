@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import needs
 import pytest
+import quick_keys
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_home import airflow_environment
 from provocations import KINDS, Provocations, shown, steady
@@ -610,7 +611,7 @@ STATED = {
     "security.md": {
         "It opens for a week at most": sealing.SEAL_LIFETIME == 7 * 24 * 60 * 60,
         "n = 65536, r = 8, p = 2": (
-            (sealing.SCRYPT_COST, sealing.SCRYPT_BLOCK_SIZE, sealing.SCRYPT_PARALLELISM) == (65536, 8, 2)
+            (quick_keys.SCRYPT_COST, sealing.SCRYPT_BLOCK_SIZE, sealing.SCRYPT_PARALLELISM) == (65536, 8, 2)
         ),
         "The clocks of two machines may differ by up to ten minutes": sealing.MAX_CLOCK_DIFFERENCE == 600,
         "no more than 3,000, and one login no more than 50": (

@@ -401,8 +401,9 @@ async def test_a_kill_in_the_midst_of_closing_leaves_no_session(mstr_sandbox: Sa
 
 @pytest.mark.mstr_sandbox(publish_seconds=60)
 async def test_a_trigger_that_is_cancelled_while_it_checks_the_last_update_leaves_no_session(
-    mstr_sandbox: Sandbox,
+    mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("airflow_provider_mstr.refresh.poller.MAX_IDLE_SECONDS", HANG_SECONDS)
     trigger = await start()
     asked = mstr_sandbox.report().requests["cubes"]
     mstr_sandbox.add_fault("publish_status", "session_lost")

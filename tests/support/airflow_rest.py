@@ -28,9 +28,9 @@ class RestApi:
         """
         address = f"{url}/auth/token"
         if user is None:
-            response = requests.get(address, timeout=60)
+            response = requests.get(address, timeout=300)
         else:
-            response = requests.post(address, json=dict(zip(_LOGIN, user, strict=True)), timeout=60)
+            response = requests.post(address, json=dict(zip(_LOGIN, user, strict=True)), timeout=300)
         response.raise_for_status()
         return str(response.json()["access_token"])
 
@@ -114,6 +114,6 @@ def rest_api_of(url: str) -> RestApi | None:
     :param url: Airflow's address
     """
     for api in (RestApi(), RestApiOfAirflow2()):
-        if requests.get(f"{url}{api.root}version", timeout=60).ok:
+        if requests.get(f"{url}{api.root}version", timeout=300).ok:
             return api
     return None

@@ -29,6 +29,9 @@ POOL: dict[str, Any] = {
     "include_deferred": True,
 }
 
+# Longer is a hang: all that is awaited takes seconds, but on a busy machine many.
+HANG_SECONDS = 300.0
+
 
 def free_port() -> int:
     """Return a port that is free; the two that follow it are so most likely."""
@@ -112,7 +115,7 @@ class Deployment(ABC):
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         address = f"{self.url}{self.rest.root}{path}"
-        response = requests.request(method, address, json=body, headers=headers, timeout=60)
+        response = requests.request(method, address, json=body, headers=headers, timeout=HANG_SECONDS)
         response.raise_for_status()
         return response.json() if response.content else None
 
@@ -124,7 +127,7 @@ class Deployment(ABC):
         """
         return self.rest.token(self.url, (name, password))
 
-    def run(self, dag_id: str, timeout: float = 180.0) -> dict[str, Any]:
+    def run(self, dag_id: str, timeout: float = HANG_SECONDS) -> dict[str, Any]:
         """Run a DAG, and return its run once that has ended.
 
         :param dag_id: the DAG
@@ -133,7 +136,7 @@ class Deployment(ABC):
         run_id = self.trigger(dag_id, timeout)
         return self.ended(dag_id, run_id, timeout)
 
-    def trigger(self, dag_id: str, timeout: float = 180.0) -> str:
+    def trigger(self, dag_id: str, timeout: float = HANG_SECONDS) -> str:
         """Start a run of a DAG, once Airflow knows it, and return the run's id.
 
         :param dag_id: the DAG
@@ -143,7 +146,7 @@ class Deployment(ABC):
         self.api("PATCH", f"dags/{known}", {"is_paused": False})
         return str(self.api("POST", f"dags/{known}/dagRuns", self.rest.new_run)["dag_run_id"])
 
-    def ended(self, dag_id: str, run_id: str, timeout: float = 180.0) -> dict[str, Any]:
+    def ended(self, dag_id: str, run_id: str, timeout: float = HANG_SECONDS) -> dict[str, Any]:
         """Return a run once it has ended.
 
         :param dag_id: the DAG
@@ -166,7 +169,14 @@ class Deployment(ABC):
         return {mapped[task["map_index"] >= 0].format(**task): task for task in listed}
 
     def task_in(
-        self, dag_id: str, run_id: str, task_id: str, state: str, *, has_trigger: bool, timeout: float = 90.0
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        state: str,
+        *,
+        has_trigger: bool,
+        timeout: float = HANG_SECONDS,
     ) -> dict[str, Any]:
         """Return a task instance once it is in a state.
 
@@ -221,7 +231,7 @@ class Deployment(ABC):
         """
         return self.rest.log_lines(self._log(dag_id, run_id, task_id, 1))
 
-    def wait_until(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
+    def wait_until(self, predicate: Callable[[], bool], timeout: float = HANG_SECONDS) -> None:
         """Return once something is so.
 
         :param predicate: whether it is
@@ -234,7 +244,7 @@ class Deployment(ABC):
         """The triggerers that run, by the number of their job, oldest first."""
         return tuple(job for job, process in self._triggerers.items() if processes.lives(process))
 
-    def start_triggerer(self, timeout: float = 90.0) -> int:
+    def start_triggerer(self, timeout: float = HANG_SECONDS) -> int:
         """Start one more triggerer, and return the number of its job once it is alive.
 
         :param timeout: seconds to wait
@@ -272,9 +282,9 @@ class Deployment(ABC):
         return psutil.Process(part.pid)
 
     def _wait_until_healthy(self) -> None:
-        self._until(300.0)(self._healthy)
+        self._until(HANG_SECONDS)(self._healthy)
 
-    def _note_triggerer(self, process: psutil.Process, timeout: float = 30.0) -> int:
+    def _note_triggerer(self, process: psutil.Process, timeout: float = HANG_SECONDS) -> int:
         job: int = self._until(timeout)(self._new_triggerer)
         self._triggerers[job] = process
         return job
@@ -346,7 +356,7 @@ class Deployment(ABC):
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(NotReadyError),
             stop=tenacity.stop_after_delay(timeout),
-            wait=tenacity.wait_fixed(0.5),
+            wait=tenacity.wait_fixed(0.2),
             sleep=time.sleep,
             reraise=True,
         )

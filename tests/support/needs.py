@@ -69,8 +69,9 @@ FORM = _feature(
 )
 NODE = _feature(NODE_PATH is not None, "neither Playwright, which includes Node.js, nor Node.js is installed")
 ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells no trigger of a user's kill")
+RUNS_TASKS_SIDE_BY_SIDE = not _module("airflow.executors.sequential_executor")
 PARALLEL = _feature(
-    not _module("airflow.executors.sequential_executor"),
+    RUNS_TASKS_SIDE_BY_SIDE,
     "before 3.0, Airflow runs one task at a time on SQLite",
 )
 RENDERED_IN_LISTS = _feature(

@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
+from deployment import HANG_SECONDS
 from moments import asked
 from standalone import Standalone
 
 from airflow_provider_mstr.sandbox import PublishReport, Report, Sandbox
+
+TASK = {"in_one_task": "refresh", "in_steps": "wait"}
+
+
+def task_of(dag_id: str) -> str:
+    """Return the task of a DAG that waits for its refresh."""
+    return next((task for form, task in TASK.items() if dag_id.endswith(form)), "refresh")
 
 
 def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
@@ -19,7 +27,7 @@ def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
 def running(airflow: Standalone, sandbox: Sandbox, dag_id: str) -> str:
     """Start a run, and return it once its refresh is watched by a worker."""
     run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(asked("publish_status", 3), timeout=120)
+    sandbox.wait_for(asked("publish_status", 3), timeout=HANG_SECONDS)
     return run_id
 
 

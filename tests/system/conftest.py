@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one real Airflow that the tests here share, as it takes long to start; and its sandbox."""
+"""The one real Airflow that the tests here share, as it takes long to start; and its sandboxes."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import browser
 import pytest
 from airflow_home import EXAMPLE_DAGS, airflow_environment
 from deployment import free_port
-from models import world
+from models import LIMITED, of_both_forms, world
 from sooner import SOONER
 from standalone import Standalone
+from watching import task_of
 
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 
 HERE = Path(__file__).parent
 SUPPORT = HERE.parent / "support"
+ORDER = {"test_browser_data_models.py": 0, "test_secrets.py": 2}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Come after all quicker tests, and look for secrets when all else has left its traces."""
-    items.sort(key=lambda item: (item.path.parent == HERE, item.path.name == "test_secrets.py"))
+    """Come after all quicker tests, and look for secrets when all else has left its traces.
+
+    The test that has an Airflow of its own comes first, as two Airflows would slow each other down.
+    """
+    items.sort(key=lambda item: (item.path.parent == HERE, ORDER.get(item.path.name, 1)))
     for item in items:
         if item.path.parent == HERE:
             item.add_marker("whole_airflow")
@@ -45,6 +50,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def limits() -> Iterator[Sandbox]:
+    """Another sandbox, for refreshes that time limits end while the tests of the other go on."""
+    with Sandbox(Settings(publish_seconds=3600, session_cap=20), world()) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
 def tidy(sandbox: Sandbox) -> Iterator[None]:
     """Leave nothing to the next test, not even of a test that failed."""
@@ -53,13 +65,32 @@ def tidy(sandbox: Sandbox) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+def airflow(
+    sandbox: Sandbox, limits: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Standalone]:
     """A standalone Airflow with the example DAGs and those of ``dags``."""
     home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
     for folder in (EXAMPLE_DAGS, HERE / "dags"):
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     environment = airflow_environment(home, sandbox.airflow_connection(), dags=dags, port=free_port())
     environment |= SOONER
+    environment |= {
+        "AIRFLOW_CONN_MSTR_LIMITS": limits.airflow_connection(),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__PARALLELISM": "8",
+    }
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
     with Standalone(environment) as airflow:
         yield airflow
+
+
+@pytest.fixture(scope="session")
+def limited_runs(airflow: Standalone) -> Mapping[str, str]:
+    """A run of each DAG that a time limit ends, side by side, as most of what they do is to wait for it."""
+    started = {dag_id: airflow.trigger(dag_id) for dag_id in of_both_forms("dagrun_timeout")}
+    for dag_id, run_id in started.items():
+        airflow.task_in(dag_id, run_id, task_of(dag_id), "deferred", has_trigger=True)
+    for name in LIMITED:
+        started |= {dag_id: airflow.trigger(dag_id) for dag_id in of_both_forms(name)}
+    started["execution_timeout_deferred"] = airflow.trigger("execution_timeout_deferred")
+    return started

@@ -13,6 +13,7 @@ from contextlib import suppress
 import needs
 import pytest
 import requests
+from deployment import HANG_SECONDS
 from standalone import Standalone
 from watching import closed, deferred
 
@@ -151,7 +152,7 @@ def test_the_link_on_each_mapped_task_is_its_own(pages: Pages, airflow: Standalo
         pages.task(dag_id, run_id, "refresh", map_index)
 
         assert_link_is(pages, library(sandbox, model.id))
-    sandbox.wait_for(lambda report: len(report.publishes) == 3, timeout=60)
+    sandbox.wait_for(lambda report: len(report.publishes) == 3, timeout=HANG_SECONDS)
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"
     sandbox.wait_for(closed)

@@ -19,6 +19,7 @@ import pytest
 from airflow_home import airflow_environment
 from deployment import free_port
 from listed import ended, every, many, page_of
+from sooner import SOONER
 from standalone import Standalone
 from watching import deferred
 
@@ -74,7 +75,8 @@ def guarded(shown: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     passwords.write_text(json.dumps(dict([ADMIN, VIEWER])))
     dags = Path(__file__).parent / "shown"
     environment = airflow_environment(home, shown.airflow_connection(), dags=dags, port=free_port())
-    environment |= {
+    environment |= SOONER | {
+        "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import needs
 import pytest
+from deployment import HANG_SECONDS
 from standalone import Standalone
 from watching import clear, closed, deferred, running
 
@@ -25,10 +26,17 @@ every_blocking_form = pytest.mark.parametrize(("dag_id", "task_id"), [BLOCKING, 
 every_end = pytest.mark.parametrize("state", ["failed", "success"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def meanwhile(request: pytest.FixtureRequest) -> None:
+    """Start what time limits end, so that they pass while these tests go on."""
+    if needs.RUNS_TASKS_SIDE_BY_SIDE:
+        request.getfixturevalue("limited_runs")
+
+
 def assert_load_is_stopped(
     airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, task_id: str
 ) -> None:
-    sandbox.wait_for(closed, timeout=120)
+    sandbox.wait_for(closed, timeout=HANG_SECONDS)
     airflow.await_the_end_of_the_worker(dag_id, run_id, task_id)
     report = sandbox.wait_for(closed)
     assert [publish.state for publish in report.publishes] == ["cancelled"]
@@ -39,10 +47,10 @@ def assert_only_the_new_load_ends_well(
     airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str
 ) -> None:
     # Where the new attempt comes before the old load is stopped, its publish is refused and sent anew.
-    sandbox.wait_for(begun_afresh, timeout=120)
+    sandbox.wait_for(begun_afresh, timeout=HANG_SECONDS)
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"
-    report = sandbox.wait_for(closed, timeout=60)
+    report = sandbox.wait_for(closed, timeout=HANG_SECONDS)
     states = [publish.state for publish in report.publishes]
     assert (states[0], states[-1], states.count("completed")) == ("cancelled", "completed", 1)
 
@@ -109,7 +117,7 @@ def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
     dag_id, task_id = "deferred_in_steps", "publish"
     sandbox.add_fault("publish", "slow_after", seconds=25)
     run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=120)
+    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=HANG_SECONDS)
 
     airflow.mark(dag_id, run_id, task_id, "failed")
 

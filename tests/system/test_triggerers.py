@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import needs
 import pytest
+from deployment import HANG_SECONDS
 from standalone import Standalone
 from watching import closed
 
@@ -39,7 +40,7 @@ def runs(airflow: Standalone, sandbox: Sandbox) -> Iterator[Runs]:
 def handed_over(airflow: Standalone, runs: Runs, job: int) -> None:
     """Wait until a triggerer has taken every wait."""
     for dag_id, run_id in runs.items():
-        airflow.wait_until(lambda d=dag_id, r=run_id: waits_in(airflow, d, r, job), timeout=120)
+        airflow.wait_until(lambda d=dag_id, r=run_id: waits_in(airflow, d, r, job))
 
 
 def waits_in(airflow: Standalone, dag_id: str, run_id: str, job: int) -> bool:
@@ -59,7 +60,7 @@ def assert_each_ends_well_with_its_first_publish(airflow: Standalone, sandbox: S
     assert [publish.state for publish in report.publishes] == ["running"] * len(runs)
     sandbox.finish_publishes()
     assert {airflow.ended(*run)["state"] for run in runs.items()} == {"success"}
-    report = sandbox.wait_for(closed, timeout=60)
+    report = sandbox.wait_for(closed, timeout=HANG_SECONDS)
     assert [publish.state for publish in report.publishes] == ["completed"] * len(runs)
     assert (report.logins, report.lost_sessions) == (len(runs), 0)
     tries = [airflow.tasks(*run).values() for run in runs.items()]
@@ -90,6 +91,6 @@ def test_a_triggerer_that_wakes_up_to_find_its_waits_taken_over_stops_no_load(
 
     # Up to 3.3.2 Airflow takes this for a user's kill.
     for run in runs.items():
-        airflow.wait_until(lambda r=run: "trigger completed" in trigger_log(airflow, *r, first), timeout=120)
+        airflow.wait_until(lambda r=run: "trigger completed" in trigger_log(airflow, *r, first))
         assert "invoking on_kill" in trigger_log(airflow, *run, first)
     assert_each_ends_well_with_its_first_publish(airflow, sandbox, runs)

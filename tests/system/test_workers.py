@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import needs
 import pytest
+from deployment import HANG_SECONDS
 from moments import asked
 from standalone import Standalone
 from watching import clear, closed, running
@@ -24,10 +25,10 @@ every_form = pytest.mark.parametrize(
 
 def assert_ends_well(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, logins: int) -> None:
     """Check that one publish was sent in all, and that it is the one which the run reports."""
-    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=120)
+    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=HANG_SECONDS)
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"
-    report = sandbox.wait_for(closed, timeout=60)
+    report = sandbox.wait_for(closed, timeout=HANG_SECONDS)
     assert [publish.state for publish in report.publishes] == ["completed"]
     assert report.logins == logins
     assert max(task["try_number"] for task in airflow.tasks(dag_id, run_id).values()) > 1
@@ -36,14 +37,14 @@ def assert_ends_well(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id:
 def await_the_polls_of_the_retry(sandbox: Sandbox) -> None:
     # One more may be the last of the worker that was killed.
     looks = sandbox.report().requests["publish_status"] + 2
-    sandbox.wait_for(asked("publish_status", looks), timeout=120)
+    sandbox.wait_for(asked("publish_status", looks), timeout=HANG_SECONDS)
 
 
 def test_a_worker_killed_before_the_publish_leaves_no_session(airflow: Standalone, sandbox: Sandbox) -> None:
     dag_id, task_id = IN_ONE_TASK
     sandbox.add_fault("list_tables", "slow_before", seconds=60)
     run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(asked("list_tables"), timeout=120)
+    sandbox.wait_for(asked("list_tables"), timeout=HANG_SECONDS)
 
     airflow.kill_worker(dag_id, run_id, task_id)
 
@@ -57,8 +58,8 @@ def test_a_worker_killed_during_the_publish_leaves_one_publish(
 ) -> None:
     sandbox.add_fault("publish", fault, seconds=60)
     run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(asked("publish"), timeout=120)
-    sandbox.wait_for(lambda report: len(report.publishes) == (fault == "slow_after"), timeout=30)
+    sandbox.wait_for(asked("publish"), timeout=HANG_SECONDS)
+    sandbox.wait_for(lambda report: len(report.publishes) == (fault == "slow_after"), timeout=HANG_SECONDS)
 
     airflow.kill_worker(dag_id, run_id, task_id)
 
@@ -92,9 +93,9 @@ def test_a_killed_refresh_that_a_user_clears_starts_afresh(airflow: Standalone, 
 
     clear(airflow, dag_id, run_id, task_id)
 
-    report = sandbox.wait_for(lambda report: len(report.publishes) == 2, timeout=120)
+    report = sandbox.wait_for(lambda report: len(report.publishes) == 2, timeout=HANG_SECONDS)
     assert [publish.state for publish in report.publishes] == ["cancelled", "running"]
     sandbox.finish_publishes()
     assert airflow.ended(dag_id, run_id)["state"] == "success"
-    report = sandbox.wait_for(closed, timeout=60)
+    report = sandbox.wait_for(closed, timeout=HANG_SECONDS)
     assert (report.logins, [publish.state for publish in report.publishes]) == (2, ["cancelled", "completed"])

@@ -14,12 +14,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import quick_keys
 from cryptography.fernet import Fernet
 from examples import JSON
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import INSTANCE, MODEL, PROJECT, TOKEN, an_instance, some_cookies
 
+from airflow_provider_mstr.refresh import sealing
 from airflow_provider_mstr.refresh.sealing import Seal, _check_age, _key
 from airflow_provider_mstr.rest.cookies import Cookie, Cookies
 from airflow_provider_mstr.rest.errors import InvalidHandle
@@ -225,11 +227,19 @@ def test_a_session_of_another_connection_says_so_and_nothing_of_clocks(sealed: s
     )
 
 
+@pytest.fixture
+def slow_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a key cost what it costs outside of tests."""
+    monkeypatch.setattr(sealing, "SCRYPT_COST", quick_keys.SCRYPT_COST)
+
+
+@pytest.mark.usefixtures("slow_keys")
 def test_a_key_is_derived_as_owasp_recommends() -> None:
     derived = hashlib.scrypt(b"p", salt=b"s", n=65536, r=8, p=2, maxmem=2**27, dklen=32)
     assert _key("p", "s") == urlsafe_b64encode(derived)
 
 
+@pytest.mark.usefixtures("slow_keys")
 def test_threads_that_ask_for_a_key_at_once_derive_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     derivations, together, scrypt = [], threading.Barrier(4), hashlib.scrypt
     secret = uuid4().hex  # no earlier run in this process has derived its key
