@@ -955,7 +955,7 @@ def test_a_handle_is_read_from_truncated_text(call: Call, quote: str) -> None:
 
 
 def test_a_handle_of_a_cube_is_read_from_truncated_text(call: Call) -> None:
-    text = f"{{'kind': 'cube', 'project_id': 'P1', 'project': '', 'cube_id': '{CUBE_ID}', 'name': 'Sales', 'se..."
+    text = f"{{'kind': 'cube', 'project_id': 'P1', 'cube_id': '{CUBE_ID}', 'name': 'Sales', 'session': 'gA..."
 
     (row,) = call("rows", [WAIT | {"rendered_fields": {"instance": text}}])
 
