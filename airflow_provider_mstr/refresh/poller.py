@@ -300,7 +300,8 @@ class Poller:
             )
         self._is_waiting, self._is_unconfirmed = polled.is_waiting, polled.is_unconfirmed
         if polled.status not in ("", self._status):
-            self.log(f"The job of {self.job.name}: {polled.status}")
+            fields = {"job_status": polled.status, "started_at": self.job.started_at}
+            self.log(f"The job of {self.job.name}: {polled.status}", **fields)
         self._status = polled.status
         self.job = polled.job
         self._progress.update(self.job, polled.tables, self.elapsed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Airflow plugin with the views of data models: a page, and a tab of each task instance (Airflow 3.1+).
+"""The Airflow plugin with the views of refreshes: a page, and a tab of each task instance (Airflow 3.1+).
 
 Every Airflow component imports this module at its start, so it only imports what Airflow has imported before.
 """
@@ -58,9 +58,9 @@ class MstrPlugin(AirflowPlugin):
     react_apps: list[dict[str, Any]] = []
 
     if _is_enabled():
-        fastapi_apps = [{"app": _LazyFiles(), "url_prefix": URL_PREFIX, "name": "Data models"}]
+        fastapi_apps = [{"app": _LazyFiles(), "url_prefix": URL_PREFIX, "name": "Strategy refreshes"}]
         react_apps = [
             # Each bundle sets its view on globalThis under this name, which is also the label in the UI.
-            _view("Data models", "nav", "data-models", "page.js"),
-            _view("Data model", "task_instance", "data-model", "tab.js"),
+            _view("Strategy refreshes", "nav", "strategy-refreshes", "page.js"),
+            _view("Strategy refresh", "task_instance", "strategy-refresh", "tab.js"),
         ]

@@ -72,7 +72,7 @@ def test_the_plugin_imports_no_other_module(component: Any) -> None:
 def test_there_is_a_page_in_the_menu_and_a_tab_on_task_instances(component: Any) -> None:
     views = {view["destination"]: view["name"] for view in component["views"]}
 
-    assert views == {"nav": "Data models", "task_instance": "Data model"}
+    assert views == {"nav": "Strategy refreshes", "task_instance": "Strategy refresh"}
 
 
 @needs.VIEWS

@@ -73,14 +73,14 @@ class Pages:
         self.page.goto(f"{run}/tasks/{task_id}{mapped}/{tab}")
 
     def refresh(self, dag_id: str, run_id: str, task_id: str, map_index: int | None = None) -> Locator:
-        """Open the tab "Data model" of a task instance, and return it."""
-        self.task(dag_id, run_id, task_id, map_index, "plugin/data-model")
-        return self.page.get_by_role("region", name="Data model", exact=True)
+        """Open the tab "Strategy refresh" of a task instance, and return it."""
+        self.task(dag_id, run_id, task_id, map_index, "plugin/strategy-refresh")
+        return self.page.get_by_role("region", name="Strategy refresh", exact=True)
 
-    def data_models(self) -> Locator:
-        """Open the page of all data models, and return it."""
-        self.page.goto(f"{self.url}/plugin/data-models")
-        return self.page.get_by_role("region", name="Data models")
+    def refreshes(self) -> Locator:
+        """Open the page of all refreshes, and return it."""
+        self.page.goto(f"{self.url}/plugin/strategy-refreshes")
+        return self.page.get_by_role("region", name="Strategy refreshes")
 
     @property
     def link(self) -> Locator:

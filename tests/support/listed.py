@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Task instances in the form of Airflow's API, for more data models than a test can refresh."""
+"""Task instances in the form of Airflow's API, for more objects than a test can refresh."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 STATES = ("success", "failed")
+OPERATORS = {
+    "data_model": "MstrRefreshDataModelOperator",
+    "cube": "MstrRefreshCubeOperator",
+    "report": "MstrRunIncrementalRefreshOperator",
+}
 
 
 def ended(
-    model: str,
+    name: str,
     *,
     ago: timedelta,
     seconds: float = 60.0,
     state: str = "success",
+    kind: str = "data_model",
     dag_id: str | None = None,
 ) -> dict[str, Any]:
-    """Return a finished task instance of a data model.
+    """Return a finished task instance that refreshed an object.
 
-    :param model: the data model's name
+    :param name: the object's name
     :param ago: how long ago it ended
     :param seconds: its duration
     :param state: its state
-    :param dag_id: its DAG; by default one named after the model
+    :param kind: the kind of the object
+    :param dag_id: its DAG; by default one named after the object
     """
     end = datetime.now(UTC) - ago
-    dag_id = dag_id or f"load_{model.lower().replace(' ', '_')}"
+    dag_id = dag_id or f"load_{name.lower().replace(' ', '_')}"
     return {
-        "id": hashlib.md5(f"{model}{ago}".encode(), usedforsecurity=False).hexdigest(),
+        "id": hashlib.md5(f"{name}{ago}".encode(), usedforsecurity=False).hexdigest(),
         "dag_id": dag_id,
         "dag_display_name": dag_id,
         "dag_run_id": f"scheduled__{end.isoformat()}",
@@ -43,30 +50,37 @@ def ended(
         "start_date": (end - timedelta(seconds=seconds)).isoformat(),
         "end_date": end.isoformat(),
         "duration": seconds,
-        "operator": "MstrRefreshDataModelOperator",
-        "operator_name": "MstrRefreshDataModelOperator",
+        "operator": OPERATORS[kind],
+        "operator_name": OPERATORS[kind],
         "rendered_fields": {
-            "data_model": model,
-            "data_model_id": None,
-            "project_id": "Sales" if len(model) % 2 else "Tutorial",
+            kind: name,
+            f"{kind}_id": None,
+            "project_id": "Sales" if len(name) % 2 else "Tutorial",
             "mstr_conn_id": "mstr_default",
         },
     }
 
 
 def every(
-    step: timedelta, model: str, times: int, *, last: timedelta, seconds: float
+    step: timedelta,
+    name: str,
+    times: int,
+    *,
+    last: timedelta,
+    seconds: float,
+    kind: str = "data_model",
 ) -> list[dict[str, Any]]:
-    """Return task instances of a data model at regular intervals.
+    """Return task instances that refreshed an object at regular intervals.
 
     :param step: the interval
-    :param model: the data model's name
+    :param name: the object's name
     :param times: the number of task instances
     :param last: how long ago the last one ended
     :param seconds: the average duration
+    :param kind: the kind of the object
     """
     return [
-        ended(model, ago=last + step * index, seconds=seconds * (0.8 + index * 7 % 5 / 10))
+        ended(name, ago=last + step * index, seconds=seconds * (0.8 + index * 7 % 5 / 10), kind=kind)
         for index in range(times)
     ]
 

@@ -4,8 +4,9 @@
 import { createInterface } from "node:readline";
 import * as api from "./airflow_api.js";
 import { firstSentence, formatAge, formatDuration, median, pluralize } from "./format.js";
+import { parseIdentity } from "./kinds.js";
 import { addXComs, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
-import { groupByModel, matchesFilter, modelTitle, parseRun, sortByUrgency, summarizeModel, taskLabel } from "./status.js";
+import { groupByObject, matchesFilter, objectTitle, parseRun, selectUnidentified, sortByUrgency, summarizeObject, taskLabel } from "./status.js";
 import { toWebUrl } from "./values.js";
 
 // The components need React's element factory and the initial values of its hooks.
@@ -42,10 +43,16 @@ function styles(element, className) {
   return [...own, ...styles(props.children, className)];
 }
 
+/** Group task instances. One may have a field "result": what its result or handle contains, if it was read. */
+function group(instances) {
+  const runs = new Map(instances.map((each) => [parseRun(each), parseIdentity(each?.result)]).filter(([run]) => run));
+  return groupByObject(runs.keys(), new Map([...runs].filter(([, identity]) => identity).map(([{ key }, identity]) => [key, identity])));
+}
+
 const summarize = (instances, details = {}, now = NOW) =>
   sortByUrgency(
-    groupByModel(instances.map(parseRun).filter(Boolean)).map((model) =>
-      summarizeModel(model, now, { ...details, pausedDags: new Set(details.pausedDags) }),
+    group(instances).map((object) =>
+      summarizeObject(object, now, { ...details, pausedDags: new Set(details.pausedDags) }),
     ),
   );
 
@@ -76,12 +83,12 @@ async function request(name, args, { status, body, aheadSeconds }) {
 
 const CALLS = {
   request,
-  /** What the page shows of each model. */
+  /** What the page shows of each object. */
   rows: (instances, details) =>
-    summarize(instances, details).map(({ model, status, reason, activity, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
-      const { id, name, project, conn, runs } = model;
+    summarize(instances, details).map(({ object, status, reason, activity, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
+      const { kind, id, name, project, conn, runs } = object;
       const tasks = runs.map((run) => [run.dag, taskLabel(run), api.dagLink(run.tiKey.dagId), api.taskInstanceLink(run.tiKey)]);
-      return { status, title: modelTitle(model), id, name, project, conn, reason, activity, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
+      return { status, title: objectTitle(object), kind, id, name, project, conn, reason, activity, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
     }),
   /** What the tab reads of an attempt. */
   progress: (...logAndXComs) => {
@@ -93,7 +100,9 @@ const CALLS = {
   chartTexts: (instances) => texts({ type: Chart, props: summarize(instances)[0] }),
   bodyTexts: (props) => texts({ type: Body, props: { shown: [], summaries: [], isLoading: false, error: null, isFiltered: false, ...props } }),
   footerTexts: (props) => texts({ type: Footer, props }),
-  filter: (instances, filter) => groupByModel(instances.map(parseRun)).filter((model) => matchesFilter(model, filter)).map(modelTitle),
+  filter: (instances, filter) => group(instances).filter((object) => matchesFilter(object, filter)).map(objectTitle),
+  /** The tasks whose results the page reads. */
+  unidentified: (instances) => selectUnidentified(group(instances)).map(({ tiKey }) => `${tiKey.taskId} ${tiKey.runId}`),
   advice: (status) => new api.ApiError(status).advice,
   parseRun, parseHandle, parseOutcome, toWebUrl, median, formatDuration, formatAge, pluralize, firstSentence,
 };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page and the tab of data models in Airflow's UI, in a real browser.
+"""The page and the tab of refreshes in Airflow's UI, in a real browser.
 
 The tests also take the screenshots of the documentation:
 ``SCREENSHOTS=docs/images make test-airflow ARGS=tests/system/test_browser_data_models.py``.
@@ -8,7 +8,8 @@ The tests also take the screenshots of the documentation:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from airflow_provider_mstr.sandbox import (
     Table,
     World,
 )
-from airflow_provider_mstr.sandbox.world import RETAIL, TUTORIAL
+from airflow_provider_mstr.sandbox.world import RETAIL, SALES_CUBE, TUTORIAL
 
 pytest.importorskip("playwright.sync_api")
 
@@ -57,7 +58,7 @@ def world() -> World:
         publish_seconds=1,
         failure=PublishFailure("error", table="entries", message="the warehouse is full"),
     )
-    return World(DEFAULT_WORLD.users, DEFAULT_WORLD.projects, (*DEFAULT_WORLD.data_models, ledger))
+    return replace(DEFAULT_WORLD, data_models=(*DEFAULT_WORLD.data_models, ledger))
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +135,15 @@ def serve_list(page: Page, instances: Sequence[dict[str, Any]]) -> list[str]:
     return requests
 
 
-def serve_error_log(page: Page, error: str) -> None:
-    """Answer the page's requests for logs with one that contains an error."""
-    entry = {
-        "event": "Task failed with exception",
-        "error_detail": [{"exc_type": "MstrError", "exc_value": error}],
-    }
-    page.route(LOGS, lambda route: route.fulfill(json={"content": [entry]}))
+def serve_error_logs(page: Page, errors: Mapping[str, str]) -> None:
+    """Answer the page's requests for the logs of each of these DAGs with one that contains its error."""
+
+    def answer(route: Route) -> None:
+        dag_id = route.request.url.partition("/dags/")[2].partition("/")[0]
+        error = {"exc_type": "MstrError", "exc_value": errors[dag_id]}
+        route.fulfill(json={"content": [{"event": "Task failed with exception", "error_detail": [error]}]})
+
+    page.route(LOGS, answer)
 
 
 def row(page: Locator, model: str) -> Locator:
@@ -242,11 +245,39 @@ def test_each_mapped_task_shows_its_own_data_model(
 
         expect(tab.get_by_role("heading", name=model)).to_be_visible()
         expect(table_row(tab, table)).to_be_visible()
-    page = pages.data_models()
+    page = pages.refreshes()
     expect(row(page, "Supply Chain")).to_contain_text("0 of 2 tables")
     shown.finish_publishes()
     assert guarded.ended("shown_mapped", run_id)["state"] == "success"
     expect(row(page, "Supply Chain")).to_contain_text("Up to date")
+
+
+@needs.RENDERED_IN_LISTS
+def test_a_cube_has_its_name_and_the_status_of_its_job_and_one_row_however_it_is_named(
+    open_as: Callable[..., Pages], guarded: Standalone, shown: Sandbox
+) -> None:
+    run_id = deferred(guarded, "shown_cubes", "refresh_by_id")
+    pages = open_as(VIEWER)
+
+    tab = pages.refresh("shown_cubes", run_id, "refresh_by_id")
+
+    expect(tab.get_by_role("heading", name="Sales Cube")).to_be_visible()
+    expect(tab.get_by_text(f"Cube · Project Tutorial · ID {SALES_CUBE.id}")).to_be_visible()
+    expect(tab.get_by_role("definition").filter(has_text="waiting on governor")).to_be_visible()
+    expect(tab.get_by_role("table")).to_have_count(0)
+    shown.finish_publishes()
+    expect(tab.get_by_text("The load is finished.")).to_be_visible(timeout=90_000)
+    expect(tab.get_by_role("definition").filter(has_text="completed")).to_be_visible()
+    take_screenshot(pages.page, "ui-tab-cube")
+    guarded.task_in("shown_cubes", run_id, "refresh_by_name", "deferred", has_trigger=True)
+    shown.finish_publishes()
+    guarded.ended("shown_cubes", run_id)
+    tab = pages.refresh("shown_cubes", run_id, "refresh_prompted")
+    expect(tab.get_by_role("note")).to_contain_text("it waits for an answer to a prompt")
+    page = pages.refreshes()
+    expect(row(page, "Region Cube")).to_contain_text("Failing")
+    expect(row(page, "Sales Cube")).to_contain_text("2 of 2")
+    expect(row(page, "Sales Cube")).to_contain_text("Cube · Tutorial")
 
 
 @needs.RENDERED_IN_LISTS
@@ -261,7 +292,7 @@ def test_a_step_of_a_refresh_links_to_the_sensor_and_the_page_shows_the_error_of
     tab.get_by_role("link", name="refresh_pipeline.wait").click()
 
     expect(tab.get_by_text("An upstream task failed")).to_be_visible()
-    page = pages.data_models()
+    page = pages.refreshes()
     expect(row(page, "Pipeline")).to_contain_text("has no table 'no_such_table'")
 
 
@@ -272,7 +303,7 @@ def test_a_task_of_another_operator_has_a_one_line_tab(
 
     tab = open_as(VIEWER).refresh("shown", run["dag_run_id"], "elsewhere")
 
-    expect(tab.get_by_text("This task does not refresh a data model.")).to_be_visible()
+    expect(tab.get_by_text("This task does not refresh a Strategy object.")).to_be_visible()
 
 
 @needs.RENDERED_IN_LISTS
@@ -280,7 +311,7 @@ def test_a_task_of_another_operator_has_a_one_line_tab(
 def test_the_page_shows_the_most_urgent_model_first_and_its_error(
     open_as: Callable[..., Pages], user: tuple[str, str]
 ) -> None:
-    page = open_as(user).data_models()
+    page = open_as(user).refreshes()
 
     expect(row(page, "Ledger")).to_contain_text("status")
     shown = statuses(page)
@@ -296,32 +327,43 @@ def test_the_page_shows_the_most_urgent_model_first_and_its_error(
 def test_the_page_opens_after_the_user_signs_in(open_as: Callable[..., Pages]) -> None:
     pages = open_as(None)
     page = pages.page
-    page.goto(f"{pages.url}/plugin/data-models")
+    page.goto(f"{pages.url}/plugin/strategy-refreshes")
 
     page.get_by_label("Username").fill(VIEWER[0])
     page.locator("input[type=password]").fill(VIEWER[1])
     page.get_by_role("button", name="Sign in").click()
 
-    expect(row(page.get_by_role("region", name="Data models"), "Ledger")).to_be_visible()
+    expect(row(page.get_by_role("region", name="Strategy refreshes"), "Ledger")).to_be_visible()
 
 
 def mixed_statuses() -> list[dict[str, Any]]:
-    """Return task instances of a failing data model, a stale one, and others that are up to date."""
+    """Return task instances of failing, stale and current objects of each kind."""
     return [
         *every(timedelta(days=1), "Inventory", 12, last=timedelta(days=3), seconds=340),
         *every(timedelta(hours=1), "Orders", 20, last=timedelta(minutes=20), seconds=52),
         *every(timedelta(days=7), "Payroll", 8, last=timedelta(days=6), seconds=610),
         ended("Customers", ago=timedelta(minutes=35), seconds=12, state="failed"),
         *every(timedelta(days=1), "Customers", 18, last=timedelta(days=1), seconds=75),
+        ended("Sales Cube", ago=timedelta(hours=3), seconds=30, state="failed", kind="cube"),
+        *every(timedelta(days=1), "Sales Cube", 14, last=timedelta(hours=27), seconds=210, kind="cube"),
+        *every(timedelta(days=1), "Store Cube", 20, last=timedelta(hours=5), seconds=140, kind="cube"),
+        *every(timedelta(hours=1), "Sales Update", 20, last=timedelta(minutes=8), seconds=25, kind="report"),
         *every(timedelta(hours=4), "Web sessions", 20, last=timedelta(hours=2), seconds=180),
         *every(timedelta(days=1), "Campaigns", 15, last=timedelta(hours=9), seconds=95),
     ]
 
 
-FULL = (
-    "the load of data model Customers failed: the warehouse is suspended. "
-    "Fix the table in the model or its source, or give the code and the ticket to the Strategy administrator."
-)
+ERRORS = {
+    "load_customers": (
+        "the load of data model Customers failed: the warehouse is suspended. "
+        "Fix the table in the model or its source, "
+        "or give the code and the ticket to the Strategy administrator."
+    ),
+    "load_sales_cube": (
+        "the load of cube Sales Cube failed: the job ended as error: out of memory. "
+        "Fix the cube or its source, or give the server's message to the Strategy administrator."
+    ),
+}
 
 
 @pytest.mark.parametrize(
@@ -329,20 +371,23 @@ FULL = (
     [(1280, "light", "ui-page"), (1280, "dark", "ui-page-dark"), (400, "light", "ui-page-narrow")],
     ids=["light", "dark", "narrow"],
 )
-def test_the_first_rows_show_the_failing_and_the_stale_model_with_the_reason(
+def test_the_first_rows_show_the_failing_and_the_stale_objects_with_the_reason(
     open_as: Callable[..., Pages], width: int, scheme: str, name: str
 ) -> None:
     pages = open_as(VIEWER, width, color_scheme=scheme)
     serve_list(pages.page, mixed_statuses())
-    serve_error_log(pages.page, FULL)
+    serve_error_logs(pages.page, ERRORS)
 
-    page = pages.data_models()
+    page = pages.refreshes()
 
     failure = "Failed 35 minutes ago: The load of data model Customers failed"
     expect(row(page, "Customers")).to_contain_text(failure)
+    expect(row(page, "Sales Cube")).to_contain_text("Failed 3 hours ago: The load of cube Sales Cube failed")
+    expect(row(page, "Sales Update")).to_contain_text("Incremental refresh report")
     expect(row(page, "Inventory")).to_contain_text("Last loaded 3 days ago, usually every 24 hours.")
-    assert statuses(page)[:2] == [("Failing", "Customers"), ("Stale", "Inventory")]
-    assert {status for status, _ in statuses(page)[2:]} == {"Up to date"}
+    urgent = [("Failing", "Sales Cube"), ("Failing", "Customers"), ("Stale", "Inventory")]
+    assert statuses(page)[:3] == urgent
+    assert {status for status, _ in statuses(page)[3:]} == {"Up to date"}
     is_cut_off = "document.querySelector('.mstr').scrollWidth > document.querySelector('.mstr').clientWidth"
     assert not pages.page.evaluate(is_cut_off)
     take_screenshot(pages.page, name)
@@ -351,7 +396,7 @@ def test_the_first_rows_show_the_failing_and_the_stale_model_with_the_reason(
 def test_the_page_can_be_used_with_the_keyboard_alone(open_as: Callable[..., Pages]) -> None:
     pages = open_as(VIEWER)
     serve_list(pages.page, mixed_statuses())
-    page = pages.data_models()
+    page = pages.refreshes()
 
     page.get_by_role("button", name="1 stale").focus()
     pages.page.keyboard.press("Enter")
@@ -374,7 +419,7 @@ def test_times_are_in_the_time_zone_that_airflow_shows(open_as: Callable[..., Pa
     instance["end_date"] = "2026-03-01T00:00:00+00:00"
     serve_list(pages.page, [instance])
 
-    page = pages.data_models()
+    page = pages.refreshes()
 
     expect(row(page, "Orders")).to_contain_text("5:30 AM")
 
@@ -383,7 +428,7 @@ def test_five_hundred_models_take_few_requests(open_as: Callable[..., Pages]) ->
     pages = open_as(VIEWER)
     requests = serve_list(pages.page, list(many(500, 6)))
 
-    page = pages.data_models()
+    page = pages.refreshes()
 
     expect(page.get_by_text("Based on 3,000 task runs")).to_be_visible()
     expect(page.get_by_role("rowheader")).to_have_count(500)
@@ -392,11 +437,11 @@ def test_five_hundred_models_take_few_requests(open_as: Callable[..., Pages]) ->
 
 
 NOTICES = {
-    "no task instances": (200, page_of([], 0, 1), "No data models have been refreshed yet."),
+    "no task instances": (200, page_of([], 0, 1), "Nothing has been refreshed yet."),
     "forbidden": (403, {"detail": "Forbidden"}, "Ask an Airflow administrator"),
     "server error": (500, {"detail": "oops"}, "check the API server's log"),
     "no response": (None, None, "Airflow does not respond."),
-    "unexpected JSON": (200, ["a list"], "No data models have been refreshed yet."),
+    "unexpected JSON": (200, ["a list"], "Nothing has been refreshed yet."),
 }
 
 
@@ -408,7 +453,7 @@ def test_a_page_without_rows_explains_the_cause(open_as: Callable[..., Pages], c
         LISTED, lambda route: route.fulfill(status=status, json=answer) if status else route.abort()
     )
 
-    page = pages.data_models()
+    page = pages.refreshes()
 
     expect(page.get_by_text(text)).to_be_visible()
 
@@ -418,7 +463,7 @@ def test_a_log_without_permission_affects_only_the_error(open_as: Callable[..., 
     serve_list(pages.page, mixed_statuses())
     pages.page.route(LOGS, lambda route: route.fulfill(status=403, json={"detail": "Forbidden"}))
 
-    page = pages.data_models()
+    page = pages.refreshes()
 
     expect(row(page, "Customers")).to_contain_text(
         "the log does not exist or you do not have permission to read it"
@@ -458,7 +503,7 @@ def test_an_odd_task_instance_affects_no_other_row(open_as: Callable[..., Pages]
     serve_list(pages.page, [*mixed_statuses(), *odd_instances()])
     pages.page.route(LOGS, lambda route: route.fulfill(json={"content": ODD_LOG}))
 
-    page = pages.data_models()
+    page = pages.refreshes()
 
     expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago")
     expect(row(page, "Web sessions")).to_contain_text("Up to date")

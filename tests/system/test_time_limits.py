@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import needs
 import pytest
 from deployment import HANG_SECONDS
-from models import LONG_REFRESH, model_of, of_both_forms
+from models import LONG_REFRESH, of_both_forms
 from standalone import Standalone
 from watching import closed, logouts_of, publish_of, task_of
 
@@ -57,7 +57,7 @@ def test_dagrun_timeout_stops_a_deferred_load_though_no_teardown_runs(
 def test_a_publish_that_takes_longer_than_timeout_is_cancelled_and_the_task_says_what_to_do(
     dag_id: str, limited_runs: Runs, airflow: Standalone, limits: Sandbox
 ) -> None:
-    late = f"the load of data model {model_of(dag_id)} did not end within 8 s: still waiting for"
+    late = f"the load of data model {dag_id} did not end within 8 s: still waiting for"
     assert_failed(dag_id, limited_runs, airflow, limits, late, "Increase timeout if the load needs longer")
 
 

@@ -114,6 +114,9 @@ export const getTries = async (tiKey) =>
     .map(parseTaskInstance)
     .sort((a, b) => a.try_number - b.try_number);
 
+/** The XComs that a refresh pushes: its result, and its handle while it is deferred. */
+export const [RESULT_KEY, HANDLE_KEY] = ["mstr_result", "mstr_handle"];
+
 /** Return the keys of a task instance's XComs. @param {TaskInstanceKey} tiKey */
 export async function getXComKeys(tiKey) {
   const page = await getIfAllowed(`${taskPath(tiKey)}/xcomEntries`, { map_index: tiKey.mapIndex, limit: 100 });

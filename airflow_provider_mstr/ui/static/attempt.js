@@ -19,7 +19,7 @@ export function Attempt({ number, state, start, end, progress, isLatest, isOnly 
     null,
     h(Summary, { ...summary, isLatest }),
     progress.error && summary.status === "failing" && h("div", { className: "mstr-error", role: "note", "aria-label": "Error" }, progress.error),
-    progress.tables.length > 0 && h(Timeline, { progress, isRunning: summary.isRunning, end }),
+    progress.tables.length > 0 ? h(Timeline, { progress, isRunning: summary.isRunning, end }) : h(JobDetails, { progress, ...summary }),
   );
   if (isOnly) return h("div", { className: "mstr-attempt" }, body);
   const heading = h(Fragment, null, h("strong", null, `Attempt ${number}`), start && h("span", { className: "mstr-muted" }, ` started ${formatTime(start)}`));
@@ -43,7 +43,7 @@ function summarizeAttempt(state, progress) {
     case "success": {
       const seconds = outcome && outcome.seconds !== null ? ` in ${formatDuration(outcome.seconds)}` : "";
       const unconfirmed = outcome?.areTablesConfirmed === false ? " The server reported success, but no status for each table." : "";
-      return { status: "up-to-date", label: "Loaded", description: total ? `${pluralize(total, "table")} loaded${seconds}.${unconfirmed}` : "The data model is loaded." };
+      return { status: "up-to-date", label: "Loaded", description: total ? `${pluralize(total, "table")} loaded${seconds}.${unconfirmed}` : "The load is finished." };
     }
     case "failed":
     case "upstream_failed":
@@ -81,6 +81,19 @@ const Summary = ({ status, label, description, isLatest, isRunning, total, finis
     description && h("span", null, description),
     isRunning && total > 0 && h(ProgressBar, { done: finished, total, label: "Tables loaded" }),
   );
+
+/** What is known of a refresh without tables: its duration, and the server's word for the status of its job. */
+function JobDetails({ progress, status, isRunning }) {
+  const time = useTime(isRunning);
+  const { publishedAt, outcome, jobStatus } = progress;
+  const seconds = outcome ? outcome.seconds : isRunning && publishedAt ? (time - publishedAt) / 1000 : null;
+  const details = [
+    ["Duration", seconds !== null && formatDuration(seconds)],
+    // The error of a failure contains the last status.
+    [isRunning ? "Job status" : "Last job status", status !== "failing" && jobStatus.replaceAll("_", " ")],
+  ].filter(([, value]) => value);
+  return details.length > 0 && h("dl", { className: "mstr-details" }, details.map(([title, value]) => h("div", { key: title }, h("dt", null, title), h("dd", null, value))));
+}
 
 function Timeline({ progress, isRunning, end }) {
   const time = useTime(isRunning);

@@ -46,10 +46,10 @@ export function median(numbers) {
 /** A Strategy object id, shortened; any other text unchanged. @param {string} id */
 export const shortenId = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…` : id);
 
-/** The first sentence of an error, without the data model's id, which its row shows. @param {string} text */
+/** The first sentence of an error, without the object's id, which its row shows. @param {string} text */
 export function firstSentence(text) {
   const [line] = text.trim().split("\n");
   const end = line.search(/\. [A-Z]/);
   const first = end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
-  return first.replace(/\bdata model [0-9A-F]{32}\b/gi, "the data model");
+  return first.replace(/\b(data model|cube|incremental refresh report) [0-9A-F]{32}\b/gi, "the $1");
 }

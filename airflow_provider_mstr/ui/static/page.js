@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page "Data models": every model that this Airflow refreshes, most urgent first.
+// The page "Strategy refreshes": every object that this Airflow refreshes, most urgent first.
 
 import { dagLink, taskInstanceLink } from "./airflow_api.js";
 import { Fragment, Link, Styles, formatTime, h, useMemo, useState } from "./airflow_ui.js";
 import { Chart, Notice, ProgressBar, StatusBadge } from "./components.js";
 import { formatAge, formatDuration, pluralize, shortenId } from "./format.js";
-import { useModels } from "./models.js";
-import { STATUSES, STATUS_LABELS, matchesFilter, modelTitle, taskLabel } from "./status.js";
+import { KIND_LABELS } from "./kinds.js";
+import { useObjects } from "./objects.js";
+import { STATUSES, STATUS_LABELS, matchesFilter, objectTitle, taskLabel } from "./status.js";
 
-const FILTER_LABEL = "Filter by name, project or DAG";
+const FILTER_LABEL = "Filter by name, kind, project or DAG";
 
 function Page() {
-  const models = useModels();
+  const objects = useObjects();
   const [filter, setFilter] = useState("");
   const [status, setStatus] = useState(null);
   const shown = useMemo(
-    () => models.summaries.filter((each) => (!status || each.status === status) && matchesFilter(each.model, filter)),
-    [models.summaries, filter, status],
+    () => objects.summaries.filter((each) => (!status || each.status === status) && matchesFilter(each.object, filter)),
+    [objects.summaries, filter, status],
   );
   return h(
     "section",
@@ -25,9 +26,9 @@ function Page() {
     h(
       "header",
       { className: "mstr-header" },
-      h("h1", { id: "mstr-heading" }, "Data models"),
-      models.summaries.length > 0 && h(StatusFilter, { summaries: models.summaries, status, setStatus }),
-      models.summaries.length > 0 &&
+      h("h1", { id: "mstr-heading" }, "Strategy refreshes"),
+      objects.summaries.length > 0 && h(StatusFilter, { summaries: objects.summaries, status, setStatus }),
+      objects.summaries.length > 0 &&
         h("input", {
           type: "search",
           className: "mstr-search",
@@ -37,9 +38,9 @@ function Page() {
           onChange: ({ target }) => setFilter(target.value),
         }),
     ),
-    models.error && h(ErrorNotice, models),
-    h(Body, { ...models, shown, isFiltered: Boolean(filter || status) }),
-    models.total > 0 && h(Footer, models),
+    objects.error && h(ErrorNotice, objects),
+    h(Body, { ...objects, shown, isFiltered: Boolean(filter || status) }),
+    objects.total > 0 && h(Footer, objects),
   );
 }
 
@@ -60,17 +61,21 @@ function StatusFilter({ summaries, status, setStatus }) {
 
 export function Body({ shown, summaries, isLoading, error, isFiltered }) {
   if (shown.length) return h(Table, { shown });
-  if (isLoading) return h(Notice, { title: "Loading data models …" });
-  if (isFiltered && summaries.length) return h(Notice, { title: "No data models match this filter." }, h("p", null, "Change or clear the filter."));
+  if (isLoading) return h(Notice, { title: "Loading refreshes …" });
+  if (isFiltered && summaries.length) return h(Notice, { title: "No objects match this filter." }, h("p", null, "Change or clear the filter."));
   if (error) return null;
   return h(
     Notice,
-    { title: "No data models have been refreshed yet." },
+    { title: "Nothing has been refreshed yet." },
     h(
       "p",
       null,
-      "A data model appears here once a task of ",
+      "A data model, cube or incremental refresh report appears here once a task of ",
       h("code", null, "MstrRefreshDataModelOperator"),
+      ", ",
+      h("code", null, "MstrRefreshCubeOperator"),
+      ", ",
+      h("code", null, "MstrRunIncrementalRefreshOperator"),
       " or ",
       h("code", null, "refresh_data_model"),
       " has run in a DAG that you can access.",
@@ -88,25 +93,25 @@ const ErrorNotice = ({ error, updatedAt }) =>
 const Table = ({ shown }) =>
   h(
     "table",
-    { className: "mstr-models" },
-    h("caption", { className: "mstr-visually-hidden" }, "Data models, most urgent first"),
+    { className: "mstr-objects" },
+    h("caption", { className: "mstr-visually-hidden" }, "Objects, most urgent first"),
     h(
       "thead",
       null,
       h(
         "tr",
         null,
-        ["Status", "Data model", "Last success", "Current run", "Duration", "Successes", "DAG and task"].map((title) =>
+        ["Status", "Object", "Last success", "Current run", "Duration", "Successes", "DAG and task"].map((title) =>
           h("th", { key: title, scope: "col" }, title),
         ),
       ),
     ),
-    h("tbody", null, shown.map((summary) => h(Row, { key: summary.model.key, summary }))),
+    h("tbody", null, shown.map((summary) => h(Row, { key: summary.object.key, summary }))),
   );
 
 function Row({ summary }) {
-  const { model, status, reason, latest, failure, error, finished } = summary;
-  const { id, name, project, conn } = model;
+  const { object, status, reason, latest, failure, error, finished } = summary;
+  const { kind, id, name, project, conn } = object;
   const emptyClass = (hasValue) => (hasValue ? undefined : "mstr-empty");
   return h(
     "tr",
@@ -115,20 +120,20 @@ function Row({ summary }) {
     h(
       "th",
       { scope: "row" },
-      h(Link, { to: taskInstanceLink(latest.tiKey, "plugin/data-model"), className: "mstr-name", title: id || undefined }, modelTitle(model)),
-      h("span", { className: "mstr-muted" }, [!name && shortenId(id), shortenId(project), conn !== "mstr_default" && conn].filter(Boolean).join(" · ")),
+      h(Link, { to: taskInstanceLink(latest.tiKey, "plugin/strategy-refresh"), className: "mstr-name", title: id || undefined }, objectTitle(object)),
+      h("span", { className: "mstr-muted" }, [KIND_LABELS[kind], !name && shortenId(id), shortenId(project), conn !== "mstr_default" && conn].filter(Boolean).join(" · ")),
       h(
         "span",
         { className: "mstr-reason", title: error || undefined },
         reason,
-        failure && failure.key !== latest.key && h(Fragment, null, " ", h(Link, { to: taskInstanceLink(failure.tiKey, "plugin/data-model") }, "View failed task")),
+        failure && failure.key !== latest.key && h(Fragment, null, " ", h(Link, { to: taskInstanceLink(failure.tiKey, "plugin/strategy-refresh") }, "View failed task")),
       ),
     ),
     h("td", { "data-title": "Last success" }, h(LastSuccess, summary)),
     h("td", { "data-title": "Current run", className: emptyClass(summary.activity) }, h(CurrentRun, summary)),
     h("td", { "data-title": "Duration", className: emptyClass(finished.length) }, h(Durations, summary)),
     h("td", { "data-title": "Successes", className: "mstr-number" }, finished.length ? `${summary.successCount} of ${finished.length}` : "–"),
-    h("td", { "data-title": "DAG and task" }, h(Tasks, { model })),
+    h("td", { "data-title": "DAG and task" }, h(Tasks, { object })),
   );
 }
 
@@ -162,8 +167,8 @@ const Durations = ({ finished, lastSeconds, medianSeconds }) =>
 
 const MAX_TASKS = 3;
 
-function Tasks({ model }) {
-  const tasks = new Map(model.runs.toReversed().map((run) => [JSON.stringify([run.dag, taskLabel(run)]), run]));
+function Tasks({ object }) {
+  const tasks = new Map(object.runs.toReversed().map((run) => [JSON.stringify([run.dag, taskLabel(run)]), run]));
   const newestFirst = [...tasks.values()].reverse();
   return h(
     Fragment,
@@ -189,4 +194,4 @@ export const Footer = ({ readCount, total, loadMore }) =>
     loadMore && h("button", { type: "button", onClick: loadMore }, "Load older runs"),
   );
 
-globalThis["Data models"] = Page;
+globalThis["Strategy refreshes"] = Page;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The progress of a refresh, from its task's log and XComs.
 
+import { parseIdentity } from "./kinds.js";
 import { toNumber, toObject, toObjects, toText, toTimestamp } from "./values.js";
 
 /** @typedef {{id: string, name: string, policy: string, state: string, serverState: string, seconds: number | null}} Table
@@ -9,26 +10,28 @@ import { toNumber, toObject, toObjects, toText, toTimestamp } from "./values.js"
 /** @typedef {Table & {history: {state: string, serverState: string, from: number}[]}} TableProgress
  * `history` holds the states of the table, each with its start in seconds since the publish. */
 
-/** @typedef {{data_model_id: string, name: string, project_id: string, project: string, areTablesConfirmed: boolean,
- *   seconds: number | null, tables: Table[]}} Outcome */
+/** @typedef {{identity: import("./kinds.js").Identity | null, areTablesConfirmed: boolean, seconds: number | null, tables: Table[]}} Outcome */
 
-/** @typedef {{tables: TableProgress[], publishedAt: number | null, outcome: Outcome | null, error: string, lastMessage: string,
- *   isReadable: boolean}} Progress
- * `publishedAt` is in milliseconds since the epoch. */
+/** @typedef {{tables: TableProgress[], publishedAt: number | null, jobStatus: string, outcome: Outcome | null, error: string,
+ *   lastMessage: string, isReadable: boolean}} Progress
+ * `publishedAt` is in milliseconds since the epoch. `jobStatus` is the server's own word; "" if the load has no job. */
 
 const OWN_LOGGERS = /airflow_provider_mstr/;
 const TABLE_STATES = ["running", "finished", "failed"];
+const HANDLE_FIELDS = ["kind", "data_model_id", "cube_id", "report_id", "project_id", "project", "name"];
 
 /** Read the progress from the log entries of one try.
  * @param {unknown[] | null} entries null if the log cannot be read
  * @returns {Progress} */
 export function readLog(entries) {
-  const progress = { tables: [], publishedAt: null, outcome: null, error: "", lastMessage: "", isReadable: entries !== null };
+  const progress = { tables: [], publishedAt: null, jobStatus: "", outcome: null, error: "", lastMessage: "", isReadable: entries !== null };
   for (const entry of toObjects(entries)) {
-    if (OWN_LOGGERS.test(toText(entry.logger))) progress.lastMessage = toText(entry.event);
     const [error] = toObjects(entry.error_detail);
     if (error) progress.error = toText(error.exc_value) || toText(error.exc_type);
     const fields = toObject(entry.mstr);
+    const jobStatus = toText(fields.job_status);
+    if (jobStatus) progress.jobStatus = jobStatus;
+    else if (OWN_LOGGERS.test(toText(entry.logger))) progress.lastMessage = toText(entry.event);
     const tables = parseTables(fields.tables);
     const publishedAt = secondsToTimestamp(fields.started_at) ?? (tables.length ? toTimestamp(entry.timestamp) : null);
     progress.publishedAt = publishedAt ?? progress.publishedAt;
@@ -85,13 +88,10 @@ function findOrAddTable(progress, { id, name, policy }) {
  * @param {unknown} value
  * @returns {Outcome | null} */
 export function parseOutcome(value) {
-  const { tables, tables_confirmed, seconds, ...names } = toObject(value);
+  const { tables, tables_confirmed, seconds } = toObject(value);
   if (!Array.isArray(tables)) return null;
   return {
-    data_model_id: toText(names.data_model_id),
-    name: toText(names.name),
-    project_id: toText(names.project_id),
-    project: toText(names.project),
+    identity: parseIdentity(value),
     areTablesConfirmed: tables_confirmed !== false,
     seconds: toNumber(seconds),
     tables: parseTables(tables),
@@ -120,5 +120,5 @@ export function countTables({ tables }) {
 export function parseHandle(rendered) {
   if (typeof rendered !== "string") return toObject(rendered);
   const field = (name) => new RegExp(`["']${name}["']: (["'])(.*?)\\1`).exec(rendered)?.[2];
-  return { data_model_id: field("data_model_id"), project_id: field("project_id"), name: field("name") };
+  return Object.fromEntries(HANDLE_FIELDS.map((name) => [name, field(name)]).filter(([, value]) => value !== undefined));
 }

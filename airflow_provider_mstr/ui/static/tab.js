@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tab "Data model" of a task instance: the refresh by attempt and table.
+// The tab "Strategy refresh" of a task instance: the refresh by attempt and table.
 
-import { ApiError, getLog, getTaskInstance, getTries, getXCom, getXComKeys, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
+import { ApiError, getLog, getTaskInstance, getTries, getXCom, getXComKeys, HANDLE_KEY, listTaskInstances, RESULT_KEY, taskInstanceLink } from "./airflow_api.js";
 import { Fragment, Link, Styles, h, useEffect, useInterval, useRef, useState } from "./airflow_ui.js";
 import { Attempt } from "./attempt.js";
 import { Notice } from "./components.js";
 import { shortenId } from "./format.js";
+import { KIND_LABELS, parseIdentity } from "./kinds.js";
 import { addXComs, parseOutcome, readLog } from "./progress.js";
-import { REFRESH_OPERATORS, STEP_OPERATORS, modelTitle, parseRun } from "./status.js";
+import { REFRESH_OPERATORS, STEP_OPERATORS, objectTitle, parseRun } from "./status.js";
 import { toTimestamp, toWebUrl } from "./values.js";
 
 const LINK_KEY = "mstr_link";
-const OUTCOME_KEY = "mstr_result";
 const POLL_SECONDS = 3;
 const UNREADABLE_OUTCOME = "The result of this refresh cannot be displayed: it is not in Airflow's database. A custom XCom backend may store it elsewhere.";
 const FINISHED_STATES = ["success", "failed", "skipped", "upstream_failed", "removed"];
 
 function Tab({ dagId, runId, taskId, mapIndex }) {
   const tiKey = { dagId, runId, taskId, mapIndex: Number(mapIndex ?? -1) };
-  return h("section", { className: "mstr mstr-tab", "aria-label": "Data model" }, h(Styles), h(Refresh, { key: JSON.stringify(tiKey), tiKey }));
+  return h("section", { className: "mstr mstr-tab", "aria-label": "Strategy refresh" }, h(Styles), h(Refresh, { key: JSON.stringify(tiKey), tiKey }));
 }
 
 function Refresh({ tiKey }) {
   const { refresh, error } = useRefresh(tiKey);
   if (!refresh) return h(Notice, { role: error ? "alert" : "status", title: error?.advice ?? "Loading the refresh …" });
-  if (refresh.kind === "other") return h("p", { className: "mstr-muted" }, "This task does not refresh a data model.");
+  if (refresh.kind === "other") return h("p", { className: "mstr-muted" }, "This task does not refresh a Strategy object.");
   if (refresh.kind === "step") return h(Step, refresh);
   return h(
     Fragment,
@@ -38,12 +38,12 @@ function Refresh({ tiKey }) {
   );
 }
 
-const Heading = ({ title, id, project, link }) =>
+const Heading = ({ title, objectKind, id, project, link }) =>
   h(
     "header",
     { className: "mstr-header" },
     h("h2", null, title),
-    h("span", { className: "mstr-muted" }, [project && `Project ${shortenId(project)}`, id && `ID ${id}`].filter(Boolean).join(" · ")),
+    h("span", { className: "mstr-muted" }, [KIND_LABELS[objectKind], project && `Project ${shortenId(project)}`, id && `ID ${id}`].filter(Boolean).join(" · ")),
     toWebUrl(link) && h("a", { href: toWebUrl(link), target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
   );
 
@@ -55,7 +55,7 @@ const Step = ({ waitTask, error }) =>
       "p",
       null,
       "This task is a step of a refresh. Progress is shown on ",
-      waitTask ? h(Link, { to: taskInstanceLink(waitTask, "plugin/data-model") }, waitTask.taskId) : "the task that waits for the refresh",
+      waitTask ? h(Link, { to: taskInstanceLink(waitTask, "plugin/strategy-refresh") }, waitTask.taskId) : "the task that waits for the refresh",
       ".",
     ),
     error && h("div", { className: "mstr-error", role: "note", "aria-label": "Error" }, error),
@@ -92,17 +92,18 @@ async function loadRefresh(tiKey, cache) {
   // A subclass of an operator has another name, but pushes the same XComs.
   if (!REFRESH_OPERATORS.includes(run.operator) && !keys.has(LINK_KEY)) return { kind: "other" };
   const pull = async (key) => (keys.has(key) ? getXCom(tiKey, key) : null);
-  const [link, outcome] = [await pull(LINK_KEY), await pull(OUTCOME_KEY)];
+  const [link, outcome, handle] = [await pull(LINK_KEY), await pull(RESULT_KEY), await pull(HANDLE_KEY)];
   const isFinished = FINISHED_STATES.includes(ti.state);
   const attempts = [];
   for (const { try_number: number, state, start_date: start, end_date: end } of ti.try_number > 0 ? await getTries(tiKey) : []) {
     const isLatest = number === ti.try_number;
-    const progress = cache.get(number) ?? addXComs(readLog(await getLog(tiKey, number)), { handle: run.handle, outcome: isLatest ? outcome : null });
+    const progress = cache.get(number) ?? addXComs(readLog(await getLog(tiKey, number)), { handle: (isLatest && handle) || run.handle, outcome: isLatest ? outcome : null });
     if (!isLatest || isFinished) cache.set(number, progress);
     attempts.push({ number, state: isLatest ? ti.state : state === "up_for_retry" ? "failed" : state, start: toTimestamp(start), end: toTimestamp(end), progress });
   }
   const lastOutcome = attempts.at(-1)?.progress.outcome;
-  const id = run.id || lastOutcome?.data_model_id || "";
+  const identity = lastOutcome?.identity ?? parseIdentity(handle);
+  const id = run.id || identity?.id || "";
   return {
     kind: "refresh",
     isFinished,
@@ -111,8 +112,9 @@ async function loadRefresh(tiKey, cache) {
     isUnreadable: outcome !== null && !parseOutcome(outcome) && !lastOutcome,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state, start: null, end: null, progress: readLog(null) }],
     id,
-    title: run.name || lastOutcome?.name || modelTitle({ runs: [run], id }),
-    project: lastOutcome?.project || run.project || lastOutcome?.project_id || "",
+    objectKind: identity?.kind || run.kind,
+    title: identity?.name || run.name || objectTitle({ runs: [run], id }),
+    project: identity?.project || run.project,
   };
 }
 
@@ -125,4 +127,4 @@ async function findWaitTask({ dagId, runId, taskId, mapIndex }) {
   return found.length === 1 ? found[0] : null;
 }
 
-globalThis["Data model"] = Tab;
+globalThis["Strategy refresh"] = Tab;

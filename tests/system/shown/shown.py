@@ -8,7 +8,8 @@ from datetime import timedelta
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, task
 
-from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
+from airflow_provider_mstr.operators import MstrRefreshCubeOperator, MstrRefreshDataModelOperator
+from airflow_provider_mstr.sandbox.world import REGION_CUBE, SALES_CUBE
 from airflow_provider_mstr.task_groups import refresh_data_model
 
 
@@ -21,7 +22,7 @@ with dag_named("shown"):
 
     @task
     def elsewhere() -> None:
-        """A task that does not refresh a data model."""
+        """A task that does not refresh an object."""
 
     elsewhere()
 
@@ -38,4 +39,11 @@ with dag_named("shown_mapped"):
 with dag_named("shown_in_steps"):
     refresh_data_model(
         "refresh_pipeline", data_model="Pipeline", project_id="Sales", tables=["no_such_table"]
+    )
+
+with dag_named("shown_cubes"):
+    (
+        MstrRefreshCubeOperator(task_id="refresh_by_id", cube_id=SALES_CUBE.id, deferrable=True)
+        >> MstrRefreshCubeOperator(task_id="refresh_by_name", cube=SALES_CUBE.name, deferrable=True)
+        >> MstrRefreshCubeOperator(task_id="refresh_prompted", cube=REGION_CUBE.name)
     )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scripted import MAX_STEPS
 
 from airflow_provider_mstr.refresh import poller as poller_module
+from airflow_provider_mstr.refresh.cube import CubeJob
 from airflow_provider_mstr.refresh.data_model import CONFIRMATION_PAUSE, CONFIRMATIONS, DataModelJob
 from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
 from airflow_provider_mstr.refresh.poller import (
@@ -71,6 +72,7 @@ class Polling:
     last_update: LastUpdate = NO_LAST_UPDATE
     clock: Clock = field(default_factory=Clock)
     lines: list[str] = field(default_factory=list)
+    fields: list[dict[str, Any]] = field(default_factory=list)
     poll_times: list[float] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     retry_for: list[float | None] = field(default_factory=list)
@@ -97,6 +99,7 @@ class Polling:
 
     def _log(self, line: str, **fields: Any) -> None:
         self.lines.append(line)
+        self.fields.append(fields)
 
     def _answer(self, step: Request[Any] | Pause) -> Any:
         if isinstance(step, Pause):
@@ -545,6 +548,19 @@ def test_a_model_that_another_job_publishes_is_waited_for_and_logged_once() -> N
     assert [line for line in polling.lines if "Another job" in line] == [
         "Another job is publishing data model M1; waiting for it"
     ]
+
+
+def test_each_status_of_a_job_is_logged_once_with_fields() -> None:
+    answers = [
+        Response(200, (), json.dumps({"status": word}).encode())
+        for word in ("executing", "executing", "loading_data", "completed")
+    ]
+    polling = polling_with(*answers)
+    polling.poller.job = CubeJob(Session(TOKEN), "P1", "C1", "Sales Cube", started_at=STARTED_AT, job_id="J1")
+    assert polling.result().error is None
+    words = ["executing", "loading_data", "completed"]
+    assert polling.lines == [f"The job of cube Sales Cube: {word}" for word in words]
+    assert polling.fields == [{"job_status": word, "started_at": STARTED_AT} for word in words]
 
 
 def cube(updated: str) -> Response:

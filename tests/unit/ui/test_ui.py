@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The views in Airflow's UI: the status of data models, the progress of attempts, and odd JSON of a DAG."""
+"""The views in Airflow's UI: the status of objects, the progress of attempts, and odd JSON of a DAG."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -469,16 +470,168 @@ def test_a_filter_matches_models_that_contain_each_word(call: Call, text: str, t
     assert call("filter", [run(1), finance], text) == titles
 
 
+# Objects of each kind
+
+
+def cube_run(hours: float, state: str = "success", **changes: Any) -> dict[str, Any]:
+    """Return a task instance that refreshed a cube."""
+    fields = {"cube": "Sales Cube", "cube_id": None, "project_id": None, "mstr_conn_id": "mstr_default"}
+    values: dict[str, Any] = {
+        "task_id": "refresh_cube",
+        "operator_name": "MstrRefreshCubeOperator",
+        "rendered_fields": fields,
+    }
+    return run(hours, state, **values | changes)
+
+
+CUBE_ID = "4B7D9E2A6C1F4830A5E8B3D7F0C6921A"
+CUBE_BY_ID = {"cube": None, "cube_id": CUBE_ID, "project_id": None, "mstr_conn_id": "mstr_default"}
+CUBE_RESULT = {
+    "kind": "cube",
+    "project_id": "B7CA92F04B9FAE8D941C3E9B7E0CD754",
+    "project": "Tutorial",
+    "cube_id": CUBE_ID,
+    "name": "Sales Cube",
+    "tables_confirmed": True,
+    "seconds": 5.0,
+    "tables": [],
+}
+REPORT_RESULT = CUBE_RESULT | {"kind": "report", "report_id": MODEL_ID, "name": "Sales Update"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "fields", "kind", "title"),
+    [
+        ("MstrRefreshDataModelOperator", {"data_model": "Retail"}, "data_model", "Retail"),
+        ("MstrRefreshCubeOperator", {"cube": "Sales Cube"}, "cube", "Sales Cube"),
+        ("MstrRunIncrementalRefreshOperator", {"report": "Sales Update"}, "report", "Sales Update"),
+        ("MstrPublishStatusSensor", {"instance": HANDLE | {"name": "Retail"}}, "data_model", "Retail"),
+        ("MstrPublishStatusSensor", {"instance": CUBE_RESULT}, "cube", "Sales Cube"),
+        ("MstrPublishStatusSensor", {"instance": REPORT_RESULT}, "report", "Sales Update"),
+        ("A subclass", {"cube_id": None, "cube": "Sales Cube"}, "cube", "Sales Cube"),
+        ("A subclass", {"report_id": MODEL_ID}, "report", "refresh"),
+        ("A subclass", {}, "data_model", "refresh"),
+        ("MstrRefreshCubeOperator", {}, "cube", "refresh"),
+    ],
+)
+def test_a_row_has_the_kind_and_the_name_of_its_object(
+    call: Call, operator: str, fields: dict[str, Any], kind: str, title: str
+) -> None:
+    (row,) = call("rows", [instance(operator_name=operator, rendered_fields=fields)])
+
+    assert (row["kind"], row["title"]) == (kind, title)
+
+
+def test_a_run_by_id_has_the_name_of_its_result(call: Call) -> None:
+    (row,) = call("rows", [cube_run(1, rendered_fields=CUBE_BY_ID, result=CUBE_RESULT)])
+
+    assert (row["title"], row["id"], row["project"]) == ("Sales Cube", CUBE_ID, "Tutorial")
+
+
+def test_a_result_with_the_id_in_place_of_the_name_gives_no_name(call: Call) -> None:
+    result = CUBE_RESULT | {"name": CUBE_ID}
+
+    (row,) = call("rows", [cube_run(1, rendered_fields=CUBE_BY_ID, result=result)])
+
+    assert (row["title"], row["name"], row["id"]) == ("refresh", "", CUBE_ID)
+
+
+@pytest.mark.parametrize("project", [None, "Tutorial", "B7CA92F04B9FAE8D941C3E9B7E0CD754"])
+def test_an_object_by_id_and_by_name_is_one_row(call: Call, project: str | None) -> None:
+    by_name = CUBE_BY_ID | {"cube": "SALES cube", "cube_id": None, "project_id": project}
+    instances = [
+        cube_run(1, rendered_fields=CUBE_BY_ID, result=CUBE_RESULT),
+        cube_run(2, task_id="by_name", rendered_fields=by_name),
+        cube_run(3, rendered_fields=CUBE_BY_ID),
+    ]
+
+    (row,) = call("rows", instances)
+
+    assert (row["title"], row["finishedCount"]) == ("Sales Cube", 3)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rendered_fields": CUBE_BY_ID | {"cube": "Sales Cube", "cube_id": None, "project_id": "Sales"}},
+        {"rendered_fields": CUBE_BY_ID | {"cube": "Sales Cube", "cube_id": None, "mstr_conn_id": "other"}},
+        {"rendered_fields": CUBE_BY_ID | {"mstr_conn_id": "other"}},
+        {
+            "operator_name": "MstrRefreshDataModelOperator",
+            "rendered_fields": {"data_model": "Sales Cube", "mstr_conn_id": "mstr_default"},
+        },
+    ],
+    ids=["project", "connection", "connection by id", "kind"],
+)
+def test_an_object_of_another_project_connection_or_kind_is_another_row(
+    call: Call, other: dict[str, Any]
+) -> None:
+    by_id = cube_run(1, rendered_fields=CUBE_BY_ID, result=CUBE_RESULT)
+
+    assert len(call("rows", [by_id, cube_run(2, task_id="other", **other)])) == 2
+
+
+def test_two_runs_by_name_whose_results_have_the_same_id_are_one_row(call: Call) -> None:
+    named = CUBE_BY_ID | {"cube": "Sales Cube", "cube_id": None, "project_id": "Tutorial"}
+    default = cube_run(2, task_id="default", result=CUBE_RESULT)
+
+    (row,) = call("rows", [cube_run(1, rendered_fields=named), default])
+
+    assert (row["id"], row["finishedCount"]) == (CUBE_ID, 2)
+
+
+def test_without_rendered_fields_each_task_is_a_row_with_the_name_of_its_result(call: Call) -> None:
+    instances = [
+        cube_run(1, rendered_fields=None, result=CUBE_RESULT),
+        cube_run(2, rendered_fields=None),
+        cube_run(3, task_id="other", rendered_fields=None, result=CUBE_RESULT),
+    ]
+
+    rows = call("rows", instances)
+
+    assert [(row["title"], row["finishedCount"]) for row in rows] == [("Sales Cube", 1), ("Sales Cube", 2)]
+
+
+def test_the_page_reads_the_result_of_the_last_success_of_an_object_without_a_name(call: Call) -> None:
+    by_id = {"rendered_fields": CUBE_BY_ID}
+
+    assert call("unidentified", [cube_run(1, "failed", **by_id), cube_run(2, **by_id)]) == [
+        "refresh_cube run-2"
+    ]
+    assert call("unidentified", [cube_run(1, "deferred", **by_id)]) == ["refresh_cube run-1"]
+    assert call("unidentified", [cube_run(1, "queued", **by_id, **QUEUED)]) == []
+    assert call("unidentified", [cube_run(1, **by_id, result=CUBE_RESULT)]) == []
+
+
+def test_the_page_reads_the_result_of_an_object_with_a_name_only_if_another_row_has_it(call: Call) -> None:
+    in_project = cube_run(2, task_id="b", rendered_fields={"cube": "sales cube", "project_id": "Tutorial"})
+    in_project["rendered_fields"]["mstr_conn_id"] = "mstr_default"
+
+    assert call("unidentified", [cube_run(1)]) == []
+    assert call("unidentified", [cube_run(1), run(2)]) == []
+    assert call("unidentified", [cube_run(1), in_project]) == ["refresh_cube run-1", "b run-2"]
+    assert call("unidentified", [cube_run(1) | {"result": CUBE_RESULT}, in_project]) == []
+
+
+@pytest.mark.parametrize("text", ["cube", "incremental sales", "data model"])
+def test_a_filter_matches_the_kind(call: Call, text: str) -> None:
+    report = run(3, operator_name="MstrRunIncrementalRefreshOperator", rendered_fields={"report": "Sales up"})
+    cube = cube_run(2, rendered_fields={"cube": "Region"})
+    titles = {"cube": "Region", "incremental sales": "Sales up", "data model": "Retail"}
+
+    assert call("filter", [run(1), cube, report], text) == [titles[text]]
+
+
 # The texts of the page
 
 
 @pytest.mark.parametrize(
     ("props", "title"),
     [
-        ({"isLoading": True}, "Loading data models …"),
-        ({"isFiltered": True, "summaries": [{}]}, "No data models match this filter."),
-        ({"isFiltered": True}, "No data models have been refreshed yet."),
-        ({}, "No data models have been refreshed yet."),
+        ({"isLoading": True}, "Loading refreshes …"),
+        ({"isFiltered": True, "summaries": [{}]}, "No objects match this filter."),
+        ({"isFiltered": True}, "Nothing has been refreshed yet."),
+        ({}, "Nothing has been refreshed yet."),
     ],
 )
 def test_an_empty_page_explains_itself(call: Call, props: dict[str, Any], title: str) -> None:
@@ -561,6 +714,13 @@ def test_the_median_is_the_middle_in_numeric_order(call: Call, numbers: list[flo
         ("It failed.", "It failed"),
         ("It failed: v1.2. see", "It failed: v1.2. see"),
         ("\nIt failed\nDetails. More", "It failed"),
+        (f"the load of data model {MODEL_ID} failed", "the load of the data model failed"),
+        (f"the load of cube {MODEL_ID} failed", "the load of the cube failed"),
+        (
+            f"the load of incremental refresh report {MODEL_ID} failed",
+            "the load of the incremental refresh report failed",
+        ),
+        ("the load of cube Sales failed", "the load of cube Sales failed"),
     ],
 )
 def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -> None:
@@ -581,7 +741,7 @@ def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -
             "Loaded",
             "2 tables loaded in 5 s. The server reported success, but no status for each table.",
         ),
-        ("success", [], None, "Loaded", "The data model is loaded."),
+        ("success", [], None, "Loaded", "The load is finished."),
         ("failed", LOG, None, "Failed", "1 of 2 tables loaded; status unknown: ytd_day."),
         (
             "up_for_retry",
@@ -630,6 +790,46 @@ def test_the_status_of_an_attempt(
     call: Call, state: str, log: Any, result: Any, label: str, description: str
 ) -> None:
     assert call("attemptTexts", state, log, None, result)[:2] == [label, description]
+
+
+CUBE_LOG = [
+    {"event": "Publishing cube Sales Cube", "logger": "airflow_provider_mstr.operators.cube"},
+    {
+        "event": "The job of cube Sales Cube: loading_data",
+        "logger": "airflow_provider_mstr.operators.cube",
+        "mstr": {"job_status": "loading_data", "started_at": 1_767_225_600.0},
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "log", "result", "texts"),
+    [
+        (
+            "success",
+            CUBE_LOG,
+            CUBE_RESULT,
+            ["The load is finished.", "Duration", "5 s", "Last job status", "loading data"],
+        ),
+        ("success", [], CUBE_RESULT, ["The load is finished.", "Duration", "5 s"]),
+        ("success", [], None, ["The load is finished."]),
+        ("deferred", CUBE_LOG[:1], None, ["Publishing cube Sales Cube"]),
+        ("failed", [*CUBE_LOG, LOG[-1]], CUBE_RESULT, ["(Error)", "It failed. Do this.", "Duration", "5 s"]),
+        ("queued", [], None, ["The refresh has not started."]),
+    ],
+)
+def test_an_attempt_without_tables_shows_its_duration_and_the_status_of_its_job(
+    call: Call, state: str, log: Any, result: Any, texts: list[str]
+) -> None:
+    assert call("attemptTexts", state, log, None, result)[1:] == texts
+
+
+def test_the_duration_of_a_running_refresh_without_tables_counts_from_its_start(call: Call) -> None:
+    texts = call("attemptTexts", "deferred", CUBE_LOG)
+
+    assert texts[:3] == ["Running", "Publishing cube Sales Cube", "Duration"]
+    assert re.fullmatch(r"\d+ d( \d+ h)?", texts[3])
+    assert texts[4:] == ["Job status", "loading data"]
 
 
 @pytest.mark.parametrize(
@@ -754,6 +954,36 @@ def test_a_handle_is_read_from_truncated_text(call: Call, quote: str) -> None:
     assert call("parseHandle", text) == {"data_model_id": MODEL_ID, "name": "Retail"}
 
 
+def test_a_handle_of_a_cube_is_read_from_truncated_text(call: Call) -> None:
+    text = f"{{'kind': 'cube', 'project_id': 'P1', 'cube_id': '{CUBE_ID}', 'name': 'Sales', 'session': 'gA..."
+
+    (row,) = call("rows", [WAIT | {"rendered_fields": {"instance": text}}])
+
+    assert (row["kind"], row["id"], row["name"], row["project"]) == ("cube", CUBE_ID, "Sales", "P1")
+
+
+def test_a_line_with_the_status_of_a_job_is_not_the_last_message(call: Call) -> None:
+    progress = call("progress", CUBE_LOG)
+
+    assert (progress["jobStatus"], progress["lastMessage"]) == ("loading_data", "Publishing cube Sales Cube")
+    assert progress["publishedAt"] == 1_767_225_600_000
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"), [(RESULT, "data_model"), (CUBE_RESULT, "cube"), (REPORT_RESULT, "report")]
+)
+def test_a_result_contains_its_object(call: Call, result: dict[str, Any], kind: str) -> None:
+    identity = call("parseOutcome", result)["identity"]
+
+    assert identity == {
+        "kind": kind,
+        "id": result[f"{kind}_id"],
+        "name": result.get("name", ""),
+        "projectId": result["project_id"],
+        "project": result.get("project", result["project_id"]),
+    }
+
+
 # The client of Airflow's API
 
 
@@ -872,9 +1102,10 @@ ODD_INSTANCES = st.sampled_from(
         instance(dag_id="odd", map_index=3, rendered_map_index="third", state="failed"),
         instance(dag_id="odd", state="running", **SENSOR),
         instance(dag_id="odd", operator_name="MstrCreateDataModelInstanceOperator"),
+        cube_run(1, dag_id="odd", result=CUBE_RESULT),
     ]
 ).flatmap(odd)
-TEXT_FIELDS = ("status", "title", "id", "name", "project", "conn", "reason", "activity", "link")
+TEXT_FIELDS = ("status", "title", "kind", "id", "name", "project", "conn", "reason", "activity", "link")
 
 
 def is_number_or_null(value: Any) -> bool:

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data of the page: the runs that Airflow lists, and the logs of failed and active ones.
+// The data of the page: the runs that Airflow lists, the logs of failed and active ones, and the names of objects.
 
-import { ApiError, forEachConcurrently, get, getLog, listTaskInstances, now } from "./airflow_api.js";
+import { ApiError, HANDLE_KEY, RESULT_KEY, forEachConcurrently, get, getLog, getXCom, listTaskInstances, now } from "./airflow_api.js";
 import { useEffect, useInterval, useMemo, useRef, useState } from "./airflow_ui.js";
+import { parseIdentity } from "./kinds.js";
 import { countTables, readLog } from "./progress.js";
-import { REFRESH_OPERATORS, START_OPERATORS, UNREADABLE_LOG, groupByModel, parseRun, sortByUrgency, summarizeModel } from "./status.js";
+import { REFRESH_OPERATORS, START_OPERATORS, UNREADABLE_LOG, groupByObject, parseRun, selectUnidentified, sortByUrgency, summarizeObject } from "./status.js";
 import { toObjects, toText } from "./values.js";
 
 // Airflow's maximum page size.
@@ -19,15 +20,19 @@ const TASK_INSTANCES_PER_LOAD = 3000;
 // The maximum number of logs that are read of failed runs, and of active ones.
 const MAX_LOGS = 50;
 
+// The maximum number of runs whose results are read for the names of their objects.
+const MAX_RESULTS = 200;
+
 const POLL_SECONDS = 10;
 
-/** Load the models and keep them up to date. */
-export function useModels() {
+/** Load the objects and keep them up to date. */
+export function useObjects() {
   const [data, setData] = useState({ runs: new Map(), pausedDags: new Set(), total: null, readCount: 0, updatedAt: 0 });
   const [error, setError] = useState(null);
   const [limit, setLimit] = useState(TASK_INSTANCES_PER_LOAD);
   const [time, setTime] = useState(now());
   const logs = useLogs();
+  const names = useNames();
 
   const addRuns = (instances, update) =>
     setData((before) => {
@@ -101,16 +106,17 @@ export function useModels() {
   const summaries = useMemo(() => {
     const { pausedDags } = data;
     return sortByUrgency(
-      groupByModel(data.runs.values()).map((model) => {
-        const { failure, latest, isActive } = summarizeModel(model, time, { pausedDags });
+      groupByObject(data.runs.values(), names.identities).map((object) => {
+        const { failure, latest, isActive } = summarizeObject(object, time, { pausedDags });
         const error = failure && logs.errors.get(logKey(failure));
         const progress = isActive ? logs.progress.get(logKey(latest)) : undefined;
-        return { ...summarizeModel(model, time, { pausedDags, error, progress }), error, progress };
+        return { ...summarizeObject(object, time, { pausedDags, error, progress }), error, progress };
       }),
     );
-  }, [data, logs.version, time]);
+  }, [data, logs.version, names.version, time]);
 
   useEffect(() => void logs.load(summaries), [data, time]);
+  useEffect(() => void names.load(summaries), [summaries]);
 
   return {
     summaries,
@@ -136,6 +142,46 @@ async function getPausedDags() {
   return pausedDags;
 }
 
+const ignoreApiErrors = (action) => (run) =>
+  action(run).catch((error) => {
+    if (!(error instanceof ApiError)) throw error;
+  });
+
+/** Load the objects of runs whose task instances do not contain their names: from the result, the handle or the log. */
+function useNames() {
+  const cache = useRef({ identities: new Map(), requested: new Set() }).current;
+  const [version, setVersion] = useState(0);
+  const isLoading = useRef(false);
+
+  const loadIdentity = async (run) => {
+    cache.requested.add(nameRequest(run));
+    const identity =
+      parseIdentity(await getXCom(run.tiKey, RESULT_KEY)) ??
+      parseIdentity(await getXCom(run.tiKey, HANDLE_KEY)) ??
+      readLog(await getLog(run.tiKey, run.tryNumber)).outcome?.identity;
+    if (identity) cache.identities.set(run.key, identity);
+  };
+
+  const load = async (summaries) => {
+    const runs = selectUnidentified(summaries.map(({ object }) => object))
+      .filter((run) => !cache.requested.has(nameRequest(run)))
+      .slice(0, Math.max(0, MAX_RESULTS - cache.requested.size));
+    if (isLoading.current || !runs.length) return;
+    isLoading.current = true;
+    try {
+      await forEachConcurrently(runs, ignoreApiErrors(loadIdentity));
+    } finally {
+      isLoading.current = false;
+    }
+    setVersion((before) => before + 1);
+  };
+
+  return { ...cache, version, load };
+}
+
+// A run that is deferred or has ended has stored more than one that runs.
+const nameRequest = (run) => `${logKey(run)} ${run.state}`;
+
 /** Load what only the logs contain: the errors of failed runs and the progress of active ones. */
 function useLogs() {
   const cache = useRef({ errors: new Map(), progress: new Map(), requested: new Set() }).current;
@@ -159,10 +205,6 @@ function useLogs() {
   const load = async (summaries) => {
     if (isLoading.current) return;
     isLoading.current = true;
-    const ignoreApiErrors = (action) => (run) =>
-      action(run).catch((error) => {
-        if (!(error instanceof ApiError)) throw error;
-      });
     try {
       const failures = summaries.map(({ failure }) => failure).filter(Boolean).slice(0, MAX_LOGS);
       const active = summaries.filter(({ isActive }) => isActive).map(({ latest }) => latest).slice(0, MAX_LOGS);
