@@ -60,7 +60,7 @@ def mstr_connection(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> I
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses that are there for real servers and a real triggerer, not for what is tested."""
     from airflow_provider_mstr import triggers
-    from airflow_provider_mstr.refresh import data_model, poller, start
+    from airflow_provider_mstr.refresh import cube, data_model, poller, start
     from airflow_provider_mstr.rest import retry
     from airflow_provider_mstr.rest.endpoints import auth
     from airflow_provider_mstr.task import refresh
@@ -73,7 +73,8 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "WORKER_SECONDS", 0.01)
     monkeypatch.setattr(triggers, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(start, "BUSY_PAUSE", 0.02)
-    monkeypatch.setattr(data_model, "CONFIRMATION_PAUSE", 0.01)
-    monkeypatch.setattr(data_model, "MAX_SECONDS_TO_FIND_OUT", 0.1)
-    monkeypatch.setattr(data_model, "FIND_OUT_PAUSE", 0.02)
+    for kind in (cube, data_model):
+        monkeypatch.setattr(kind, "CONFIRMATION_PAUSE", 0.01)
+        monkeypatch.setattr(kind, "MAX_SECONDS_TO_FIND_OUT", 0.1)
+        monkeypatch.setattr(kind, "FIND_OUT_PAUSE", 0.02)
     monkeypatch.setattr(auth, "LOGOUT_PAUSE", 0.01)
