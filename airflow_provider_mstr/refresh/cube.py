@@ -14,6 +14,7 @@ from airflow_provider_mstr.rest.endpoints.auth import close_session
 from airflow_provider_mstr.rest.endpoints.jobs import JobStatus, cancel_job, get_job, publish_cube
 from airflow_provider_mstr.rest.endpoints.search import CUBE, find_object_id
 from airflow_provider_mstr.rest.errors import (
+    InvalidResponse,
     MstrError,
     NotFound,
     PublishFailed,
@@ -127,6 +128,8 @@ class CubeJob(Job):
                 if error.reply.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                     break
                 gone = self._gone(error)
+            except InvalidResponse:
+                break
             cube = yield from self.last_update.read(self.session)
             if cube is None:
                 # The server has a problem with more than this job.

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import quick_keys  # noqa: F401 - a worker imports this module, but no conftest
-from moments import asked, finish_once_asked
+from moments import asked, finish_once_asked, finishing_once_asked
 from pauses import shorten_pauses
 from workers import DagRun, Performed, StateStore, TaskInstance, fire, perform, publish_as_another_job
 
@@ -21,11 +21,14 @@ from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrPublishDataModelOperator,
+    MstrRefreshCubeOperator,
     MstrRefreshDataModelOperator,
+    MstrRunIncrementalRefreshOperator,
 )
 from airflow_provider_mstr.refresh import data_model, poller
 from airflow_provider_mstr.rest.endpoints import auth
 from airflow_provider_mstr.sandbox import PublishFailure, Report, Sandbox
+from airflow_provider_mstr.sandbox.world import SALES_CUBE, SALES_UPDATE
 from airflow_provider_mstr.task.attempts import STORE_KEY
 
 pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
@@ -592,4 +595,141 @@ def test_a_retry_closes_a_session_that_was_left_before_the_name_was_looked_up(
     retry = run_retry(store, data_model_id=None, data_model="Retail")
 
     assert retry.result["data_model_id"] == RETAIL
+    assert is_nothing_left(mstr_sandbox, store)
+
+
+# Cubes and incremental refresh reports
+
+REFRESH_CUBE: dict[str, Any] = {"task_id": "refresh", "poll_interval": 0.1, "timeout": 60}
+
+every_kind = pytest.mark.parametrize(
+    ("kind", "object_id"),
+    [(MstrRefreshCubeOperator, SALES_CUBE.id), (MstrRunIncrementalRefreshOperator, SALES_UPDATE.id)],
+    ids=["cube", "report"],
+)
+
+
+def run_cube_retry(
+    kind: Any, object_id: str, store: StateStore, *, deferrable: bool = False, clear_number: int = 0
+) -> Performed:
+    arguments = REFRESH_CUBE | {f"{kind.kind}_id": object_id, "deferrable": deferrable}
+    return perform(
+        lambda: kind(**arguments),
+        task_state_store=store,
+        dag_run=DagRun(clear_number),
+        ti=TaskInstance("refresh"),
+    )
+
+
+def kill_during_load(
+    kind: Any, object_id: str, sandbox: Sandbox, store: StateStore, when: Callable[[Report], bool]
+) -> None:
+    given = {f"{kind.kind}_id": object_id, "deferrable": False}
+    run_until_killed(sandbox, store, when, kind, **REFRESH_CUBE, **given)
+
+
+def job_states(sandbox: Sandbox) -> list[str]:
+    return [job.status for job in sandbox.report().jobs]
+
+
+@every_kind
+@deferred_or_not
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_waits_for_the_job_of_a_killed_attempt(
+    deferrable: bool, kind: Any, object_id: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    kill_during_load(kind, object_id, mstr_sandbox, store, asked("get_job", 3))
+
+    with finishing_once_asked(mstr_sandbox, "get_job", 6):
+        retry = run_cube_retry(kind, object_id, store, deferrable=deferrable)
+
+    assert retry.error is None
+    assert retry.result["state"] == "finished"
+    assert (job_states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert is_nothing_left(mstr_sandbox, store)
+
+
+@every_kind
+@pytest.mark.parametrize("seconds", [0, 60], ids=["vanished", "listed"])
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_reports_the_job_that_has_completed_since(
+    seconds: float, kind: Any, object_id: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.change(ended_job_seconds=seconds)
+    kill_during_load(kind, object_id, mstr_sandbox, store, asked("get_job", 3))
+    mstr_sandbox.finish_publishes()
+
+    retry = run_cube_retry(kind, object_id, store)
+
+    assert retry.result["state"] == "finished"
+    assert (job_states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert is_nothing_left(mstr_sandbox, store)
+
+
+@every_kind
+@pytest.mark.parametrize("seconds", [0, 60], ids=["vanished", "listed"])
+def test_a_retry_starts_again_if_the_earlier_job_has_failed_since(
+    seconds: float, kind: Any, object_id: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    mstr_sandbox.change(
+        publish_failure=PublishFailure("error"), publish_seconds=600, ended_job_seconds=seconds
+    )
+    kill_during_load(kind, object_id, mstr_sandbox, store, asked("get_job", 3))
+    mstr_sandbox.finish_publishes()
+    mstr_sandbox.change(publish_failure=None, publish_seconds=0.2)
+
+    retry = run_cube_retry(kind, object_id, store)
+
+    assert retry.result["state"] == "finished"
+    assert job_states(mstr_sandbox) == ["error", "completed"]
+    assert is_nothing_left(mstr_sandbox, store)
+
+
+@every_kind
+@pytest.mark.parametrize(("fault", "jobs"), [("slow_before", 0), ("slow_after", 1)])
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_retry_starts_a_load_only_if_the_killed_attempt_had_not(
+    fault: Any, jobs: int, kind: Any, object_id: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    call = "publish_cube" if kind is MstrRefreshCubeOperator else "run_incremental_refresh"
+    mstr_sandbox.add_fault(call, fault, seconds=20)
+    kill_during_load(
+        kind,
+        object_id,
+        mstr_sandbox,
+        store,
+        lambda report: asked(call)(report) and len(report.jobs) == jobs,
+    )
+    mstr_sandbox.finish_publishes()
+    mstr_sandbox.change(publish_seconds=0.2)
+
+    retry = run_cube_retry(kind, object_id, store)
+
+    assert retry.result["state"] == "finished"
+    assert (job_states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 2 - jobs)
+    assert is_nothing_left(mstr_sandbox, store)
+
+
+@every_kind
+def test_a_retry_reports_the_success_of_a_job_that_airflow_does_not_know(
+    kind: Any, object_id: str, mstr_sandbox: Sandbox, store: StateStore
+) -> None:
+    first = run_cube_retry(kind, object_id, store)
+
+    retry = run_cube_retry(kind, object_id, store)
+
+    assert retry.result == first.result
+    assert (job_states(mstr_sandbox), mstr_sandbox.report().logins) == (["completed"], 1)
+    assert is_nothing_left(mstr_sandbox, store)
+
+
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_a_cleared_cube_starts_again_and_stops_the_old_job(mstr_sandbox: Sandbox, store: StateStore) -> None:
+    kill_during_load(MstrRefreshCubeOperator, SALES_CUBE.id, mstr_sandbox, store, asked("get_job", 3))
+    mstr_sandbox.change(publish_seconds=0.2)
+
+    again = run_cube_retry(MstrRefreshCubeOperator, SALES_CUBE.id, store, clear_number=1)
+
+    assert again.result["state"] == "finished"
+    assert job_states(mstr_sandbox) == ["stopped", "completed"]
     assert is_nothing_left(mstr_sandbox, store)

@@ -13,18 +13,22 @@ import fault_matrix
 import pytest
 import tenacity
 from airflow.providers.common.compat.sdk import AirflowFailException
-from fault_matrix import ASKED, CELLS, NO_LOAD, REQUESTS, SUCCESS, TIMEOUT, Cell, Expectation
-from workers import WAYS, Refreshed
+from fault_matrix import ASKED, CELLS, LOADED, NO_LOAD, REQUESTS, SUCCESS, TIMEOUT, Cell, Expectation
+from workers import CUBE_WAYS, WAYS, Refreshed
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.sandbox import Fault, Report, Request, Sandbox, Settings
+from airflow_provider_mstr.sandbox.world import RETAIL, SALES_CUBE, SALES_UPDATE
 
-RETAIL = "9F4772B837604551B4D3CC916ADC5598"
+OBJECTS = {
+    way: {"cube": SALES_CUBE, "report": SALES_UPDATE}.get(way.split(",")[0], RETAIL).id
+    for way in fault_matrix.WAYS
+}
 PAGE = Path(__file__).parents[2] / "docs" / "fault-matrix.md"
 
 # How many polls a load takes; a fault of the wait happens to the third, which every way to refresh comes to.
 POLLS = 4
-LOADED = next(request for request in REQUESTS if request.name == "publish status, loaded")
+POLLS_BEFORE_FAULT = 2
 
 FOREVER = 1e6
 
@@ -60,11 +64,14 @@ class Paced(Sandbox):
         return self.wait_for(lambda _: self.working == 0)
 
     def _pace(self, request: Request, fault: Fault | None) -> None:
-        if request.call not in ("publish_status", "cubes") or not self.report().publishes:
+        report = self.report()
+        if request.call not in ("publish_status", "get_job", "cubes") or not (
+            report.publishes or report.jobs
+        ):
             return
         self.asked += 1
         self.poll_count += fault is None
-        if self.poll_count == POLLS or (self.loaded_before_fault and self.asked > LOADED.after):
+        if self.poll_count == POLLS or (self.loaded_before_fault and self.asked > POLLS_BEFORE_FAULT):
             self.finish_publishes()
 
 
@@ -111,16 +118,16 @@ EACH_CELL = [
 def test_a_refresh_that_meets_a_fault_ends_as_stated(
     cell: Cell, server: Paced, elsewhere: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.prepare(loaded_before_fault=cell.request is LOADED)
+    server.prepare(loaded_before_fault=cell.request.name in LOADED)
     order(cell, server, elsewhere)
     connect(cell, server, monkeypatch)
 
-    refreshed = WAYS[cell.way](RETAIL, poll=0.02, timeout=3600.0)
+    refreshed = (WAYS | CUBE_WAYS)[cell.way](OBJECTS[cell.way], poll=0.02, timeout=3600.0)
 
     report = server.idle_report()
     assert report.requests.get(cell.request.call, 0) > cell.request.after, "the fault never happened"
     assert seen(refreshed, report) == cell.expected
-    assert report.instances_open == 0
+    assert (report.instances_open, report.jobs_running) == (0, 0)
     assert report.rejected_calls_without_cookies == 0
     assert not was_called(elsewhere)
     text = told(refreshed)
@@ -137,25 +144,27 @@ def order(cell: Cell, server: Paced, elsewhere: socket.socket) -> None:
 
 
 def connect(cell: Cell, server: Paced, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_mstr.refresh import data_model
+    from airflow_provider_mstr.refresh import cube, data_model
 
     connection = json.loads(server.airflow_connection())
     if cell.fault.slow:
         connection["extra"] = {"timeout": TIMEOUT}
         # Late work is seen to start, however slow this machine is.
-        monkeypatch.setattr(data_model, "MAX_SECONDS_TO_FIND_OUT", FOREVER)
+        for module in (cube, data_model):
+            monkeypatch.setattr(module, "MAX_SECONDS_TO_FIND_OUT", FOREVER)
     monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", json.dumps(connection))
 
 
 def seen(refreshed: Refreshed, report: Report) -> Expectation:
     """Return what came of a refresh, in the words of the matrix."""
     failure, teardown = failures(refreshed)
+    jobs = ["cancelled" if job.status == "stopped" else job.status for job in report.jobs]
     if failure is None:
         assert refreshed.outcome["state"] == "finished"
     return Expectation(
         ends=SUCCESS if failure is None else kind(failure).__name__,
         teardown="" if teardown is None else kind(teardown).__name__,
-        load=", ".join(publish.state for publish in report.publishes) or NO_LOAD,
+        load=", ".join([*(publish.state for publish in report.publishes), *jobs]) or NO_LOAD,
         logins=report.logins,
         left=report.open_sessions,
     )
@@ -205,7 +214,7 @@ def test_the_listener_notices_a_call(elsewhere: socket.socket) -> None:
 
 
 def test_the_matrix_has_every_way_and_names_each_exception_rightly() -> None:
-    assert set(fault_matrix.WAYS) == set(WAYS)
+    assert set(fault_matrix.WAYS) == {*WAYS, *CUBE_WAYS}
     requests = {request.name for request in REQUESTS}
     for exception in fault_matrix.EXCEPTIONS:
         assert {*exception.requests} <= requests
@@ -213,7 +222,7 @@ def test_the_matrix_has_every_way_and_names_each_exception_rightly() -> None:
         assert any(cell.falls_under(exception) for cell in CELLS)
 
 
-@pytest.mark.parametrize(("blocking", "deferred"), [fault_matrix.ONE_TASK, fault_matrix.IN_STEPS])
+@pytest.mark.parametrize(("blocking", "deferred"), fault_matrix.PAIRS)
 def test_what_only_the_long_tests_run_is_expected_of_a_blocking_way_too(blocking: str, deferred: str) -> None:
     repeated = [cell for cell in CELLS if cell.way == deferred and cell.repeats_blocking]
 

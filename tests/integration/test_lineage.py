@@ -19,11 +19,13 @@ from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
     MstrPublishDataModelOperator,
+    MstrRefreshCubeOperator,
     MstrRefreshDataModelOperator,
+    MstrRunIncrementalRefreshOperator,
 )
 from airflow_provider_mstr.refresh import data_model
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox, Settings, Table
-from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL, Source
+from airflow_provider_mstr.sandbox.world import RETAIL, SALES, SALES_CUBE, SALES_UPDATE, TUTORIAL, Source
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 
 conf = pytest.importorskip("airflow.providers.openlineage.conf")
@@ -141,6 +143,31 @@ def test_in_steps_the_publish_tells_the_sources_and_the_wait_the_result(
     assert names(of_publish.outputs) == names(of_wait.outputs) == [f"Tutorial/{RETAIL.id}"]
     assert (of_publish.run_facets, of_wait.inputs) == ({}, [])
     assert of_wait.run_facets["mstr_refresh"].state == "finished"
+    assert closed(mstr_sandbox)
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(
+    ("operator", "object_id"),
+    [(MstrRefreshCubeOperator, SALES_CUBE.id), (MstrRunIncrementalRefreshOperator, SALES_UPDATE.id)],
+    ids=["cube", "report"],
+)
+def test_a_cube_and_a_report_update_the_cube(
+    operator: Any, object_id: str, deferrable: bool, mstr_sandbox: Sandbox
+) -> None:
+    from airflow_provider_mstr.assets import cube_asset, to_openlineage
+
+    arguments = {f"{operator.kind}_id": object_id, "deferrable": deferrable, "poll_interval": 0.1}
+    with finishing_once_asked(mstr_sandbox, "get_job", 3):
+        task, said = told(lambda: operator(task_id="refresh", **arguments))
+
+    assert (task.error, task.deferral is not None) == (None, deferrable)
+    assert said.inputs == []
+    assert said.outputs == [to_openlineage(cube_asset(SALES_CUBE.id), None)]
+    facet = said.run_facets["mstr_refresh"]
+    assert (facet.state, facet.tableCount, facet.tables) == ("finished", 0, [])
     assert closed(mstr_sandbox)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from moments import finishing_once_asked
-from workers import Way, every_way
+from workers import CUBE_WAYS, Way, every_way
 
 from airflow_provider_mstr.observability import metrics
 from airflow_provider_mstr.refresh.result import RefreshResult
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("mstr_connection", "brisk")
 
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
 TUTORIAL = "B7CA92F04B9FAE8D941C3E9B7E0CD754"
+CUBE_OBJECTS = {"cube": "4B7D9E2A6C1F4830A5E8B3D7F0C6921A", "report": "1D9B6F3A8E1C4750A4F7C0B5E8D3196B"}
 
 Received = Callable[[], list[str]]
 
@@ -97,6 +98,23 @@ def test_a_refresh_tells_its_duration_its_end_and_its_polls(
     assert float(milliseconds) == pytest.approx(result["seconds"] * 1000, abs=60)
     # The publish itself asks once, whether another job keeps it waiting.
     polls = mstr_sandbox.report().requests["publish_status"] - 1
+    assert counts(said) == {"mstr.refresh.ended.finished": 1, "mstr.refresh.polls": polls}
+
+
+@pytest.mark.parametrize("way", CUBE_WAYS)
+@pytest.mark.mstr_sandbox(publish_seconds=600)
+def test_the_tags_of_a_cube_or_report_name_it(way: str, mstr_sandbox: Sandbox, received: Received) -> None:
+    kind = way.partition(",")[0]
+
+    with finishing_once_asked(mstr_sandbox, "get_job", 3):
+        assert CUBE_WAYS[way](CUBE_OBJECTS[kind]).error is None
+
+    said = received()
+    tags = f",project={TUTORIAL},{kind}={CUBE_OBJECTS[kind]}"
+    (duration,) = (each for each in said if each.startswith("airflow.mstr.refresh.duration"))
+    assert duration.startswith(f"airflow.mstr.refresh.duration{tags},state=finished:")
+    assert all(tags in each for each in said)
+    polls = mstr_sandbox.report().requests["get_job"]
     assert counts(said) == {"mstr.refresh.ended.finished": 1, "mstr.refresh.polls": polls}
 
 

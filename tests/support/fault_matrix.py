@@ -16,8 +16,13 @@ SUCCESS = "success"
 
 ONE_TASK = ("one task, blocking", "one task, deferred")
 IN_STEPS = ("in steps, blocking", "in steps, deferred")
-WAYS = (*ONE_TASK, *IN_STEPS)
-DEFERRED = (ONE_TASK[1], IN_STEPS[1])
+CUBE = ("cube, blocking", "cube, deferred")
+REPORT = ("report, blocking", "report, deferred")
+DATA_MODEL = (*ONE_TASK, *IN_STEPS)
+IN_ONE_TASK = (*ONE_TASK, *CUBE, *REPORT)
+WAYS = (*IN_ONE_TASK, *IN_STEPS)
+PAIRS = (ONE_TASK, IN_STEPS, CUBE, REPORT)
+DEFERRED = tuple(deferred for _, deferred in PAIRS)
 
 ONCE, FOR_EVER = "once", "for ever"
 
@@ -37,12 +42,14 @@ class Request:
     :param call: how the sandbox calls it
     :param after: how many such calls pass before the fault
     :param load: what has become of the load where the refresh fails at this request
+    :param ways: the ways to refresh that send it, and not as another way does
     """
 
     name: str
     call: str
     after: int = 0
     load: str = NO_LOAD
+    ways: Collection[str] = DATA_MODEL
 
 
 @dataclass(frozen=True)
@@ -110,19 +117,28 @@ REQUESTS = (
     Request("list projects", "projects"),
     Request("create instance", "create_instance"),
     Request("list tables", "list_tables"),
-    Request("read cube", "cubes"),
+    Request("read report", "get_incremental_refresh", ways=REPORT),
+    Request("read cube", "cubes", ways=(*DATA_MODEL, *CUBE)),
     Request("publish", "publish"),
+    Request("publish cube", "publish_cube", ways=CUBE),
+    Request("run report", "run_incremental_refresh", ways=REPORT),
     Request("publish status, first", "publish_status", load=CANCELLED),
     Request("publish status, loading", "publish_status", after=2, load=CANCELLED),
     Request("publish status, loaded", "publish_status", after=2, load=COMPLETED),
+    Request("job status, loading", "get_job", after=2, load=CANCELLED, ways=CUBE),
+    Request("job status, loaded", "get_job", after=2, load=COMPLETED, ways=CUBE),
     Request("delete instance", "delete_instance"),
-    Request("log out", "logout"),
+    Request("log out", "logout", ways=(*DATA_MODEL, *CUBE)),
 )
+STARTS = ("publish", "publish cube", "run report")
 STATUS = tuple(request.name for request in REQUESTS if request.call == "publish_status")
+JOB_STATUS = tuple(request.name for request in REQUESTS if request.call == "get_job")
+LOADED = ("publish status, loaded", "job status, loaded")
 
 # The calls after a deferral. Before it, a deferred way does the same as its blocking one.
-AFTER_DEFERRAL = ("publish_status", "delete_instance", "logout")
+AFTER_DEFERRAL = ("publish_status", "get_job", "delete_instance", "logout")
 
+_JOB_GONE = json.dumps({"code": "ERR004", "message": "There is no such job.", "ticketId": "42"})
 _API_500 = json.dumps({"code": "ERR001", "iServerCode": -2147467259, "message": "No.", "ticketId": "42"})
 
 
@@ -157,6 +173,7 @@ FAULTS = (
     _said("500 of the API", "status", "RequestFailed", status=500, body=_API_500),
     _said("401 session lost", "session_lost", "SessionExpired"),
     _said("404 instance lost", "instance_lost", "InstanceExpired"),
+    Fault("404 job gone", "status", SUCCESS, SUCCESS, {"status": 404, "body": _JOB_GONE}),
     _said("403 no privilege", "no_privilege", "NoPrivilege"),
 )
 EVERY_FAULT = tuple(fault.name for fault in FAULTS)
@@ -175,6 +192,7 @@ ONLY_FOR = {
     "no header": ("login", "create instance"),
     "401 session lost": tuple(request.name for request in REQUESTS if request.name != "login"),
     "404 instance lost": ("publish", *STATUS, "delete instance"),
+    "404 job gone": JOB_STATUS,
 }
 
 EXCEPTIONS = (
@@ -197,31 +215,37 @@ EXCEPTIONS = (
         {"ends": SUCCESS, "load": COMPLETED},
     ),
     # If nothing shows that the load has started, the start is repeated once, in a new session.
-    Exceptional(["publish"], UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
-    Exceptional(["publish"], UNSTARTED, {"logins": 2}, ways=ONE_TASK),
-    Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    Exceptional(STARTS, UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
+    Exceptional(STARTS, UNSTARTED, {"logins": 2}, ways=IN_ONE_TASK),
+    Exceptional(STARTS, UNSTARTED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
     Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown", "load": NO_LOAD}, ways=IN_STEPS),
     Exceptional(["publish"], ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
     Exceptional(["publish"], ["404 instance lost"], {"ends": "InvalidHandle"}, [FOR_EVER], IN_STEPS),
-    # If publishStatus does not answer, the end of the load is unknown.
-    Exceptional(STATUS, UNASKED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    # If nothing answers for its status, the end of the load is unknown.
+    Exceptional([*STATUS, *JOB_STATUS], UNASKED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
     # A publish status that is the I-Server's failure is the publish's, unless it was not meant so.
     Exceptional(STATUS, ["500 of the API"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
     Exceptional(STATUS, ["500 of the API"], {"ends": "OutcomeUnknown", "load": COMPLETED}, [FOR_EVER]),
     # What publishStatus no longer tells, the cube does; a lost session takes its load along.
     Exceptional(STATUS, ["404 instance lost", "403 no privilege"], {"ends": SUCCESS, "load": COMPLETED}),
-    Exceptional(STATUS, ["401 session lost"], {"ends": "OutcomeUnknown", "logins": 2}),
-    Exceptional(["publish status, loaded"], ["401 session lost"], {"ends": SUCCESS}),
-    Exceptional(["publish status, loaded"], UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [FOR_EVER]),
+    Exceptional([*STATUS, *JOB_STATUS], ["401 session lost"], {"ends": "OutcomeUnknown", "logins": 2}),
+    Exceptional(LOADED, ["401 session lost"], {"ends": SUCCESS}),
+    Exceptional(LOADED, UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [FOR_EVER]),
     Exceptional(
         ["publish status, first"], ["401 session lost"], {"ends": "InvalidHandle", "logins": 1}, ways=IN_STEPS
+    ),
+    # A job that is gone, or that the user may not see, proves nothing: the cube does.
+    Exceptional(
+        JOB_STATUS,
+        ["500", "500 of the API", "403 no privilege"],
+        {"ends": SUCCESS, "load": COMPLETED},
     ),
     # An instance goes with its session.
     Exceptional(["delete instance", "log out"], EVERY_FAULT, {"ends": SUCCESS, "load": COMPLETED}),
     # What is not certain to be closed fails the teardown, and is a warning in the one task.
     Exceptional(["log out"], [*AWAY, "redirect", "500 of the API"], {"left": 1}, [FOR_EVER]),
     Exceptional(["log out"], ["403 no privilege"], {"left": 1}),
-    Exceptional(["log out"], ["403 no privilege"], {"left": 0}, [ONCE], ["one task, deferred"]),
+    Exceptional(["log out"], ["403 no privilege"], {"left": 0}, [ONCE], [ONE_TASK[1], CUBE[1]]),
     Exceptional(
         ["log out"],
         [*AWAY, "reset after", "slow before", "slow after"],
@@ -282,7 +306,7 @@ CELLS = tuple(
     for fault in FAULTS
     if makes_sense(request, fault)
     for when in (ONCE, FOR_EVER)
-    for way in WAYS
+    for way in request.ways
 )
 
 
@@ -292,14 +316,14 @@ INTRO = f"""\
 # What a refresh makes of faults
 
 Each request of a refresh, and each fault that can happen to it, once and for ever: what comes of the refresh,
-and what is left at the server. The tests hold each cell of these tables against the sandbox, in all four ways
-to refresh: {len(CELLS)} cases. `python tests/support/fault_matrix.py > docs/fault-matrix.md` writes this page
-anew.
+and what is left at the server. The tests hold each cell of these tables against the sandbox: for a data model
+in all four ways to refresh; for a cube and an incremental refresh report, blocking and deferred. These are
+{len(CELLS)} cases. `python tests/support/fault_matrix.py > docs/fault-matrix.md` writes this page anew.
 
 In every case
 
-- a success is a publish that the server has completed;
-- the server has taken one publish at most, and one that still runs when the refresh fails is stopped;
+- a success is a load that the server has completed;
+- the server has accepted one load at most, and one that still runs when the refresh fails is stopped;
 - no instance is left, and no session but where a cell says so;
 - every call brings all cookies of its login;
 - nothing is sent to where a redirect points;
@@ -317,6 +341,7 @@ In every case
 | redirect | to another host, and nothing is done |
 | 500 of the API | the API's own error, with an `iServerCode` |
 | 401 session lost, 404 instance lost | it is gone for good |
+| 404 job gone | the job monitor no longer lists the job |
 | 403 no privilege | the API's own refusal |
 
 - A cell is `success` or the error of the refresh, as [Errors and what to do](errors.md) explains it.
@@ -325,8 +350,10 @@ In every case
 - "left" counts sessions that idle out, as nobody knows their token or the server would not close them.
 - "teardown" is an error of the task that closes the refresh; the result of the refresh stays. The one task
   logs a warning instead.
+- "publish cube" and "job status" are requests for a cube, "read report" and "run report" for an incremental
+  refresh report; the other requests of these are the same as for a data model.
 - "publish status, first" is the check for other jobs right after the publish; "loading" and "loaded" are
-  polls of the wait, while the load goes on and once it has ended.
+  polls of the wait, while the load goes on and once it has ended; so are those of "job status".
 - "-" is a fault that makes no sense for the request.
 - "For ever" is longer than a request is retried: minutes on a real server, {ASKED} times in the tests.
 - A login whose answer is lost is sent again. What it may have opened takes none of a project's places.
@@ -360,13 +387,13 @@ def _line(*cells: str) -> str:
 def _text(request: Request, fault: Fault, when: str) -> str:
     if not makes_sense(request, fault):
         return "-"
-    told = {way: _words(Cell(way, request, fault, when).expected) for way in WAYS}
+    told = {way: _words(Cell(way, request, fault, when).expected) for way in request.ways}
     usual, *others = dict.fromkeys(told.values())
     return "; ".join([usual, *(f"{_name(told, other)}: {other}" for other in others)])
 
 
 def _name(told: Mapping[str, str], words: str) -> str:
-    ways = tuple(way for way in WAYS if told[way] == words)
+    ways = tuple(way for way in told if told[way] == words)
     return "in steps" if ways == IN_STEPS else " and ".join(ways)
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data model for each DAG that has to refresh one of its own, so that runs can go on side by side."""
+"""A data model or cube for each DAG that refreshes one of its own, so that runs can go on side by side."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from airflow_provider_mstr.sandbox import DEFAULT_WORLD, DataModel, World
+from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Cube, DataModel, IncrementalRefreshReport, World
 
 FORMS = ("in_one_task", "in_steps")
 
@@ -20,6 +20,9 @@ LIMITED = (
 
 # What is tried again where its worker was killed.
 RETRIED = ("retried_blocking", "retried_deferrable", "retried_in_steps")
+
+CUBES = tuple(map(Cube.named, ("cube_deferred", "cube_blocking", "cube_retried")))
+REPORTS = (IncrementalRefreshReport.named("report_blocking", CUBES[1]),)
 
 # Seconds that a refresh takes which execution_timeout would end, if it counted while deferred.
 LONG_REFRESH = 75.0
@@ -41,14 +44,19 @@ def of_both_forms(name: str) -> tuple[str, ...]:
 
 
 def world() -> World:
-    """Return the sandbox's usual world, and the data models of the DAGs."""
+    """Return the sandbox's usual world, and the data models, cubes and reports of the DAGs."""
     names = ["deferred_mapped", "deferred_with_an_api_token", "killed", *RETRIED]
     for name in ("deferred", "blocking", "dagrun_timeout", *LIMITED):
         names += of_both_forms(name)
     long = data_model("execution_timeout_deferred", LONG_REFRESH)
     large = map(large_model, of_both_forms("large"))
     models = (*DEFAULT_WORLD.data_models, *map(data_model, names), long, *large)
-    return replace(DEFAULT_WORLD, data_models=models)
+    return replace(
+        DEFAULT_WORLD,
+        data_models=models,
+        cubes=(*DEFAULT_WORLD.cubes, *CUBES),
+        reports=(*DEFAULT_WORLD.reports, *REPORTS),
+    )
 
 
 def large_model(dag_id: str) -> DataModel:

@@ -13,7 +13,7 @@ def shorten_pauses(patch: pytest.MonkeyPatch) -> None:
     :param patch: what undoes it
     """
     from airflow_provider_mstr import triggers
-    from airflow_provider_mstr.refresh import data_model, poller, start
+    from airflow_provider_mstr.refresh import cube, data_model, poller, start
     from airflow_provider_mstr.rest import retry
     from airflow_provider_mstr.rest.endpoints import auth
     from airflow_provider_mstr.task import refresh
@@ -26,7 +26,9 @@ def shorten_pauses(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(refresh, "WORKER_SECONDS", 0.01)
     patch.setattr(triggers, "FIRST_PAUSE", 0.01)
     patch.setattr(start, "BUSY_PAUSE", 0.02)
-    patch.setattr(data_model, "CONFIRMATION_PAUSE", 0.01)
-    patch.setattr(data_model, "MAX_SECONDS_TO_FIND_OUT", 0.1)
-    patch.setattr(data_model, "FIND_OUT_PAUSE", 0.02)
+    patch.setattr(start, "SETTLE_PAUSE", 0.02)
+    for kind in (cube, data_model):
+        patch.setattr(kind, "CONFIRMATION_PAUSE", 0.01)
+        patch.setattr(kind, "MAX_SECONDS_TO_FIND_OUT", 0.1)
+        patch.setattr(kind, "FIND_OUT_PAUSE", 0.02)
     patch.setattr(auth, "LOGOUT_PAUSE", 0.01)

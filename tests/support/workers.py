@@ -19,7 +19,9 @@ from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
     MstrDeleteDataModelInstanceOperator,
     MstrPublishDataModelOperator,
+    MstrRefreshCubeOperator,
     MstrRefreshDataModelOperator,
+    MstrRunIncrementalRefreshOperator,
 )
 from airflow_provider_mstr.refresh.data_model import DataModelSpec
 from airflow_provider_mstr.refresh.job import Job
@@ -198,22 +200,12 @@ class Refreshed:
 Way = Callable[..., Refreshed]
 
 
-def in_one_task(*, deferrable: bool) -> Way:
-    """Return the way of the one-task operator."""
+def in_one_task(operator: type[Any] = MstrRefreshDataModelOperator, *, deferrable: bool) -> Way:
+    """Return the way of an operator that refreshes an object in one task."""
 
-    def refresh(
-        data_model_id: str | None, poll: float = 0.1, timeout: float = 30.0, **more: Any
-    ) -> Refreshed:
-        task = perform(
-            lambda: MstrRefreshDataModelOperator(
-                task_id="refresh",
-                data_model_id=data_model_id,
-                deferrable=deferrable,
-                poll_interval=poll,
-                timeout=timeout,
-                **more,
-            )
-        )
+    def refresh(object_id: str | None, poll: float = 0.1, timeout: float = 30.0, **more: Any) -> Refreshed:
+        more |= {f"{operator.kind}_id": object_id, "deferrable": deferrable}
+        task = perform(lambda: operator(task_id="refresh", poll_interval=poll, timeout=timeout, **more))
         return Refreshed(task.result, task.error, {"refresh": task})
 
     return refresh
@@ -273,6 +265,13 @@ WAYS: dict[str, Way] = {
 }
 
 every_way = pytest.mark.parametrize("refresh", WAYS.values(), ids=WAYS.keys())
+
+CUBE_WAYS: dict[str, Way] = {
+    "cube, blocking": in_one_task(MstrRefreshCubeOperator, deferrable=False),
+    "cube, deferred": in_one_task(MstrRefreshCubeOperator, deferrable=True),
+    "report, blocking": in_one_task(MstrRunIncrementalRefreshOperator, deferrable=False),
+    "report, deferred": in_one_task(MstrRunIncrementalRefreshOperator, deferrable=True),
+}
 
 
 def publish_as_another_job(data_model_id: str, tables: list[str] | None = None) -> Job:

@@ -49,7 +49,7 @@ def publish_cube(session: Session, project_id: str, cube_id: str) -> Flow[str]:
     path = f"/api/v2/cubes/{path_segment(cube_id)}"
     return (
         yield from session_request(
-            session, "publish the cube", "POST", path, _id, project_id, repeatable=False
+            session, f"publish cube {cube_id}", "POST", path, _id, project_id, repeatable=False
         )
     )
 
@@ -66,7 +66,7 @@ def run_incremental_refresh(session: Session, project_id: str, report_id: str) -
     return (
         yield from session_request(
             session,
-            "run the incremental refresh report",
+            f"run incremental refresh report {report_id}",
             "POST",
             path,
             _id,
