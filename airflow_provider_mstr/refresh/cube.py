@@ -170,5 +170,5 @@ class CubeSpec(JobSpec[CubeJob]):
 
         :param job: the job
         """
-        job_id = yield from publish_cube(job.session, job.project_id, job.object_id)
+        job_id = yield from publish_cube(job.session, job.project_id, job.object_id, job.name)
         return replace(job, job_id=job_id)

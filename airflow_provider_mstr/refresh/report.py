@@ -64,5 +64,5 @@ class ReportSpec(JobSpec[ReportJob]):
 
         :param job: the job
         """
-        job_id = yield from run_incremental_refresh(job.session, job.project_id, job.object_id)
+        job_id = yield from run_incremental_refresh(job.session, job.project_id, job.object_id, job.name)
         return replace(job, job_id=job_id)

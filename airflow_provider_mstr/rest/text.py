@@ -60,7 +60,8 @@ def path_segment(text: str) -> str:
 
     :param text: an id
     """
-    return quote(text, safe="")
+    # Clients of the vendor send these as they are, and a proxy may reject or change an escape.
+    return quote(text, safe=":=")
 
 
 def _harmless(character: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_provider_mstr.rest.codes import parse_number
 from airflow_provider_mstr.rest.errors import InvalidResponse
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
@@ -54,12 +55,13 @@ class Cube:
         listed = json_object(response).get("cubesInfos")
         if not isinstance(listed, list) or len(listed) != 1 or not isinstance(listed[0], dict):
             raise InvalidResponse("unexpected response format: not exactly one cube")
-        status = listed[0].get("status")
+        status = parse_number(listed[0].get("status"))
+        processing = bool(status and status & _PROCESSING)
         updated = _time(listed[0].get("lastUpdateTime"))
         return cls(
             updated=updated,
-            processing=isinstance(status, int) and bool(status & _PROCESSING),
-            holds_rows=isinstance(status, int) and bool(status) and not status & _PROCESSING,
+            processing=processing,
+            holds_rows=bool(status) and not processing,
             settled=status == _NO_CACHE if updated is None else _settled(updated, response.header("Date")),
             name=clean(str(listed[0].get("cubeName") or "")),
         )

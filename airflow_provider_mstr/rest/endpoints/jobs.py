@@ -38,35 +38,37 @@ class JobStatus:
         return self.word == "waiting_for_autoprompt"
 
 
-def publish_cube(session: Session, project_id: str, cube_id: str) -> Flow[str]:
+def publish_cube(session: Session, project_id: str, cube_id: str, name: str) -> Flow[str]:
     """Start the load of a cube (``POST /api/v2/cubes/{id}``), which is not idempotent.
 
     :param session: the session; its end cancels the job
     :param project_id: the project's id
     :param cube_id: the cube's id
+    :param name: how errors name the cube
     :return: the id of the job in the job monitor
     """
     path = f"/api/v2/cubes/{path_segment(cube_id)}"
     return (
         yield from session_request(
-            session, f"publish cube {cube_id}", "POST", path, _id, project_id, repeatable=False
+            session, f"publish {name}", "POST", path, _id, project_id, repeatable=False
         )
     )
 
 
-def run_incremental_refresh(session: Session, project_id: str, report_id: str) -> Flow[str]:
+def run_incremental_refresh(session: Session, project_id: str, report_id: str, name: str) -> Flow[str]:
     """Run an incremental refresh report (``POST /api/incrementalRefresh/{id}``), which is not idempotent.
 
     :param session: the session; its end cancels the job
     :param project_id: the project's id
     :param report_id: the report's id
+    :param name: how errors name the report
     :return: the id of the job in the job monitor
     """
     path = f"/api/incrementalRefresh/{path_segment(report_id)}"
     return (
         yield from session_request(
             session,
-            f"run incremental refresh report {report_id}",
+            f"run {name}",
             "POST",
             path,
             _id,

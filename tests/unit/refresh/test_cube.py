@@ -174,7 +174,7 @@ def test_any_other_word_means_that_the_job_runs(word: str) -> None:
 
 @pytest.mark.parametrize("payload", [{}, {"status": 7}, {"status": ""}, {"status": None}])
 def test_an_answer_without_a_status_is_not_understood(payload: dict[str, Any]) -> None:
-    assert isinstance(play(a_job().poll(0.0), answer(payload)).error, errors.InvalidResponse)
+    assert isinstance(play(a_job().poll(0.0), answer(payload), answer(payload)).error, errors.InvalidResponse)
 
 
 def test_a_job_that_is_gone_was_successful_if_the_cube_was_updated() -> None:

@@ -70,7 +70,7 @@ from airflow_provider_mstr.rest.session import Session
 
 AUTH = {"X-MSTR-AuthToken": TOKEN}
 JOB_ID = "490:bm9kZQ=="
-JOB_PATH = "/api/v2/monitors/jobs/490%3Abm9kZQ%3D%3D"
+JOB_PATH = "/api/v2/monitors/jobs/490:bm9kZQ=="
 IN_PROJECT = AUTH | {"X-MSTR-ProjectID": PROJECT}
 WITH_INSTANCE = IN_PROJECT | {"X-MSTR-DataModelInstanceId": INSTANCE}
 ROWS = (table_row(YTD_DAY, "ytd_day"), table_row(CITY, "city_mnth_sls"))
@@ -148,9 +148,9 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         "Sales",
     ),
     "publish_cube": (
-        lambda session: publish_cube(session, PROJECT, MODEL),
+        lambda session: publish_cube(session, PROJECT, MODEL, "cube Sales"),
         {
-            "purpose": "publish the cube",
+            "purpose": "publish cube Sales",
             "method": "POST",
             "path": f"/api/v2/cubes/{MODEL}",
             "headers": IN_PROJECT,
@@ -160,9 +160,9 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         JOB_ID,
     ),
     "run_incremental_refresh": (
-        lambda session: run_incremental_refresh(session, PROJECT, MODEL),
+        lambda session: run_incremental_refresh(session, PROJECT, MODEL, "report Daily"),
         {
-            "purpose": "run the incremental refresh report",
+            "purpose": "run report Daily",
             "method": "POST",
             "path": f"/api/incrementalRefresh/{MODEL}",
             "query": {"executionStage": "execute_data"},

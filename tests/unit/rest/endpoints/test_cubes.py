@@ -55,7 +55,9 @@ def test_a_response_without_exactly_one_cube_is_invalid(listed: Any) -> None:
         (3, True, False, False),
         (64, False, True, False),
         (None, False, False, False),
-        ("1", False, False, False),
+        ("1", True, False, False),
+        ("17510", False, True, False),
+        ("loaded", False, False, False),
     ],
 )
 def test_the_bits_of_the_status_are_read(

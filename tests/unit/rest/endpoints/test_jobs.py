@@ -46,7 +46,7 @@ def test_one_word_means_that_a_job_waits_for_an_answer() -> None:
 )
 def test_a_start_whose_answer_has_no_id_is_not_understood(payload: dict[str, Any]) -> None:
     assert isinstance(
-        play(publish_cube(a_session(), PROJECT, "C"), answer(payload)).error, errors.InvalidResponse
+        play(publish_cube(a_session(), PROJECT, "C", "cube C"), answer(payload)).error, errors.InvalidResponse
     )
 
 
