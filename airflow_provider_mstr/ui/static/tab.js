@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tab "Strategy refresh" of a task instance: the refresh by attempt and table.
 
-import { ApiError, getLog, getTaskInstance, getTries, getXCom, getXComKeys, HANDLE_KEY, listTaskInstances, RESULT_KEY, taskInstanceLink } from "./airflow_api.js";
+import { ApiError, HANDLE_KEY, RESULT_KEY, getLog, getTaskInstance, getTries, getXCom, getXComKeys, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
 import { Fragment, Link, Styles, h, useEffect, useInterval, useRef, useState } from "./airflow_ui.js";
 import { Attempt } from "./attempt.js";
 import { Notice } from "./components.js";
