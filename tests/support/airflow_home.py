@@ -21,7 +21,7 @@ def airflow_environment(
     :param home: the folder for the database, the logs and the configuration
     :param connection: the connection ``mstr_default`` as JSON text
     :param dags: the folder of the DAGs, and of nothing else
-    :param port: the port of the web server, which is_enabled on this machine only; the logs of workers and
+    :param port: the port of the web server, which listens on this machine only; the logs of workers and
         triggers are served on the two that follow
     """
     settings = {
@@ -33,6 +33,8 @@ def airflow_environment(
         "CORE__TEST_CONNECTION": "Enabled",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        # A busy machine may answer late.
+        "WORKERS__EXECUTION_API_TIMEOUT": "60",
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
