@@ -61,7 +61,7 @@ class Pages:
         row = self.row(conn_id)
         button = row.get_by_role("button", name="Test Connection")
         button.click()
-        expect(button.locator(f"svg[color={color}]")).to_be_visible(timeout=30_000)
+        expect(button.locator(f"svg[color={color}]")).to_be_visible()
         return row
 
     def task(

@@ -35,8 +35,8 @@ def page(chromium: str, airflow: Standalone) -> Iterator[Page]:
     with sync_playwright() as playwright:
         headless = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
         page = headless.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(30_000)
-        expect.set_options(timeout=30_000)
+        page.set_default_timeout(HANG_SECONDS * 1000)
+        expect.set_options(timeout=HANG_SECONDS * 1000)
         yield page
         headless.close()
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import needs
 import pytest
 from airflow_home import airflow_environment
-from deployment import free_port
+from deployment import HANG_SECONDS, free_port
 from listed import ended, every, many, page_of
 from sooner import SOONER
 from standalone import Standalone
@@ -88,7 +88,7 @@ def guarded(shown: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def headless(chromium: str) -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=HANG_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
         yield browser
@@ -102,6 +102,7 @@ def open_as(headless: Browser, guarded: Standalone) -> Iterator[Callable[..., Pa
 
     def open_window(user: tuple[str, str] | None, width: int = 1280, height: int = 760, **more: Any) -> Pages:
         context = headless.new_context(viewport={"width": width, "height": height}, **more)
+        context.set_default_timeout(HANG_SECONDS * 1000)
         contexts.append(context)
         if user is not None:
             context.add_cookies([{"name": "_token", "value": guarded.token(*user), "url": guarded.url}])
@@ -176,10 +177,10 @@ def test_the_tab_follows_a_deferred_refresh_without_a_reload(
     )
     opened = pages.page.evaluate("performance.timeOrigin")
     shown.advance(2000)
-    expect(tab.get_by_text("2 of 4 tables loaded. Waiting for lu_store")).to_be_visible(timeout=60_000)
+    expect(tab.get_by_text("2 of 4 tables loaded. Waiting for lu_store")).to_be_visible()
     take_screenshot(pages.page, "ui-tab-running")
     shown.finish_publishes()
-    expect(tab.get_by_text("4 tables loaded in")).to_be_visible(timeout=90_000)
+    expect(tab.get_by_text("4 tables loaded in")).to_be_visible()
     expect(table_row(tab, "lu_store")).to_contain_text("Loaded")
     assert pages.page.evaluate("performance.timeOrigin") == opened
     take_screenshot(pages.page, "ui-tab-loaded")
