@@ -104,6 +104,7 @@ def test_a_number_regains_the_zeros_at_its_beginning(digits: int, text: str) -> 
         ("name", TEMPLATE, "name"),
         (0, TEMPLATE, 0),
         ({"a": None, "b": None}, {"a": TEMPLATE, "b": None}, {"a": Blank(None), "b": None}),
+        ({"a": "x"}, {"a": TEMPLATE}, {"a": "x"}),
         ({1: None}, {1: TEMPLATE}, {1: Blank(None)}),
         ({"a": None}, TEMPLATE, {"a": None}),
         ([None, "x"], [TEMPLATE, "x"], [Blank(None), "x"]),
