@@ -433,7 +433,8 @@ def test_five_hundred_models_take_few_requests(open_as: Callable[..., Pages]) ->
 
     expect(page.get_by_text("Based on 3,000 task runs")).to_be_visible()
     expect(page.get_by_role("rowheader")).to_have_count(500)
-    assert len(requests) <= 31
+    # On a busy machine, the page may ask for changes meanwhile.
+    assert len([url for url in requests if "updated_at_gte" not in url]) <= 31
     assert statuses(page)[0] == ("Failing", "Model 475")
 
 
