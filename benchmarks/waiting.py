@@ -288,9 +288,9 @@ async def _polls(url: str) -> int:
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"GET /polls HTTP/1.1\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
-    told = await reader.read(100)
+    answer = await reader.read(100)
     writer.close()
-    return int(told)
+    return int(answer)
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line as Airflow is told of it, and at what price."""
+"""The command line as Airflow registers it, and its cost."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Ran:
     err: str
 
     @property
-    def said(self) -> Any:
+    def printed(self) -> Any:
         return json.loads(self.out)
 
     @property
@@ -119,13 +119,13 @@ def test_models_are_listed_with_their_mode_and_folder_and_nothing_else(
     ],
 )
 def test_models_are_chosen_by_name_and_project(run: Run, typed: list[str], names: list[str]) -> None:
-    assert [row["name"] for row in run("models", "-o", "json", *typed).said] == names
+    assert [row["name"] for row in run("models", "-o", "json", *typed).printed] == names
 
 
 @pytest.mark.parametrize("model", [RETAIL.id, "retail"])
 def test_tables_are_listed_of_a_model_by_id_or_name(run: Run, model: str, mstr_sandbox: Sandbox) -> None:
     ran = run("tables", model, "--output", "json")
-    assert ran.said == [{"name": table.name, "id": table.id} for table in RETAIL.tables]
+    assert ran.printed == [{"name": table.name, "id": table.id} for table in RETAIL.tables]
     assert nothing_left(mstr_sandbox)
 
 
@@ -136,7 +136,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(
     with Sandbox(world=replace(DEFAULT_WORLD, data_models=(odd,))) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_ODD", sandbox.airflow_connection())
         assert run("models", "--conn-id", "odd").rows[0][0] == odd.name
-        assert run("models", "--conn-id", "odd", "-o", "json").said[0]["name"] == odd.name
+        assert run("models", "--conn-id", "odd", "-o", "json").printed[0]["name"] == odd.name
 
 
 # Terminals and pipes
@@ -278,7 +278,7 @@ def test_a_refresh_goes_on_where_its_progress_cannot_be_printed(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Broken(error))
     ran = run("refresh", "Retail", "-o", "json")
-    assert (ran.status, ran.said["state"], nothing_left(mstr_sandbox)) == (0, "finished", True)
+    assert (ran.status, ran.printed["state"], nothing_left(mstr_sandbox)) == (0, "finished", True)
 
 
 def test_streams_that_are_closed_from_the_start_are_no_failure(
@@ -350,8 +350,8 @@ def test_sessions_shows_the_users_own_ones_only(run: Run, mstr_sandbox: Sandbox)
 
     with MstrHook().session(), MstrHook().session() as other:
         MstrHook().run(enter_project(other, SALES.id))
-        said = run("sessions", "-o", "json").said
-    assert sorted(row["project"] for row in said["sessions"]) == ["", "", "", "Sales", "Tutorial"]
+        listed = run("sessions", "-o", "json").printed
+    assert sorted(row["project"] for row in listed["sessions"]) == ["", "", "", "Sales", "Tutorial"]
 
 
 def test_sessions_says_in_words_that_the_user_may_not_see_them(
@@ -361,7 +361,7 @@ def test_sessions_says_in_words_that_the_user_may_not_see_them(
         "AIRFLOW_CONN_ANALYST", connection(mstr_sandbox, login=ANALYST.name, password=ANALYST.password)
     )
     ran = run("sessions", "--conn-id", "analyst", "-o", "json")
-    assert (ran.status, ran.said["sessions"], ran.said["in_project"]) == (0, None, True)
+    assert (ran.status, ran.printed["sessions"], ran.printed["in_project"]) == (0, None, True)
     assert "the user lacks the privilege to monitor user connections" in ran.err
 
 
@@ -370,8 +370,8 @@ def test_sessions_fails_where_the_project_is_full_and_still_shows_by_what(
 ) -> None:
     mstr_sandbox.change(session_cap=0)
     ran = run("sessions", "-o", "json")
-    assert (ran.status, ran.said["in_project"]) == (1, False)
-    assert [row["project"] for row in ran.said["sessions"]] == [""]
+    assert (ran.status, ran.printed["in_project"]) == (1, False)
+    assert [row["project"] for row in ran.printed["sessions"]] == [""]
     assert "too many sessions in the project" in ran.err
     assert nothing_left(mstr_sandbox)
 
@@ -411,7 +411,7 @@ def test_refresh_loads_the_tables_that_are_named_each_with_its_policy(
     assert store is not None
     typed = ["--refresh-policy", "add", "--tables", "ytd_day", f"{store.id}=upsert", "order_detail=replace"]
     ran = run("refresh", RETAIL.id, "-o", "json", *typed)
-    assert ran.said["state"] == "finished"
+    assert ran.printed["state"] == "finished"
     (publish,) = mstr_sandbox.report().publishes
     assert [(table.name, table.refresh_policy) for table in publish.tables] == [
         ("ytd_day", "add"),
@@ -428,8 +428,8 @@ def test_the_name_of_a_table_may_hold_what_parts_a_policy_from_it(run: Run, mstr
 def test_a_failed_load_shows_the_tables_and_fails(run: Run, mstr_sandbox: Sandbox) -> None:
     mstr_sandbox.change(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
     ran = run("refresh", "Retail", "-o", "json")
-    assert (ran.status, ran.said["state"]) == (1, "failed")
-    assert {table["name"]: table["state"] for table in ran.said["tables"]}["lu_store"] == "failed"
+    assert (ran.status, ran.printed["state"]) == (1, "failed")
+    assert {table["name"]: table["state"] for table in ran.printed["tables"]}["lu_store"] == "failed"
     assert "table lu_store ended as schema_comparison_error" in ran.err
     assert nothing_left(mstr_sandbox)
 

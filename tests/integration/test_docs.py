@@ -261,9 +261,9 @@ def dbt(tmp_path: Path) -> dict[str, str]:
 def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
     mstr_sandbox: Sandbox, tmp_path: Path, dbt: dict[str, str]
 ) -> None:
-    succeeded, said = run("mstr_after_dbt", mstr_sandbox, tmp_path / "home", **dbt)
+    succeeded, shown_text = run("mstr_after_dbt", mstr_sandbox, tmp_path / "home", **dbt)
 
-    assert succeeded, said[-3000:]
+    assert succeeded, shown_text[-3000:]
     (publish,) = mstr_sandbox.report().publishes
     assert {table.name: table.refresh_policy for table in publish.tables} == {
         "ytd_day": "replace",
@@ -347,12 +347,12 @@ def test_only_the_operator_notices_a_cube_that_fails(
 def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
     mstr_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    succeeded, said = run("mstr_notify", mstr_sandbox, tmp_path / "home")
+    succeeded, shown_text = run("mstr_notify", mstr_sandbox, tmp_path / "home")
 
     assert not succeeded
     (shown,) = re.findall(r"```text\n(.*?)```", PAGES["recipes/notify.md"], re.DOTALL)
     for line in shown.splitlines():
-        assert line.removesuffix(" ...") in said
+        assert line.removesuffix(" ...") in shown_text
 
 
 @pytest.mark.long
@@ -447,17 +447,17 @@ def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_re
 def test_the_log_of_a_refresh_has_the_lines_that_a_page_shows(
     page: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(MstrRefreshDataModelOperator, "log", Told(told))
+    logged: list[str] = []
+    monkeypatch.setattr(MstrRefreshDataModelOperator, "log", Told(logged))
     with caplog.at_level("INFO"):
         perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL))
-    told += [record.getMessage() for record in caplog.records]
+    logged += [record.getMessage() for record in caplog.records]
 
     shown = re.findall(r"```text\n(.*?)```", PAGES[page], re.DOTALL)[0].splitlines()
     assert len(shown) > 2
     for line in shown:
         pattern = alike(line.removesuffix("..."))
-        assert any(alike(each).startswith(pattern) for each in told), f"{line}: {told}"
+        assert any(alike(each).startswith(pattern) for each in logged), f"{line}: {logged}"
 
 
 class Told:

@@ -130,7 +130,7 @@ def test_a_refresh_that_meets_a_fault_ends_as_stated(
     assert (report.instances_open, report.jobs_running) == (0, 0)
     assert report.rejected_calls_without_cookies == 0
     assert not was_called(elsewhere)
-    text = told(refreshed)
+    text = log_text(refreshed)
     assert not [secret for secret in server.secrets() if secret in text]
     assert ended_for_good(refreshed) == no_retry_mends(refreshed)
 
@@ -189,7 +189,7 @@ def cause(error: BaseException) -> errors.MstrError:
     return error
 
 
-def told(refreshed: Refreshed) -> str:
+def log_text(refreshed: Refreshed) -> str:
     return "\n".join(f"{task.error} {task.xcoms} {task.result}" for task in refreshed.tasks.values())
 
 

@@ -253,9 +253,9 @@ def test_an_extra_field_without_effect_is_a_warning_once_and_in_the_test(
 def test_a_field_without_sense_is_told_in_words(
     mstr_sandbox: Sandbox, connect: Connect, extra: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    works, said = connect(extra=extra, **fields).test_connection()
+    works, message = connect(extra=extra, **fields).test_connection()
     assert not works
-    assert len(said) > 20
+    assert len(message) > 20
     assert mstr_sandbox.requests == ()
 
 
@@ -283,38 +283,38 @@ def test_a_good_connection_is_called_one(mstr_sandbox: Sandbox, connect: Connect
     ],
 )
 def test_the_project_may_be_an_id_or_a_name(connect: Connect, typed: str, project: Project) -> None:
-    works, said = connect(schema=typed).test_connection()
+    works, message = connect(schema=typed).test_connection()
     assert works
-    assert f"project {project.name} ({project.id})" in said
+    assert f"project {project.name} ({project.id})" in message
 
 
 def test_a_connection_without_a_project_is_tested_as_far_as_it_goes(
     mstr_sandbox: Sandbox, connect: Connect
 ) -> None:
-    works, said = connect(schema=None).test_connection()
+    works, message = connect(schema=None).test_connection()
     assert works
-    assert "has no project" in said
-    assert "Sales, Tutorial" in said
+    assert "has no project" in message
+    assert "Sales, Tutorial" in message
     assert mstr_sandbox.report().open_sessions == 0
 
 
 def test_a_wrong_password_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect) -> None:
-    works, said = connect(password="wrong-password").test_connection()
+    works, message = connect(password="wrong-password").test_connection()
     assert not works
-    assert "log in as administrator" in said
-    assert "login or password is wrong" in said
-    assert "Check login, password and login_mode" in said
-    assert "wrong-password" not in said
+    assert "log in as administrator" in message
+    assert "login or password is wrong" in message
+    assert "Check login, password and login_mode" in message
+    assert "wrong-password" not in message
     assert mstr_sandbox.report().requests == {"login": 1}
 
 
 @pytest.mark.parametrize("project", ["Nowhere", "0" * 32])
 def test_an_unknown_project_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect, project: str) -> None:
-    works, said = connect(schema=project).test_connection()
+    works, message = connect(schema=project).test_connection()
     assert not works
-    assert "project" in said
-    assert project in said
-    assert "the user can see Sales, Tutorial" in said
+    assert "project" in message
+    assert project in message
+    assert "the user can see Sales, Tutorial" in message
     report = mstr_sandbox.report()
     assert (report.logouts, report.open_sessions) == (1, 0)
 
@@ -322,10 +322,10 @@ def test_an_unknown_project_is_told_in_words(mstr_sandbox: Sandbox, connect: Con
 @pytest.mark.mstr_sandbox(session_cap=2)
 def test_a_reached_session_limit_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect) -> None:
     open_ones = [open_job(connect()) for _ in range(2)]
-    works, said = connect().test_connection()
+    works, message = connect().test_connection()
     assert not works
-    assert "too many sessions in the project" in said
-    assert "Close sessions" in said
+    assert "too many sessions in the project" in message
+    assert "Close sessions" in message
     report = mstr_sandbox.report()
     assert (report.refused_by_session_cap, report.open_sessions) == (1, 2)
     connect().close(open_ones[0])
@@ -341,11 +341,11 @@ def test_a_reached_session_limit_is_told_in_words(mstr_sandbox: Sandbox, connect
     ],
 )
 def test_a_host_that_cannot_be_reached_is_told_in_words(connect: Connect, host: str, why: str) -> None:
-    works, said = connect(host=host).test_connection()
+    works, message = connect(host=host).test_connection()
     assert not works
-    assert "could not log in" in said
-    assert why in said
-    assert "Check that this machine can reach the Library server" in said
+    assert "could not log in" in message
+    assert why in message
+    assert "Check that this machine can reach the Library server" in message
 
 
 @pytest.mark.usefixtures("quickly_gives_up")
@@ -353,24 +353,24 @@ def test_a_host_that_cannot_be_reached_is_told_in_words(connect: Connect, host: 
 def test_a_server_that_is_not_strategy_is_told_in_words(connect: Connect, status: int) -> None:
     page = answer(status, b"<html>Welcome to nginx</html>", ("Content-Type", "text/html"))
     with MisbehavingServer(page) as server:
-        works, said = connect(host=server.url).test_connection()
+        works, message = connect(host=server.url).test_connection()
     assert not works
-    assert "Library URL" in said
+    assert "Library URL" in message
 
 
 @pytest.mark.usefixtures("quickly_gives_up")
 def test_a_forgotten_path_of_the_library_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect) -> None:
-    works, said = connect(host=mstr_sandbox.origin).test_connection()
+    works, message = connect(host=mstr_sandbox.origin).test_connection()
     assert not works
-    assert "/MicroStrategyLibrary" in said
+    assert "/MicroStrategyLibrary" in message
 
 
 @pytest.mark.usefixtures("quickly_gives_up")
 def test_a_redirect_to_a_login_page_is_told_in_words(mstr_sandbox: Sandbox, connect: Connect) -> None:
     mstr_sandbox.add_fault("login", "redirect", times=None, location="https://sso.example.com/saml?t=1")
-    works, said = connect().test_connection()
+    works, message = connect().test_connection()
     assert not works
-    assert "redirects to sso.example.com" in said
+    assert "redirects to sso.example.com" in message
 
 
 @pytest.mark.usefixtures("quickly_gives_up")
@@ -390,12 +390,12 @@ def test_whatever_goes_wrong_the_test_of_a_connection_logs_out(
     mstr_sandbox: Sandbox, connect: Connect, call: str, fault: dict[str, Any]
 ) -> None:
     mstr_sandbox.add_fault(call, times=5, **fault)
-    works, said = connect().test_connection()
+    works, message = connect().test_connection()
     assert not works
     report = mstr_sandbox.report()
     assert report.open_sessions == 0
     assert report.requests["logout"] == 1
-    assert without_secrets(mstr_sandbox, said)
+    assert without_secrets(mstr_sandbox, message)
 
 
 def test_a_server_that_repeats_secrets_does_not_get_them_shown(
@@ -403,10 +403,10 @@ def test_a_server_that_repeats_secrets_does_not_get_them_shown(
 ) -> None:
     echo = {"code": "ERR003", "message": f"{ADMINISTRATOR.password} is wrong for {ADMINISTRATOR.name}"}
     mstr_sandbox.add_fault("login", "status", status=401, body=json.dumps(echo))
-    works, said = connect().test_connection()
+    works, message = connect().test_connection()
     assert not works
-    assert "*** is wrong for administrator" in said
-    assert without_secrets(mstr_sandbox, said, caplog.text)
+    assert "*** is wrong for administrator" in message
+    assert without_secrets(mstr_sandbox, message, caplog.text)
 
 
 def test_a_server_that_repeats_token_and_cookies_does_not_get_them_shown(
@@ -415,10 +415,10 @@ def test_a_server_that_repeats_token_and_cookies_does_not_get_them_shown(
     login = answer(204, b"", ("X-MSTR-AuthToken", "token-0123456789"), ("Set-Cookie", "J=cookie-0123456789"))
     echo = json.dumps({"code": "ERR014", "message": "token-0123456789 with cookie-0123456789 may not"})
     with MisbehavingServer(login, answer(403, echo.encode()), answer(204, b"")) as server:
-        works, said = connect(host=server.url).test_connection()
+        works, message = connect(host=server.url).test_connection()
     assert not works
-    assert "*** with *** may not" in said
-    assert "0123456789" not in said + caplog.text
+    assert "*** with *** may not" in message
+    assert "0123456789" not in message + caplog.text
     assert server.heard[-1].target == "/api/auth/logout"
 
 
@@ -430,9 +430,9 @@ def test_the_password_is_masked_after_the_login_too_however_the_server_encodes_i
     login = answer(204, b"", ("X-MSTR-AuthToken", "token-0123456789"))
     echo = json.dumps({"code": "ERR014", "message": f"login {form(password)} may not"}).encode()
     with MisbehavingServer(login, answer(403, echo), answer(204, b"")) as server:
-        works, said = connect(host=server.url, password=password).test_connection()
+        works, message = connect(host=server.url, password=password).test_connection()
     assert not works
-    assert "login *** may not" in said
+    assert "login *** may not" in message
 
 
 # Airflow's secrets masker

@@ -62,7 +62,7 @@ def listening(configured: Callable[..., None], tmp_path: Path) -> None:
     configured(transport=json.dumps({"type": "file", "log_file_path": str(tmp_path / "events")}))
 
 
-def told(make: Make) -> tuple[Performed, Any]:
+def operator_lineage(make: Make) -> tuple[Performed, Any]:
     """Perform a task, and return what OpenLineage's extractor gets to know from its last worker."""
     from airflow.providers.openlineage.extractors.base import DefaultExtractor
 
@@ -102,14 +102,18 @@ def test_a_refresh_loads_the_data_model_from_its_tables_sources(
     deferrable: bool, mstr_sandbox: Sandbox
 ) -> None:
     with finishing_once_asked(mstr_sandbox):
-        task, said = told(refresh(deferrable=deferrable, tables=["ytd_day", "city_mnth_sls", "lu_store"]))
+        task, facets = operator_lineage(
+            refresh(deferrable=deferrable, tables=["ytd_day", "city_mnth_sls", "lu_store"])
+        )
 
     assert (task.error, task.deferral is not None) == (None, deferrable)
     namespace = f"mstr://{mstr_sandbox.origin.removeprefix('http://')}"
-    assert names(said.inputs) == list(TABLES)
-    assert {source.namespace for source in said.inputs} == {f"{namespace}/datasources/{WAREHOUSE}"}
-    assert [(model.namespace, model.name) for model in said.outputs] == [(namespace, f"Tutorial/{RETAIL.id}")]
-    facet = said.run_facets["mstr_refresh"]
+    assert names(facets.inputs) == list(TABLES)
+    assert {source.namespace for source in facets.inputs} == {f"{namespace}/datasources/{WAREHOUSE}"}
+    assert [(model.namespace, model.name) for model in facets.outputs] == [
+        (namespace, f"Tutorial/{RETAIL.id}")
+    ]
+    facet = facets.run_facets["mstr_refresh"]
     assert (facet.state, facet.tablesConfirmed, facet.tableCount) == ("finished", True, 3)
     assert sorted(facet.tables, key=str) == sorted(task.result["tables"], key=str)
     assert closed(mstr_sandbox)
@@ -123,18 +127,18 @@ def test_a_refresh_loads_the_data_model_from_its_tables_sources(
 def test_in_steps_the_publish_tells_the_sources_and_the_wait_the_result(
     deferrable: bool, mstr_sandbox: Sandbox
 ) -> None:
-    created, of_create = told(
+    created, of_create = operator_lineage(
         lambda: MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=RETAIL.id)
     )
-    published, of_publish = told(
+    published, of_publish = operator_lineage(
         lambda: MstrPublishDataModelOperator(task_id="publish", instance=created.result, tables=["ytd_day"])
     )
-    _, of_wait = told(
+    _, of_wait = operator_lineage(
         lambda: MstrPublishStatusSensor(
             task_id="wait", instance=published.result, deferrable=deferrable, poke_interval=0.1
         )
     )
-    _, of_delete = told(
+    _, of_delete = operator_lineage(
         lambda: MstrDeleteDataModelInstanceOperator(task_id="delete", instance=created.result)
     )
 
@@ -161,12 +165,12 @@ def test_a_cube_and_a_report_update_the_cube(
 
     arguments = {f"{operator.kind}_id": object_id, "deferrable": deferrable, "poll_interval": 0.1}
     with finishing_once_asked(mstr_sandbox, "get_job", 3):
-        task, said = told(lambda: operator(task_id="refresh", **arguments))
+        task, facets = operator_lineage(lambda: operator(task_id="refresh", **arguments))
 
     assert (task.error, task.deferral is not None) == (None, deferrable)
-    assert said.inputs == []
-    assert said.outputs == [to_openlineage(cube_asset(SALES_CUBE.id), None)]
-    facet = said.run_facets["mstr_refresh"]
+    assert facets.inputs == []
+    assert facets.outputs == [to_openlineage(cube_asset(SALES_CUBE.id), None)]
+    facet = facets.run_facets["mstr_refresh"]
     assert (facet.state, facet.tableCount, facet.tables) == ("finished", 0, [])
     assert closed(mstr_sandbox)
 
@@ -175,9 +179,9 @@ def test_a_cube_and_a_report_update_the_cube(
 def test_openlineage_knows_the_refreshed_model_as_it_knows_its_asset() -> None:
     from airflow_provider_mstr.assets import data_model_asset, to_openlineage
 
-    _, said = told(refresh())
+    _, facets = operator_lineage(refresh())
 
-    assert said.outputs == [to_openlineage(data_model_asset(RETAIL.id), None)]
+    assert facets.outputs == [to_openlineage(data_model_asset(RETAIL.id), None)]
 
 
 @pytest.mark.usefixtures("listening")
@@ -185,20 +189,20 @@ def test_openlineage_knows_the_refreshed_model_as_it_knows_its_asset() -> None:
 def test_a_project_that_the_connection_does_not_name_is_known_by_its_id(project: Any) -> None:
     model = next(model for model in DEFAULT_WORLD.data_models if model.project_id == project.id)
 
-    _, said = told(refresh(data_model_id=model.id, project_id=project.id))
+    _, facets = operator_lineage(refresh(data_model_id=model.id, project_id=project.id))
 
     known = "Tutorial" if project is TUTORIAL else SALES.id
-    assert names(said.outputs) == [f"{known}/{model.id}"]
+    assert names(facets.outputs) == [f"{known}/{model.id}"]
 
 
 @pytest.mark.usefixtures("listening")
 @pytest.mark.mstr_sandbox(publish_seconds=0.4, publish_failure=PublishFailure("error", "lu_store"))
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_failure_tells_its_result_the_failed_table_first(deferrable: bool) -> None:
-    task, said = told(refresh(deferrable=deferrable))
+    task, facets = operator_lineage(refresh(deferrable=deferrable))
 
     assert task.error is not None
-    facet = said.run_facets["mstr_refresh"]
+    facet = facets.run_facets["mstr_refresh"]
     assert (facet.state, facet.tables[0]["name"], facet.tables[0]["state"]) == (
         "failed",
         "lu_store",
@@ -208,10 +212,10 @@ def test_a_failure_tells_its_result_the_failed_table_first(deferrable: bool) -> 
 
 @pytest.mark.usefixtures("listening")
 def test_a_refresh_that_was_never_published_tells_nothing() -> None:
-    task, said = told(refresh(tables=["no such table"]))
+    task, facets = operator_lineage(refresh(tables=["no such table"]))
 
     assert task.error is not None
-    assert said is None
+    assert facets is None
 
 
 @pytest.mark.parametrize(
@@ -233,9 +237,9 @@ def test_where_openlineage_does_not_listen_nothing_is_asked_for_it(
 ) -> None:
     configured(**settings)
 
-    task, said = told(refresh())
+    task, facets = operator_lineage(refresh())
 
-    assert (task.error, said) == (None, None)
+    assert (task.error, facets) == (None, None)
     assert (listings(mstr_sandbox), "projects" in mstr_sandbox.report().requests) == (1, True)
     assert mstr_sandbox.report().requests["projects"] == 1
 
@@ -259,10 +263,10 @@ def test_a_server_that_does_not_tell_the_sources_costs_the_refresh_nothing(
     monkeypatch.setattr(lineage, "MAX_RETRY_SECONDS", 1.0)
     mstr_sandbox.add_fault("list_tables", after=1, times=None, **fault)
 
-    task, said = told(refresh())
+    task, facets = operator_lineage(refresh())
 
     assert (task.error, task.result["state"]) == (None, "finished")
-    assert (names(said.inputs), names(said.outputs)) == ([], [f"Tutorial/{RETAIL.id}"])
+    assert (names(facets.inputs), names(facets.outputs)) == ([], [f"Tutorial/{RETAIL.id}"])
     assert listings(mstr_sandbox) == 2
     assert closed(mstr_sandbox)
 
@@ -275,9 +279,9 @@ def test_a_server_that_does_not_tell_its_projects_leaves_the_refresh_as_it_is(
     monkeypatch.setattr(lineage, "MAX_RETRY_SECONDS", 1.0)
     mstr_sandbox.add_fault("projects", kind, after=1, times=None)
 
-    task, said = told(refresh())
+    task, facets = operator_lineage(refresh())
 
-    assert (task.error, said) == (None, None)
+    assert (task.error, facets) == (None, None)
     assert closed(mstr_sandbox)
 
 
@@ -293,13 +297,13 @@ def test_a_model_of_thousands_of_tables_is_asked_for_some_of_them_only(
     with Sandbox(Settings(), world) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_MSTR_DEFAULT", sandbox.airflow_connection())
 
-        task, said = told(refresh(timeout=60))
+        task, facets = operator_lineage(refresh(timeout=60))
 
         assert task.error is None
         most = data_model.MAX_SOURCES_PAGES * data_model.SOURCES_PAGE_SIZE
-        assert names(said.inputs) == [f"public.source_{number}" for number in range(most)]
-        assert said.run_facets["mstr_refresh"].tableCount == 5000
-        assert len(said.run_facets["mstr_refresh"].tables) == 500
+        assert names(facets.inputs) == [f"public.source_{number}" for number in range(most)]
+        assert facets.run_facets["mstr_refresh"].tableCount == 5000
+        assert len(facets.run_facets["mstr_refresh"].tables) == 500
         assert listings(sandbox) == 1 + data_model.MAX_SOURCES_PAGES
 
 

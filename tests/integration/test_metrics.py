@@ -40,7 +40,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         for name, value in settings.items():
             monkeypatch.setenv(f"AIRFLOW__METRICS__STATSD_{name}", value)
         _configure_anew()
-        yield lambda: [said for said in _datagrams(server) if said.startswith("airflow.mstr.")]
+        yield lambda: [metric for metric in _datagrams(server) if metric.startswith("airflow.mstr.")]
     monkeypatch.undo()
     _configure_anew()
 
@@ -78,8 +78,8 @@ def _datagrams(server: socket.socket) -> Iterator[str]:
 def counts(received: list[str]) -> Counter[str]:
     """Return the sum of each counter, without its tags."""
     total: Counter[str] = Counter()
-    for said in received:
-        if match := re.fullmatch(r"airflow\.([\w.]+)[^:]*:(\d+)\|c", said):
+    for metric in received:
+        if match := re.fullmatch(r"airflow\.([\w.]+)[^:]*:(\d+)\|c", metric):
             total[match[1]] += int(match[2])
     return total
 
@@ -91,14 +91,14 @@ def test_a_refresh_tells_its_duration_its_end_and_its_polls(
 ) -> None:
     result = refresh(RETAIL).outcome
 
-    said = received()
-    (duration,) = (each for each in said if each.startswith("airflow.mstr.refresh.duration"))
+    metric = received()
+    (duration,) = (each for each in metric if each.startswith("airflow.mstr.refresh.duration"))
     name, _, milliseconds = duration.removesuffix("|ms").rpartition(":")
     assert set(name.split(",")[1:]) == {f"project={TUTORIAL}", f"data_model={RETAIL}", "state=finished"}
     assert float(milliseconds) == pytest.approx(result["seconds"] * 1000, abs=60)
     # The publish itself asks once, whether another job keeps it waiting.
     polls = mstr_sandbox.report().requests["publish_status"] - 1
-    assert counts(said) == {"mstr.refresh.ended.finished": 1, "mstr.refresh.polls": polls}
+    assert counts(metric) == {"mstr.refresh.ended.finished": 1, "mstr.refresh.polls": polls}
 
 
 @pytest.mark.parametrize("way", CUBE_WAYS)
@@ -109,13 +109,13 @@ def test_the_tags_of_a_cube_or_report_name_it(way: str, mstr_sandbox: Sandbox, r
     with finishing_once_asked(mstr_sandbox, "get_job", 3):
         assert CUBE_WAYS[way](CUBE_OBJECTS[kind]).error is None
 
-    said = received()
+    metric = received()
     tags = f",project={TUTORIAL},{kind}={CUBE_OBJECTS[kind]}"
-    (duration,) = (each for each in said if each.startswith("airflow.mstr.refresh.duration"))
+    (duration,) = (each for each in metric if each.startswith("airflow.mstr.refresh.duration"))
     assert duration.startswith(f"airflow.mstr.refresh.duration{tags},state=finished:")
-    assert all(tags in each for each in said)
+    assert all(tags in each for each in metric)
     polls = mstr_sandbox.report().requests["get_job"]
-    assert counts(said) == {"mstr.refresh.ended.finished": 1, "mstr.refresh.polls": polls}
+    assert counts(metric) == {"mstr.refresh.ended.finished": 1, "mstr.refresh.polls": polls}
 
 
 @every_way

@@ -160,10 +160,10 @@ def test_a_build_takes_its_time_from_source_date_epoch(built: Built, elsewhere: 
 
 
 def test_the_version_and_the_extras_are_told(built: Built) -> None:
-    told = message_from_bytes(built.about("METADATA"))
+    metadata = message_from_bytes(built.about("METADATA"))
 
-    assert (told["Name"], told["Version"]) == ("airflow-provider-mstr", __version__)
-    assert (told["License-Expression"], told.get_all("Provides-Extra")) == (
+    assert (metadata["Name"], metadata["Version"]) == ("airflow-provider-mstr", __version__)
+    assert (metadata["License-Expression"], metadata.get_all("Provides-Extra")) == (
         "Apache-2.0",
         ["openlineage", "socks"],
     )

@@ -32,8 +32,8 @@ def states(dag_id: str, sandbox: Sandbox, home: Path, **environment: str) -> lis
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     # Airflow 3.0 shows on this way what it is asked to mask.
-    said = [line for line in f"{run.stdout}\n{run.stderr}".splitlines() if _ASKED_TO_MASK not in line]
+    output = [line for line in f"{run.stdout}\n{run.stderr}".splitlines() if _ASKED_TO_MASK not in line]
     for secret in sandbox.secrets():
-        assert secret not in "\n".join(said)
+        assert secret not in "\n".join(output)
     lines = (json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"task"'))
     return [(line["task"], line["state"]) for line in lines]

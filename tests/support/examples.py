@@ -43,20 +43,22 @@ def holding(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 @st.composite
 def altered(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
     """A whole thing of JSON of which a few parts, however deep inside, are replaced or lost."""
-    said = json.loads(json.dumps(whole))
+    output = json.loads(json.dumps(whole))
     for _ in range(draw(st.integers(0, 3))):
-        places = list(_places(said))
+        places = list(_places(output))
         if places:
             part, key = places[draw(st.integers(0, len(places) - 1))]
             if draw(st.booleans()):
                 part[key] = draw(ODD)
             else:
                 del part[key]
-    return said
+    return output
 
 
-def _places(said: Any) -> Iterator[tuple[Any, Any]]:
-    keys = list(said) if isinstance(said, dict) else range(len(said)) if isinstance(said, list) else ()
+def _places(output: Any) -> Iterator[tuple[Any, Any]]:
+    keys = (
+        list(output) if isinstance(output, dict) else range(len(output)) if isinstance(output, list) else ()
+    )
     for key in keys:
-        yield said, key
-        yield from _places(said[key])
+        yield output, key
+        yield from _places(output[key])

@@ -387,13 +387,13 @@ def _line(*cells: str) -> str:
 def _text(request: Request, fault: Fault, when: str) -> str:
     if not makes_sense(request, fault):
         return "-"
-    told = {way: _words(Cell(way, request, fault, when).expected) for way in request.ways}
-    usual, *others = dict.fromkeys(told.values())
-    return "; ".join([usual, *(f"{_name(told, other)}: {other}" for other in others)])
+    texts = {way: _words(Cell(way, request, fault, when).expected) for way in request.ways}
+    usual, *others = dict.fromkeys(texts.values())
+    return "; ".join([usual, *(f"{_name(texts, other)}: {other}" for other in others)])
 
 
-def _name(told: Mapping[str, str], words: str) -> str:
-    ways = tuple(way for way in told if told[way] == words)
+def _name(texts: Mapping[str, str], words: str) -> str:
+    ways = tuple(way for way in texts if texts[way] == words)
     return "in steps" if ways == IN_STEPS else " and ".join(ways)
 
 

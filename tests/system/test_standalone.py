@@ -81,9 +81,9 @@ def test_that_refresh_leads_to_a_report_of_its_result(
     run_id, _ = assets
 
     task = f"dags/mstr_report_on_assets/dagRuns/{run_id}/taskInstances/report"
-    (said,) = airflow.api("GET", f"{task}/xcomEntries/return_value?deserialize=true")["value"]
+    (message,) = airflow.api("GET", f"{task}/xcomEntries/return_value?deserialize=true")["value"]
 
-    assert said.startswith("2 tables loaded in ")
+    assert message.startswith("2 tables loaded in ")
 
 
 def known_dags(airflow: Standalone) -> list[str]:

@@ -91,5 +91,5 @@ class AirflowOnCelery(Deployment):
         self.wait_until(self._every_worker_is_ready, timeout=120)
 
     def _every_worker_is_ready(self) -> bool:
-        told = self.log.read_text()
-        return all(f"{name} ready." in told for name in WORKERS)
+        text = self.log.read_text()
+        return all(f"{name} ready." in text for name in WORKERS)

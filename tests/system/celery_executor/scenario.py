@@ -67,7 +67,7 @@ class Scenario:
             seconds=time.monotonic() - began,
             kills=tuple(kills),
             tries=tuple(task["try_number"] for task in self._tasks(run_id)),
-            said=self._said(),
+            output=self._said(),
             report=self.sandbox.report(),
         )
 

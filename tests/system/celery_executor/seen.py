@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen of a run, and how it is told."""
+"""What was seen of a run, and how it is reported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Seen:
     seconds: float
     kills: tuple[Kill, ...]
     tries: tuple[int, ...]
-    said: str
+    output: str
     report: Report
     traces: frozenset[str] = frozenset()
     left: Sequence[str] = ()
@@ -67,8 +67,11 @@ class Seen:
         yield "logins", report.logins
         tries = sorted(Counter(self.tries).items())
         yield "tasks by attempts", ", ".join(f"{tasks} with {number}" for number, tasks in tries)
-        yield "running publishes adopted by a retry", self.said.count("has started the load; waiting for it")
-        yield "ends reported by a retry", self.said.count("has completed the load; reporting its result")
+        yield (
+            "running publishes continued by a retry",
+            self.output.count("has started the load; waiting for it"),
+        )
+        yield "ends reported by a retry", self.output.count("has completed the load; reporting its result")
         for kill in self.kills:
             yield f"tasks of the {kill.part}", f"{kill.tasks}, {kill.running} of them with a running publish"
             took = ", ".join(f"{seconds:.0f}" for seconds in sorted(kill.took))

@@ -23,7 +23,7 @@ def good() -> Seen:
     """A run in which every rule holds."""
     report = replace(Sandbox().report(), publishes=(FIRST, SECOND))
     kill = Kill("worker", tasks=2, running=1, took=(1.0,))
-    return Seen(2, "success", 9.0, (kill,), tries=(1, 2), said="", report=report)
+    return Seen(2, "success", 9.0, (kill,), tries=(1, 2), output="", report=report)
 
 
 def test_nothing_is_told_of_a_run_in_which_every_rule_holds(good: Seen) -> None:
@@ -31,7 +31,7 @@ def test_nothing_is_told_of_a_run_in_which_every_rule_holds(good: Seen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"publishes": (FIRST,)}, "1 of 2 data models were published"),
         ({"publishes": (FIRST, SECOND, FIRST)}, "published more than once: first"),
@@ -44,14 +44,14 @@ def test_nothing_is_told_of_a_run_in_which_every_rule_holds(good: Seen) -> None:
     ],
 )
 def test_what_the_server_saw_is_told_where_it_breaks_a_rule(
-    change: dict[str, Any], told: str, good: Seen
+    change: dict[str, Any], expected: str, good: Seen
 ) -> None:
     (line,) = broken(replace(good, report=replace(good.report, **change)))
-    assert told in line
+    assert expected in line
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"state": "failed"}, "the run is failed after 9 s"),
         ({"traces": frozenset({"airflow.log"})}, "a secret stands in airflow.log"),
@@ -61,7 +61,7 @@ def test_what_the_server_saw_is_told_where_it_breaks_a_rule(
     ],
 )
 def test_what_airflow_did_is_told_where_it_breaks_a_rule(
-    change: dict[str, Any], told: str, good: Seen
+    change: dict[str, Any], expected: str, good: Seen
 ) -> None:
     (line,) = broken(replace(good, **change))
-    assert told in line
+    assert expected in line
