@@ -313,10 +313,13 @@ def _refresh(hook: MstrHook, spec: JobSpec[Any], move_bar: Callable[[int, int], 
         move_bar(0, len(started.tables))
         who = hook.server.credentials
         poller = Poller(started, spec.timeout, DEFAULT_POLL_INTERVAL, who, time.time, log_and_move)
-        return hook.run(poller.wait())
+        result = hook.run(poller.wait())
+        latest = poller.job
     except KeyboardInterrupt:
         print_line("Stopping the load and closing the session")
         raise
+    else:
+        return result
     finally:
         if latest is not None and latest.is_open:
             _close(hook, latest)

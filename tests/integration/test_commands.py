@@ -21,7 +21,15 @@ from airflow.cli.cli_parser import get_parser
 from airflow_provider_mstr import hooks
 from airflow_provider_mstr.cli import commands, console
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
-from airflow_provider_mstr.sandbox.world import RETAIL, SALES, TUTORIAL
+from airflow_provider_mstr.sandbox.world import (
+    CUSTOMER_CUBE,
+    REGION_CUBE,
+    RETAIL,
+    SALES,
+    SALES_CUBE,
+    SALES_UPDATE,
+    TUTORIAL,
+)
 
 pytestmark = [needs.COMMANDS, pytest.mark.usefixtures("mstr_connection", "brisk")]
 
@@ -126,6 +134,17 @@ def test_models_are_chosen_by_name_and_project(run: Run, typed: list[str], names
 def test_tables_are_listed_of_a_model_by_id_or_name(run: Run, model: str, mstr_sandbox: Sandbox) -> None:
     ran = run("tables", model, "--output", "json")
     assert ran.printed == [{"name": table.name, "id": table.id} for table in RETAIL.tables]
+    assert nothing_left(mstr_sandbox)
+
+
+def test_cubes_are_listed_without_data_models(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("cubes", "-o", "json")
+    cubes = [CUSTOMER_CUBE, REGION_CUBE, SALES_CUBE]
+    assert [(row["name"], row["id"]) for row in ran.printed if row["name"].endswith("Cube")] == [
+        (cube.name, cube.id) for cube in cubes
+    ]
+    assert RETAIL.name not in ran.out
+    assert [row["name"] for row in run("cubes", "--name", "sALES", "-o", "json").printed] == ["Sales Cube"]
     assert nothing_left(mstr_sandbox)
 
 
@@ -402,6 +421,48 @@ def test_refresh_loads_every_table_and_shows_how_each_has_fared(run: Run, mstr_s
     report = mstr_sandbox.report()
     assert (ran.status, report.logins, len(report.publishes)) == (0, 1, 1)
     assert nothing_left(mstr_sandbox)
+
+
+@pytest.mark.parametrize(
+    ("flag", "target", "kind", "id_field"),
+    [("--cube", SALES_CUBE, "cube", "cube_id"), ("--report", SALES_UPDATE, "report", "report_id")],
+)
+@pytest.mark.parametrize("by", ["id", "name"])
+def test_a_cube_is_refreshed_and_a_report_is_run(
+    by: str, flag: str, target: Any, kind: str, id_field: str, run: Run, mstr_sandbox: Sandbox
+) -> None:
+    ran = run("refresh", flag, getattr(target, by), "-o", "json")
+    assert (ran.status, ran.printed["state"], ran.printed["kind"]) == (0, "finished", kind)
+    assert (ran.printed[id_field], ran.printed["name"]) == (target.id, target.name)
+    assert f"Refreshed {kind} {target.name} in" in ran.err
+    report = mstr_sandbox.report()
+    assert (report.cubes_started, report.jobs_running) == ({SALES_CUBE.name: 1}, 0)
+    assert "cancel_job" not in report.requests
+    assert nothing_left(mstr_sandbox)
+
+
+def test_a_cube_that_fails_is_reported_with_the_servers_text(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("refresh", "--cube", REGION_CUBE.name)
+    assert (ran.status, ran.rows) == (1, [])
+    assert "the load of cube Region Cube failed: it waits for an answer to a prompt" in ran.err
+    assert mstr_sandbox.report().jobs_running == 0
+    assert nothing_left(mstr_sandbox)
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ([], "give one of: MODEL, --cube, --report"),
+        (["Retail", "--cube", "Sales Cube"], "give one of: MODEL, --cube, --report"),
+        (["--cube", "Sales Cube", "--tables", "ytd_day"], "--tables does not apply to --cube"),
+    ],
+)
+def test_one_object_is_refreshed_and_only_a_data_model_has_tables(
+    typed: list[str], problem: str, run: Run, mstr_sandbox: Sandbox
+) -> None:
+    ran = run("refresh", *typed)
+    assert (ran.status, problem in ran.err) == (2, True)
+    assert mstr_sandbox.report().logins == 0
 
 
 def test_refresh_loads_the_tables_that_are_named_each_with_its_policy(
