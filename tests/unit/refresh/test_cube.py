@@ -368,6 +368,23 @@ def test_a_cube_is_started_once_and_polled_by_the_id_of_its_job() -> None:
     assert [accepted for _, accepted in started.progress] == [False, True]
 
 
+NAMELESS = answer({"cubesInfos": [{"status": IDLE, "lastUpdateTime": BEFORE}]})
+
+
+def test_the_name_of_a_cube_that_is_listed_without_one_is_requested() -> None:
+    started = start(cubes=[NAMELESS], **{CUBE: [answer({"name": "Sales"})]})
+    assert started.calls == ["cubes", CUBE, "publish"]
+    request = started.played.requests[1]
+    assert (request.path, request.headers["X-MSTR-ProjectID"]) == (f"/api/objects/{CUBE}", PROJECT)
+    assert started.lines == ["Publishing cube Sales"]
+
+
+def test_a_cube_whose_name_is_not_readable_is_named_by_its_id() -> None:
+    started = start(cubes=[NAMELESS], **{CUBE: [NO_PRIVILEGE]})
+    assert started.lines == [f"Publishing cube {CUBE}"]
+    assert started.played.result.job_id == JOB_ID
+
+
 def test_a_start_waits_while_another_job_loads_the_cube() -> None:
     started = start(cubes=[cube(PROCESSING), cube(PROCESSING), cube()])
     assert started.calls == ["cubes", "cubes", "cubes", "publish"]
