@@ -64,7 +64,7 @@ coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflo
 	@$(BIN)/coverage report --include '$(WHOLE)' --fail-under 100; whole=$$?; \
 		$(BIN)/coverage report --omit '$(WHOLE)' --fail-under 95 && exit $$whole
 
-mutation: $(INSTALLED)  ## see that a test fails for each small change of the code that tells a verdict, some minutes
+mutation: $(INSTALLED)  ## see that a test fails for each small change of the code that tells a verdict; a quarter of an hour
 	$(INSTALL) --group mutation
 	@# With a name, mutmut first runs the tests of the code as it is. It lists what no test fails for.
 	HYPOTHESIS_PROFILE=default $(BIN)/mutmut run "airflow_provider_mstr.*" > $(VENV)/mutation.log || \

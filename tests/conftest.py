@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import examples  # noqa: F401 - it loads the profile of hypothesis
+import forks  # noqa: F401 - it gives a fork the thread that it lacks
 import own_airflow  # noqa: F401 - it sets Airflow's home before Airflow is imported
 import pytest
 import quick_keys  # noqa: F401 - it sets the cost of keys before any is derived

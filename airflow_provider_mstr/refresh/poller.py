@@ -299,7 +299,7 @@ class Poller:
                 "waiting for that"
             )
         self._is_waiting, self._is_unconfirmed = polled.is_waiting, polled.is_unconfirmed
-        if polled.status not in ("", self._status):
+        if polled.status != self._status:
             fields = {"job_status": polled.status, "started_at": self.job.started_at}
             self.log(f"The job of {self.job.name}: {polled.status}", **fields)
         self._status = polled.status

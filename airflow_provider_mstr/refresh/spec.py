@@ -94,7 +94,8 @@ class JobSpec(ABC, Generic[J]):
             project_id = yield from find_project_id(session, self.project)
             object_id = yield from self.find_id(session, project_id)
             name, project = (clean("" if is_id(each) else each) for each in (self.target, self.project))
-            job = cast("J", self.job_class(session, project_id, object_id, name, project))
+            found = self.job_class(session, project_id, object_id, name, project)
+            job = cast("J", found)
             if job.object_name:
                 context.log(f"{job.kind_name.capitalize()} {self.target!r} is {object_id}")
             context.on_found(job)

@@ -25,7 +25,14 @@ from scripted import (
     serve,
 )
 
-from airflow_provider_mstr.refresh.cube import CONFIRMATION_PAUSE, CubeJob, CubeSpec
+from airflow_provider_mstr.refresh.cube import (
+    CANCEL_RETRY_SECONDS,
+    CONFIRMATION_PAUSE,
+    FIND_OUT_PAUSE,
+    MAX_SECONDS_TO_FIND_OUT,
+    CubeJob,
+    CubeSpec,
+)
 from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.last_update import LastUpdate
 from airflow_provider_mstr.refresh.options import WhenBusy
@@ -144,6 +151,7 @@ def test_a_job_that_fails_while_it_is_listed_fails_with_the_servers_text(word: s
         f"the load of cube Sales failed: the job ended as {word.lower()}: (QueryEngine encountered error.)"
     )
     assert error.retryable
+    assert error.advice.startswith("Fix the cube or its source")
     assert "cubes" not in ended.calls
 
 
@@ -158,7 +166,9 @@ def test_a_prompt_fails_at_once_and_no_retry_follows() -> None:
     error = ended.result.error
     assert isinstance(error, errors.PublishFailed)
     assert not error.retryable
-    assert "prompt" in error.what
+    assert error.what == (
+        "the load of cube Sales failed: it waits for an answer to a prompt, which nobody gives"
+    )
     assert "prompt" in error.advice
     assert ended.calls == ["job"]
     assert isinstance(ended.job, CubeJob)
@@ -201,6 +211,7 @@ def test_a_job_that_is_gone_without_an_update_is_unknown_and_never_a_success(cub
     assert (ended.result.state, type(error)) == (State.UNKNOWN, errors.OutcomeUnknown)
     assert error is not None
     assert error.retryable
+    assert error.reply.status == 404
     assert MAX_IDLE_SECONDS < ended.seconds < 2 * MAX_IDLE_SECONDS
 
 
@@ -240,7 +251,10 @@ def test_an_error_500_of_a_server_that_cannot_read_the_cube_either_is_retried() 
 def test_a_gateway_that_fails_is_retried() -> None:
     played = play(a_job().poll(60.0), GATEWAY_GONE, job("executing"))
     assert played.result.state is State.RUNNING
-    assert [request.repeatable for request in played.requests] == [False, True]
+    assert [(request.repeatable, request.retry_for) for request in played.requests] == [
+        (False, 60.0),
+        (True, 60.0),
+    ]
 
 
 def test_a_user_who_may_not_read_jobs_learns_the_end_from_the_cube() -> None:
@@ -269,13 +283,18 @@ def test_a_lost_session_is_followed_by_another_that_checks_the_cube() -> None:
 def test_a_job_that_may_run_is_cancelled_before_the_logout() -> None:
     played = play(a_job().close(), empty(), empty())
     assert [_call(request) for request in played.requests] == ["cancel", "logout"]
+    cancel, _ = played.requests
+    assert cancel.headers["X-MSTR-ProjectID"] == PROJECT
+    assert cancel.retry_for == CANCEL_RETRY_SECONDS
     assert played.result is None
 
 
 def test_a_job_that_has_ended_is_not_cancelled() -> None:
     ended = wait(a_job(), job=[job("completed")])
+    assert ended.job == a_job(job_id="")
     played = play(ended.job.close(), empty())
     assert [_call(request) for request in played.requests] == ["logout"]
+    assert played.result is None
 
 
 @pytest.mark.parametrize("reply", [GONE, answer({"jobs": []})])
@@ -291,6 +310,19 @@ def test_a_job_that_cannot_be_cancelled_ends_with_its_session(reply: Reply) -> N
 
 
 # The start
+
+
+def test_a_cube_is_found_by_its_name_in_its_project() -> None:
+    projects = answer([{"id": PROJECT, "name": "Tutorial"}])
+    found = answer({"totalItems": 1, "result": [{"id": CUBE, "name": "Sales", "subtype": 776}]})
+    opening = CubeSpec(project="Tutorial", target="Sales").open(
+        StartContext(Credentials(), FakeClock(), lambda line, **fields: None)
+    )
+    played = play(opening, logged_in(), projects, found, answer({"totalItems": 0, "result": []}))
+    assert played.calls[2:] == ["GET /api/searches/results"] * 2
+    assert {request.headers["X-MSTR-ProjectID"] for request in played.requests[2:]} == {PROJECT}
+    opened = played.result
+    assert (opened.object_id, opened.object_name, opened.project_name) == (CUBE, "Sales", "Tutorial")
 
 
 @dataclass
@@ -329,9 +361,28 @@ def start(
 def test_a_cube_is_started_once_and_polled_by_the_id_of_its_job() -> None:
     started = start()
     assert started.calls == ["cubes", "publish"]
+    publish = started.played.requests[1]
+    assert (publish.purpose, publish.headers["X-MSTR-ProjectID"]) == ("publish cube Sales", PROJECT)
     assert started.played.result == a_job()
     assert started.lines == ["Publishing cube Sales"]
     assert [accepted for _, accepted in started.progress] == [False, True]
+
+
+NAMELESS = answer({"cubesInfos": [{"status": IDLE, "lastUpdateTime": BEFORE}]})
+
+
+def test_the_name_of_a_cube_that_is_listed_without_one_is_requested() -> None:
+    started = start(cubes=[NAMELESS], **{CUBE: [answer({"name": "Sales"})]})
+    assert started.calls == ["cubes", CUBE, "publish"]
+    request = started.played.requests[1]
+    assert (request.path, request.headers["X-MSTR-ProjectID"]) == (f"/api/objects/{CUBE}", PROJECT)
+    assert started.lines == ["Publishing cube Sales"]
+
+
+def test_a_cube_whose_name_is_not_readable_is_named_by_its_id() -> None:
+    started = start(cubes=[NAMELESS], **{CUBE: [NO_PRIVILEGE]})
+    assert started.lines == [f"Publishing cube {CUBE}"]
+    assert started.played.result.job_id == JOB_ID
 
 
 def test_a_start_waits_while_another_job_loads_the_cube() -> None:
@@ -386,6 +437,14 @@ def test_a_load_whose_job_is_not_known_is_waited_for_by_its_cube() -> None:
     ended = wait(a_job(job_id=""), cubes=[cube(PROCESSING), cube(updated=AFTER)])
     assert ended.result.state is State.FINISHED
     assert ended.calls == ["cubes", "cubes"]
+    assert ended.lines[0] == ("the job that loads cube Sales is not known; checking the last update instead")
+
+
+def test_a_start_without_an_answer_is_unknown_once_the_cube_has_shown_nothing_for_some_seconds() -> None:
+    clock = FakeClock()
+    played = serve(a_job(job_id="").has_started(clock), Server({"cubes": [cube()]}), clock)
+    assert played.result is None
+    assert played.pauses == [FIND_OUT_PAUSE] * int(MAX_SECONDS_TO_FIND_OUT / FIND_OUT_PAUSE)
 
 
 @pytest.mark.parametrize("lost", LOST)

@@ -207,9 +207,11 @@ def test_the_id_of_a_named_data_model_is_logged() -> None:
 def test_a_reopened_job_is_the_same_job_in_a_new_instance_of_a_new_session() -> None:
     spec = DataModelSpec(project="Tutorial", target="Retail")
     job = a_job(last_update=NOT_COMPARABLE)
-    played = play(spec.reopen(job, StartContext(WHO, lambda: NOW, ignore_log)), logged_in(), created("NEW"))
+    login = empty(X_MSTR_AuthToken="another-token")
+    played = play(spec.reopen(job, StartContext(WHO, lambda: NOW, ignore_log)), login, created("NEW"))
     assert played.calls == [LOGIN, CREATE]
     assert played.result == DataModelJob.of(played.result.instance, PUBLISHED, NOW, NOT_COMPARABLE)
+    assert played.result.session.token == "another-token"
     assert played.result.instance.instance_id == "NEW"
 
 

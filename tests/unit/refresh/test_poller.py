@@ -134,6 +134,12 @@ def error_of(status: int, iserver_code: int) -> Response:
     )
 
 
+def job_status(word: str) -> Response:
+    """Return an answer of the job monitor."""
+    return Response(200, (), json.dumps({"status": word}).encode())
+
+
+CUBE_JOB = CubeJob(Session(TOKEN), "P1", "C1", "Sales Cube", started_at=STARTED_AT, job_id="J1")
 RUNNING = status_of(6)
 LOADED = status_of(1, A1="completed", B2="completed")
 BUSY = error_of(500, -2147072194)
@@ -255,6 +261,20 @@ def test_a_timeout_with_every_table_loaded_reports_that() -> None:
     error = polling_with(then=status_of(6, A1="completed", B2="loaded"), timeout=8.0).result().error
     assert type(error) is errors.PublishTimedOut
     assert error.what.endswith(" within 8 s: every table was loaded")
+
+
+def test_a_timeout_names_no_table_if_there_is_none() -> None:
+    error = polling_with(then=RUNNING, timeout=8.0, tables=()).result().error
+    assert isinstance(error, errors.PublishTimedOut)
+    assert error.what == "the load of data model M1 did not end within 8 s"
+
+
+def test_a_timeout_names_the_status_of_the_job() -> None:
+    polling = polling_with(then=job_status("executing"), timeout=8.0)
+    polling.poller.job = CUBE_JOB
+    error = polling.result().error
+    assert isinstance(error, errors.PublishTimedOut)
+    assert error.what == "the load of cube Sales Cube did not end within 8 s: its job is executing"
 
 
 def test_a_timeout_names_only_some_of_very_many_tables() -> None:
@@ -551,12 +571,8 @@ def test_a_model_that_another_job_publishes_is_waited_for_and_logged_once() -> N
 
 
 def test_each_status_of_a_job_is_logged_once_with_fields() -> None:
-    answers = [
-        Response(200, (), json.dumps({"status": word}).encode())
-        for word in ("executing", "executing", "loading_data", "completed")
-    ]
-    polling = polling_with(*answers)
-    polling.poller.job = CubeJob(Session(TOKEN), "P1", "C1", "Sales Cube", started_at=STARTED_AT, job_id="J1")
+    polling = polling_with(*map(job_status, ("executing", "executing", "loading_data", "completed")))
+    polling.poller.job = CUBE_JOB
     assert polling.result().error is None
     words = ["executing", "loading_data", "completed"]
     assert polling.lines == [f"The job of cube Sales Cube: {word}" for word in words]

@@ -59,6 +59,16 @@ def test_a_report_is_opened_with_its_name_and_target_cube() -> None:
     assert job.name == "incremental refresh report Yesterday"
 
 
+def test_a_report_is_found_by_its_name_in_its_project() -> None:
+    found = answer({"totalItems": 1, "result": [{"id": REPORT, "name": "Yesterday", "subtype": 777}]})
+    spec = ReportSpec(project=PROJECT, target="Yesterday")
+    opening = spec.open(StartContext(Credentials(), FakeClock(), ignore))
+    none = answer({"totalItems": 0, "result": []})
+    played = play(opening, logged_in(), found, none, DEFINITION)
+    assert {request.headers["X-MSTR-ProjectID"] for request in played.requests[1:]} == {PROJECT}
+    assert played.result.object_id == REPORT
+
+
 def test_a_report_without_a_target_cube_is_not_run() -> None:
     spec = ReportSpec(project=PROJECT, target=REPORT)
     played = play(
@@ -80,6 +90,8 @@ def test_a_report_is_run_and_its_target_cube_compared() -> None:
     assert started.calls == ["GET /api/cubes", f"POST /api/incrementalRefresh/{REPORT}"]
     read, run = started.requests
     assert (read.query, run.query) == ({"id": CUBE}, {"executionStage": "execute_data"})
+    assert run.purpose == "run incremental refresh report Yesterday"
+    assert run.headers["X-MSTR-ProjectID"] == PROJECT
     assert started.result == a_job()
 
 

@@ -21,6 +21,7 @@ from scripted import (
     Reply,
     a_session,
     an_instance,
+    answer,
     empty,
     published,
     refusal,
@@ -485,8 +486,25 @@ def test_a_blocking_task_reads_the_sources_too(library: ScriptedLibrary, openlin
     assert has_read_sources(library)
 
 
+def test_a_blocking_task_waits_for_a_load_of_any_length(library: ScriptedLibrary) -> None:
+    library.script(publishStatus=[*[RUNNING] * 20, FINISHED])
+    performed = perform(a_task, triggerer=False)
+    assert performed.deferral is None
+    assert performed.result["state"] == "finished"
+    assert library.clock.now - NOW > WORKER_SECONDS
+
+
 def test_the_link_is_put_on_a_task_that_refreshes(library: ScriptedLibrary) -> None:
     assert perform(a_task).xcoms["mstr_link"].endswith(f"/{MODEL}")
+
+
+def test_the_link_is_put_on_a_task_as_soon_as_its_data_model_is_found(library: ScriptedLibrary) -> None:
+    model = {"id": MODEL, "name": "Sales", "subtype": 779, "extType": 448}
+    library.script(results=answer({"totalItems": 1, "result": [model]}), instances=refusal(403))
+    performed = perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model="Sales"))
+    assert performed.error is not None
+    assert library.calls == ["login", "results", "status", "instances", "logout"]
+    assert performed.xcoms["mstr_link"].endswith(f"/{MODEL}")
 
 
 # After the triggerer

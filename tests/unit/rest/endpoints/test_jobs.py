@@ -45,8 +45,16 @@ def test_one_word_means_that_a_job_waits_for_an_answer() -> None:
     "payload", [{}, {"id": None}, {"id": 490}, {"id": ""}, {"id": "a\nb"}, {"jobId": 490}]
 )
 def test_a_start_whose_answer_has_no_id_is_not_understood(payload: dict[str, Any]) -> None:
-    assert isinstance(
-        play(publish_cube(a_session(), PROJECT, "C", "cube C"), answer(payload)).error, errors.InvalidResponse
+    error = play(publish_cube(a_session(), PROJECT, "C", "cube C"), answer(payload)).error
+    assert isinstance(error, errors.InvalidResponse)
+    assert error.what == "could not publish cube C: the job has an invalid id"
+
+
+def test_an_answer_without_a_status_is_not_understood() -> None:
+    error = play(get_job(a_session(), PROJECT, "1"), answer({})).error
+    assert isinstance(error, errors.InvalidResponse)
+    assert error.what == (
+        "could not read the status of job 1: unexpected response format: the job has no status"
     )
 
 
