@@ -77,7 +77,8 @@ def airflow(
     environment |= {
         "AIRFLOW_CONN_MSTR_LIMITS": limits.airflow_connection(),
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "sqlite_wait.CONNECT_ARGS",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "sqlite_wait.CONNECT_ARGS",
     }
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
     with Standalone(environment) as airflow:

@@ -26,13 +26,6 @@ every_blocking_form = pytest.mark.parametrize(("dag_id", "task_id"), [BLOCKING, 
 every_end = pytest.mark.parametrize("state", ["failed", "success"])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def meanwhile(request: pytest.FixtureRequest) -> None:
-    """Start what time limits end, so that they pass while these tests go on."""
-    if needs.RUNS_TASKS_SIDE_BY_SIDE:
-        request.getfixturevalue("limited_runs")
-
-
 def assert_load_is_stopped(
     airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, task_id: str
 ) -> None:
