@@ -70,6 +70,13 @@ class MstrRefreshCubeOperator(RefreshTask, BaseOperator):
             **kwargs,
         )
 
+    def execute(self, context: Context) -> Any:
+        """Refresh the cube, and return the result.
+
+        :param context: the task's context
+        """
+        return self.refresh(context)
+
     def make_spec(self, context: Context) -> CubeSpec:
         """Return what to load.
 
@@ -127,6 +134,13 @@ class MstrRunIncrementalRefreshOperator(RefreshTask, BaseOperator):
             verify_last_update=verify_last_update,
             **kwargs,
         )
+
+    def execute(self, context: Context) -> Any:
+        """Run the report, and return the result.
+
+        :param context: the task's context
+        """
+        return self.refresh(context)
 
     def make_spec(self, context: Context) -> ReportSpec:
         """Return what to load.

@@ -130,6 +130,13 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, RefreshTask, BaseOp
             **kwargs,
         )
 
+    def execute(self, context: Context) -> Any:
+        """Refresh the data model, and return the result.
+
+        :param context: the task's context
+        """
+        return self.refresh(context)
+
 
 class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
     """Logs in and creates a data model instance; returns its handle, for the tasks that follow.

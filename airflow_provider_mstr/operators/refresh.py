@@ -130,8 +130,8 @@ class RefreshTask(ObjectTask, StartTask):
         self.deferrable = as_boolean("deferrable", deferrable)
         self.poll_interval = positive_seconds("poll_interval", poll_interval)
 
-    def execute(self, context: Context) -> Any:
-        """Refresh the object, and return the result.
+    def refresh(self, context: Context) -> Any:
+        """Refresh the object, and return the result; Airflow 2 needs an ``execute`` of each operator's own.
 
         :param context: the task's context
         """
