@@ -16,10 +16,10 @@ from airflow_provider_mstr.refresh.literals import is_blank
 from airflow_provider_mstr.refresh.options import (
     DEFAULT_CONN_ID,
     DEFAULT_POLL_INTERVAL,
+    DEFAULT_REFRESH_POLICY,
     DEFAULT_TIMEOUT,
     WhenBusy,
 )
-from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.task.failures import handle_failures, task_failures
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, RefreshTask, BaseOp
         data_model: str | None = None,
         project_id: str | NotSet | None = NOTSET,
         tables: Tables | NotSet | None = NOTSET,
-        refresh_policy: str = RefreshPolicy.REPLACE.value,
+        refresh_policy: str = DEFAULT_REFRESH_POLICY,
         mstr_conn_id: str = DEFAULT_CONN_ID,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = DEFAULT_POLL_INTERVAL,
@@ -202,7 +202,7 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
         *,
         instance: Any,
         tables: Tables | NotSet | None = NOTSET,
-        refresh_policy: str = RefreshPolicy.REPLACE.value,
+        refresh_policy: str = DEFAULT_REFRESH_POLICY,
         when_busy: str = WhenBusy.WAIT.value,
         timeout: float | timedelta = DEFAULT_TIMEOUT,
         verify_last_update: bool = True,

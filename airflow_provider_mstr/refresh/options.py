@@ -12,6 +12,7 @@ from airflow_provider_mstr.rest.errors import InvalidInput
 
 DEFAULT_CONN_ID = "mstr_default"
 DEFAULT_POLL_INTERVAL = 30.0
+DEFAULT_REFRESH_POLICY = "replace"
 
 # Cold warehouses stretch a publish without a sign of life (docs/strategy-rest-api.md 4).
 DEFAULT_TIMEOUT = 2 * 60 * 60.0

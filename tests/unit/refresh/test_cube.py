@@ -389,7 +389,10 @@ def test_a_start_waits_while_another_job_loads_the_cube() -> None:
     started = start(cubes=[cube(PROCESSING), cube(PROCESSING), cube()])
     assert started.calls == ["cubes", "cubes", "cubes", "publish"]
     assert started.seconds == 2 * BUSY_PAUSE
-    assert started.lines[0] == "Another job is publishing cube Sales; waiting for it"
+    assert started.lines == [
+        "Another job is publishing cube Sales; waiting for it",
+        "Publishing cube Sales",
+    ]
 
 
 def test_a_start_fails_if_another_job_loads_the_cube_and_when_busy_says_so() -> None:
