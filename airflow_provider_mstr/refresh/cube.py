@@ -12,7 +12,7 @@ from airflow_provider_mstr.refresh.job import Job, PollResult
 from airflow_provider_mstr.refresh.spec import JobSpec
 from airflow_provider_mstr.rest.endpoints.auth import close_session
 from airflow_provider_mstr.rest.endpoints.jobs import JobStatus, cancel_job, get_job, publish_cube
-from airflow_provider_mstr.rest.endpoints.search import CUBE, find_object_id
+from airflow_provider_mstr.rest.endpoints.search import CUBE, ObjectKind
 from airflow_provider_mstr.rest.errors import (
     InvalidResponse,
     MstrError,
@@ -23,7 +23,6 @@ from airflow_provider_mstr.rest.errors import (
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import State
-from airflow_provider_mstr.rest.session import Session
 
 # An error 500 must be seen this often, this many seconds apart, until it means that the job is gone.
 CONFIRMATIONS = 3
@@ -155,15 +154,8 @@ class CubeSpec(JobSpec[CubeJob]):
     """Which cube to refresh."""
 
     job_class: ClassVar[type[Job]] = CubeJob
+    object_kind: ClassVar[ObjectKind] = CUBE
     needs_idle_cube: ClassVar[bool] = True
-
-    def find_id(self, session: Session, project_id: str) -> Flow[str]:
-        """Return the cube's id.
-
-        :param session: the session
-        :param project_id: the project's id
-        """
-        return (yield from find_object_id(session, project_id, CUBE, self.target))
 
     def send(self, job: CubeJob) -> Flow[CubeJob]:
         """Publish the cube.

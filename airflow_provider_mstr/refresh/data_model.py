@@ -24,7 +24,7 @@ from airflow_provider_mstr.rest.endpoints.data_models import (
     list_tables,
     start_publish,
 )
-from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, find_object_id
+from airflow_provider_mstr.rest.endpoints.search import DATA_MODEL, ObjectKind
 from airflow_provider_mstr.rest.endpoints.server import warn_of_version
 from airflow_provider_mstr.rest.endpoints.sources import Source
 from airflow_provider_mstr.rest.errors import (
@@ -37,7 +37,6 @@ from airflow_provider_mstr.rest.errors import (
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verdict
-from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.words import shorten
 
 # A finish that the tables do not confirm must be seen this often, this many seconds apart (3.5).
@@ -296,16 +295,9 @@ class DataModelSpec(JobSpec[DataModelJob]):
     """
 
     job_class: ClassVar[type[Job]] = DataModelJob
+    object_kind: ClassVar[ObjectKind] = DATA_MODEL
 
     choice: TableChoice = EVERY_TABLE
-
-    def find_id(self, session: Session, project_id: str) -> Flow[str]:
-        """Return the data model's id.
-
-        :param session: the session
-        :param project_id: the project's id
-        """
-        return (yield from find_object_id(session, project_id, DATA_MODEL, self.target))
 
     def open_object(self, job: DataModelJob, context: StartContext) -> Flow[DataModelJob]:
         """Return the job with a data model instance.

@@ -11,9 +11,8 @@ from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.spec import JobSpec, StartContext
 from airflow_provider_mstr.rest.endpoints.jobs import run_incremental_refresh
 from airflow_provider_mstr.rest.endpoints.reports import get_incremental_refresh_report
-from airflow_provider_mstr.rest.endpoints.search import INCREMENTAL_REFRESH_REPORT, find_object_id
+from airflow_provider_mstr.rest.endpoints.search import INCREMENTAL_REFRESH_REPORT, ObjectKind
 from airflow_provider_mstr.rest.flow import Flow
-from airflow_provider_mstr.rest.session import Session
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,8 @@ class ReportSpec(JobSpec[ReportJob]):
     """Which incremental refresh report to run."""
 
     job_class: ClassVar[type[Job]] = ReportJob
+    object_kind: ClassVar[ObjectKind] = INCREMENTAL_REFRESH_REPORT
     needs_idle_cube: ClassVar[bool] = True
-
-    def find_id(self, session: Session, project_id: str) -> Flow[str]:
-        """Return the report's id.
-
-        :param session: the session
-        :param project_id: the project's id
-        """
-        return (yield from find_object_id(session, project_id, INCREMENTAL_REFRESH_REPORT, self.target))
 
     def open_object(self, job: ReportJob, context: StartContext) -> Flow[ReportJob]:
         """Return the job with the report's target cube.

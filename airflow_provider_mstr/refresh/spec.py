@@ -12,8 +12,9 @@ from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.options import DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, login, logout
 from airflow_provider_mstr.rest.endpoints.projects import find_project_id
+from airflow_provider_mstr.rest.endpoints.search import ObjectKind, find_object_id
 from airflow_provider_mstr.rest.flow import Flow, attempt
-from airflow_provider_mstr.rest.session import Credentials, Session
+from airflow_provider_mstr.rest.session import Credentials
 from airflow_provider_mstr.rest.text import clean, is_id
 
 J = TypeVar("J", bound=Job)
@@ -64,8 +65,8 @@ class StartContext:
 class JobSpec(ABC, Generic[J]):
     """What to refresh, and what is special about starting it.
 
-    A kind sets ``job_class``, and ``needs_idle_cube`` if only the cube shows the end of some loads: a load
-    then starts once the cube is idle and its last update can be compared.
+    A kind sets ``job_class`` and ``object_kind``; and ``needs_idle_cube`` if only the cube shows the end of
+    some loads, so that a load starts once the cube is idle and its last update can be compared.
 
     :param project: the project's id or name
     :param target: the object's id or name
@@ -75,6 +76,7 @@ class JobSpec(ABC, Generic[J]):
     """
 
     job_class: ClassVar[type[Job]]
+    object_kind: ClassVar[ObjectKind]
     needs_idle_cube: ClassVar[bool] = False
 
     project: str = ""
@@ -92,7 +94,7 @@ class JobSpec(ABC, Generic[J]):
         try:
             context.on_progress(self.job_class(session, "", ""))
             project_id = yield from find_project_id(session, self.project)
-            object_id = yield from self.find_id(session, project_id)
+            object_id = yield from find_object_id(session, project_id, self.object_kind, self.target)
             name, project = (clean("" if is_id(each) else each) for each in (self.target, self.project))
             found = self.job_class(session, project_id, object_id, name, project)
             job = cast("J", found)
@@ -114,14 +116,6 @@ class JobSpec(ABC, Generic[J]):
         """
         opened = yield from replace(self, project=job.project_id, target=job.object_id).open(context)
         return replace(job, session=opened.session, **{name: getattr(opened, name) for name in job.details})
-
-    @abstractmethod
-    def find_id(self, session: Session, project_id: str) -> Flow[str]:
-        """Return the id of the object; an id is returned without a request.
-
-        :param session: the session
-        :param project_id: the project's id
-        """
 
     def open_object(self, job: J, context: StartContext) -> Flow[J]:
         """Return the job with what its session must hold before the start.
