@@ -43,11 +43,10 @@ test: $(INSTALLED)  ## the quick tests, some minutes (AIRFLOW=2.11.2 PYTHON=3.12
 
 # The tests that ARGS selects need not be in each part.
 test-all: MAY_BE_NONE = $(if $(ARGS),|| test $$? -eq 5)
-test-all: test-long test-airflow  ## all tests, also the long ones and those of a whole Airflow
+test-all: test test-long test-airflow  ## all tests, also the long ones and those of a whole Airflow
 
-# The quick tests too, so that those of hypothesis run once, with many examples.
 test-long: $(INSTALLED)
-	HYPOTHESIS_PROFILE=ci $(PYTEST) $(MANY) -m "not whole_airflow" $(ARGS) $(MAY_BE_NONE)
+	HYPOTHESIS_PROFILE=ci $(PYTEST) $(MANY) -m "(long or hypothesis) and not whole_airflow" $(ARGS) $(MAY_BE_NONE)
 
 test-airflow: $(INSTALLED)
 	@$(BIN)/python tests/support/browser.py
@@ -64,7 +63,7 @@ coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflo
 	@$(BIN)/coverage report --include '$(WHOLE)' --fail-under 100; whole=$$?; \
 		$(BIN)/coverage report --omit '$(WHOLE)' --fail-under 95 && exit $$whole
 
-mutation: $(INSTALLED)  ## see that a test fails for each small change of the code that tells a verdict; a quarter of an hour
+mutation: $(INSTALLED)  ## check that a test fails for each small change of rest/, refresh/ and task/; a quarter of an hour
 	$(INSTALL) --group mutation
 	@# With a name, mutmut first runs the tests of the code as it is. It lists what no test fails for.
 	HYPOTHESIS_PROFILE=default $(BIN)/mutmut run "airflow_provider_mstr.*" > $(VENV)/mutation.log || \

@@ -14,9 +14,9 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from jobs import job_of
 from tables import show, surroundings
 
-from airflow_provider_mstr.refresh.data_model import DataModelJob
 from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.result import RefreshResult
@@ -62,7 +62,7 @@ class Publish:
         """Return the poller of this publish."""
         instance = DataModelInstance(Session("token"), "B" * 32, "C" * 32, "D" * 32)
         # Zero would pass for "was not sent".
-        job = DataModelJob.of(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
+        job = job_of(instance, (TableRefresh(TABLE, "orders", RefreshPolicy.REPLACE),), 1.0)
         return Poller(
             job,
             DEFAULT_TIMEOUT,

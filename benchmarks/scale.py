@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from jobs import job_of
 from structlog.contextvars import get_contextvars
 from tables import show, surroundings
 
 from airflow_provider_mstr.observability import summary
 from airflow_provider_mstr.observability.log_fields import with_fields
-from airflow_provider_mstr.refresh.data_model import DataModelJob, resolve_tables
+from airflow_provider_mstr.refresh.data_model import resolve_tables
 from airflow_provider_mstr.refresh.kinds import load_job
 from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
 from airflow_provider_mstr.refresh.poller import Poller
@@ -112,12 +113,12 @@ def steps(tables: int, measured: Meter) -> Iterator[tuple[object, object, object
     session = Session("token", Cookies([Cookie("JSESSIONID", "cookie", "localhost", "/")]))
     instance = DataModelInstance(session, "B" * 32, "C" * 32, "D" * 32)
     choice = TableChoice.of(None, "replace")
-    chosen, cost = measured(lambda: server.run(resolve_tables(instance, choice)))
+    refreshed, cost = measured(lambda: server.run(resolve_tables(instance, choice)))
     yield "list and choose the tables", cost, "-"
 
     seal = Seal("password", "scope")
     seal.close(instance.session)
-    job = DataModelJob.of(instance, chosen, time.time())
+    job = job_of(instance, refreshed, time.time())
     handle, cost = measured(lambda: job.to_json(seal))
     yield "make the handle (an XCom)", cost, _size(handle)
     _, cost = measured(lambda: load_job(handle, seal))

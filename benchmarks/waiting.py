@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs import job_of
 from tables import show, surroundings
 
 POLL_INTERVAL = 5.0
@@ -96,7 +97,6 @@ async def mstr(url: str) -> Waiter:
     from lean_server import TABLES
 
     from airflow_provider_mstr.hooks import MstrHook
-    from airflow_provider_mstr.refresh.data_model import DataModelJob
     from airflow_provider_mstr.rest.cookies import Cookie, Cookies
     from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
     from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
@@ -111,7 +111,7 @@ async def mstr(url: str) -> Waiter:
         cookie = Cookie("JSESSIONID", f"{number:032X}", "127.0.0.1", "/")
         session = Session(f"token-{number:032}", Cookies([cookie]))
         instance = DataModelInstance(session, "B" * 32, "A" * 32, f"{number:032X}")
-        handle = MstrHook().handle(DataModelJob.of(instance, tables, sent))
+        handle = MstrHook().handle(job_of(instance, tables, sent))
         return MstrPublishStatusTrigger(handle, "mstr_default", 86400.0, POLL_INTERVAL).run()
 
     return wait

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import ClassVar, Self
 
-from airflow_provider_mstr.refresh.job import Job, PollResult
+from airflow_provider_mstr.refresh.job import (
+    CONFIRMATION_PAUSE,
+    CONFIRMATIONS,
+    FIND_OUT_PAUSE,
+    MAX_SECONDS_TO_FIND_OUT,
+    Job,
+    PollResult,
+)
 from airflow_provider_mstr.refresh.spec import JobSpec
 from airflow_provider_mstr.rest.endpoints.auth import close_session
 from airflow_provider_mstr.rest.endpoints.jobs import JobStatus, cancel_job, get_job, publish_cube
@@ -23,14 +30,6 @@ from airflow_provider_mstr.rest.errors import (
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import State
-
-# An error 500 must be seen this often, this many seconds apart, until it means that the job is gone.
-CONFIRMATIONS = 3
-CONFIRMATION_PAUSE = 2.0
-
-# Seconds to find out whether a start without an answer has started a load, and between two checks.
-MAX_SECONDS_TO_FIND_OUT = 8.0
-FIND_OUT_PAUSE = 1.0
 
 # Seconds for which the cancellation of a job is retried; the logout that follows cancels the job too.
 CANCEL_RETRY_SECONDS = 5.0
@@ -47,7 +46,7 @@ class CubeJob(Job):
     """
 
     kind: ClassVar[str] = "cube"
-    kind_name: ClassVar[str] = "cube"
+    object_kind: ClassVar[ObjectKind] = CUBE
     link_path: ClassVar[str] = "/app/{project_id}/{object_id}"
     details: ClassVar[tuple[str, ...]] = ("job_id",)
 
@@ -72,7 +71,9 @@ class CubeJob(Job):
             raise RequestFailed(f"the job that loads {self.name} is not known")
         status = yield from self._get_status(retry_for)
         if status.is_prompted:
-            raise self._failed("it waits for an answer to a prompt, which nobody gives", _PROMPT_ADVICE)
+            error = self._failed("it waits for an answer to a prompt, which nobody gives", _PROMPT_ADVICE)
+            error.retryable = False
+            raise error
         if status.state is State.FAILED:
             message = status.message or "the server reports no reason"
             raise self._failed(f"the job ended as {status.word}: {message}", _FAILED_ADVICE)
@@ -123,12 +124,10 @@ class CubeJob(Job):
                 raise self._gone(error) from None
             except RequestFailed as error:
                 gone = self._gone(error)
-            except ServerUnavailable as error:
+            except (ServerUnavailable, InvalidResponse) as error:
                 if error.reply.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                     break
                 gone = self._gone(error)
-            except InvalidResponse:
-                break
             cube = yield from self.last_update.read(self.session)
             if cube is None:
                 # The server has a problem with more than this job.
@@ -145,7 +144,7 @@ class CubeJob(Job):
 
     def _failed(self, reason: str, advice: str) -> PublishFailed:
         error = PublishFailed(f"the load of {self.name} failed: {reason}")
-        error.advice, error.retryable = advice, advice is not _PROMPT_ADVICE
+        error.advice = advice
         return error
 
 
@@ -154,7 +153,6 @@ class CubeSpec(JobSpec[CubeJob]):
     """Which cube to refresh."""
 
     job_class: ClassVar[type[Job]] = CubeJob
-    object_kind: ClassVar[ObjectKind] = CUBE
     needs_idle_cube: ClassVar[bool] = True
 
     def send(self, job: CubeJob) -> Flow[CubeJob]:

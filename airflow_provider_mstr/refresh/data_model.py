@@ -7,8 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from airflow_provider_mstr.refresh.job import Job, Log, PollResult
-from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
+from airflow_provider_mstr.refresh.job import (
+    CONFIRMATION_PAUSE,
+    CONFIRMATIONS,
+    FIND_OUT_PAUSE,
+    MAX_SECONDS_TO_FIND_OUT,
+    Job,
+    Log,
+    PollResult,
+)
 from airflow_provider_mstr.refresh.result import table_json
 from airflow_provider_mstr.refresh.spec import JobSpec, StartContext
 from airflow_provider_mstr.refresh.tables import EVERY_TABLE, TableChoice
@@ -39,16 +46,8 @@ from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_lim
 from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verdict
 from airflow_provider_mstr.rest.words import shorten
 
-# A finish that the tables do not confirm must be seen this often, this many seconds apart (3.5).
-CONFIRMATIONS = 3
-CONFIRMATION_PAUSE = 2.0
-
 # Seconds for which the question whether a model is busy is retried.
 BUSY_RETRY_SECONDS = 5.0
-
-# Seconds to find out whether a publish without an answer has started a load, and between two checks.
-MAX_SECONDS_TO_FIND_OUT = 8.0
-FIND_OUT_PAUSE = 1.0
 
 # How many tables one request asks for, and how many requests there are, for what a model loads from.
 SOURCES_PAGE_SIZE = 50
@@ -69,40 +68,11 @@ class DataModelJob(Job):
     """
 
     kind: ClassVar[str] = "data_model"
-    kind_name: ClassVar[str] = "data model"
+    object_kind: ClassVar[ObjectKind] = DATA_MODEL
     link_path: ClassVar[str] = "/app/library#/model/{object_id}"
     details: ClassVar[tuple[str, ...]] = ("instance_id",)
 
     instance_id: str = ""
-
-    @classmethod
-    def of(
-        cls,
-        instance: DataModelInstance,
-        tables: tuple[TableRefresh, ...] = (),
-        started_at: float | None = None,
-        last_update: LastUpdate = NO_LAST_UPDATE,
-        concurrent_refresh: bool = False,
-    ) -> DataModelJob:
-        """Return the job of an instance.
-
-        :param instance: the instance
-        :param tables: the tables that are loaded
-        :param started_at: when the start was sent or accepted, in seconds since the epoch
-        :param last_update: when the data model was last updated before the start
-        :param concurrent_refresh: whether another job refreshes the data model meanwhile
-        """
-        return cls(
-            instance.session,
-            instance.project_id,
-            instance.data_model_id,
-            instance.data_model_name,
-            tables=tables,
-            started_at=started_at,
-            last_update=last_update,
-            concurrent_refresh=concurrent_refresh,
-            instance_id=instance.instance_id,
-        )
 
     @property
     def instance(self) -> DataModelInstance:
@@ -295,7 +265,6 @@ class DataModelSpec(JobSpec[DataModelJob]):
     """
 
     job_class: ClassVar[type[Job]] = DataModelJob
-    object_kind: ClassVar[ObjectKind] = DATA_MODEL
 
     choice: TableChoice = EVERY_TABLE
 

@@ -20,6 +20,7 @@ from airflow_provider_mstr.refresh.result import (
 )
 from airflow_provider_mstr.refresh.sealing import Seal
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
+from airflow_provider_mstr.rest.endpoints.search import ObjectKind
 from airflow_provider_mstr.rest.endpoints.sources import Source
 from airflow_provider_mstr.rest.errors import InvalidHandle, MstrError, OutcomeUnknown
 from airflow_provider_mstr.rest.flow import Flow
@@ -32,6 +33,14 @@ from airflow_provider_mstr.rest.text import clean
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
 _DOT_SEGMENT = re.compile(r"(^|/)\.\.?(/|$)")
 
+# An end that the server does not show plainly must be seen this often, this many seconds apart (3.5).
+CONFIRMATIONS = 3
+CONFIRMATION_PAUSE = 2.0
+
+# Seconds to find out whether a start without an answer has started a load, and between two checks.
+MAX_SECONDS_TO_FIND_OUT = 8.0
+FIND_OUT_PAUSE = 1.0
+
 ADDED_ROWS_ADVICE = (
     "Rows may have been added to tables with the policy add, and a retry could add them again, so no retry "
     "follows. Check the rows in Strategy, then clear the task."
@@ -42,9 +51,9 @@ ADDED_ROWS_ADVICE = (
 class Job(ABC):
     """A refresh in progress, in its open session. Each step that changes it returns a new one.
 
-    A kind sets the class variables: ``kind`` as keys of JSON have it, such as ``data_model``; ``kind_name``
-    as logs have it; ``link_path``, the path of the object's page in Strategy Library; and ``details``, the
-    fields that only this kind has.
+    A kind sets the class variables: ``kind`` as keys of JSON have it, such as ``data_model``; ``object_kind``
+    as searches and logs have it; ``link_path``, the path of the object's page in Strategy Library; and
+    ``details``, the fields that only this kind has.
 
     :param session: the session
     :param project_id: the project's id
@@ -59,7 +68,7 @@ class Job(ABC):
     """
 
     kind: ClassVar[str]
-    kind_name: ClassVar[str]
+    object_kind: ClassVar[ObjectKind]
     link_path: ClassVar[str]
     details: ClassVar[tuple[str, ...]]
 
@@ -76,7 +85,7 @@ class Job(ABC):
     @property
     def name(self) -> str:
         """How logs and errors name the object, such as ``data model Sales``."""
-        return f"{self.kind_name} {self.object_name or self.object_id}"
+        return f"{self.object_kind.name} {self.object_name or self.object_id}"
 
     @property
     def cube_id(self) -> str:

@@ -175,17 +175,17 @@ class Poller:
         job = self.job
         tables = tuple(self._progress.result(table, state) for table in job.tables)
         return RefreshResult(
-            job.kind,
-            job.project_id,
-            job.object_id,
-            state,
-            tables_confirmed,
-            self.elapsed,
-            tables,
-            error,
-            job.object_name or job.object_id,
-            job.project_name or job.project_id,
-            job.cube_id,
+            kind=job.kind,
+            project_id=job.project_id,
+            object_id=job.object_id,
+            state=state,
+            tables_confirmed=tables_confirmed,
+            seconds=self.elapsed,
+            tables=tables,
+            error=error,
+            name=job.object_name or job.object_id,
+            project=job.project_name or job.project_id,
+            cube_id=job.cube_id,
         )
 
     def _success(self, tables_confirmed: bool = False) -> RefreshResult:

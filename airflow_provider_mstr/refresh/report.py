@@ -23,7 +23,7 @@ class ReportJob(CubeJob):
     """
 
     kind: ClassVar[str] = "report"
-    kind_name: ClassVar[str] = "incremental refresh report"
+    object_kind: ClassVar[ObjectKind] = INCREMENTAL_REFRESH_REPORT
     details: ClassVar[tuple[str, ...]] = ("job_id", "target_cube_id")
 
     target_cube_id: str = ""
@@ -39,7 +39,6 @@ class ReportSpec(JobSpec[ReportJob]):
     """Which incremental refresh report to run."""
 
     job_class: ClassVar[type[Job]] = ReportJob
-    object_kind: ClassVar[ObjectKind] = INCREMENTAL_REFRESH_REPORT
     needs_idle_cube: ClassVar[bool] = True
 
     def open_object(self, job: ReportJob, context: StartContext) -> Flow[ReportJob]:

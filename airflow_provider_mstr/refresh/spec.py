@@ -12,7 +12,7 @@ from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.options import DEFAULT_TIMEOUT, WhenBusy
 from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, login, logout
 from airflow_provider_mstr.rest.endpoints.projects import find_project_id
-from airflow_provider_mstr.rest.endpoints.search import ObjectKind, find_object_id
+from airflow_provider_mstr.rest.endpoints.search import find_object_id
 from airflow_provider_mstr.rest.flow import Flow, attempt
 from airflow_provider_mstr.rest.session import Credentials
 from airflow_provider_mstr.rest.text import clean, is_id
@@ -65,8 +65,8 @@ class StartContext:
 class JobSpec(ABC, Generic[J]):
     """What to refresh, and what is special about starting it.
 
-    A kind sets ``job_class`` and ``object_kind``; and ``needs_idle_cube`` if only the cube shows the end of
-    some loads, so that a load starts once the cube is idle and its last update can be compared.
+    A kind sets ``job_class``, and ``needs_idle_cube`` if only the cube shows the end of some loads, so that
+    a load starts once the cube is idle and its last update can be compared.
 
     :param project: the project's id or name
     :param target: the object's id or name
@@ -76,7 +76,6 @@ class JobSpec(ABC, Generic[J]):
     """
 
     job_class: ClassVar[type[Job]]
-    object_kind: ClassVar[ObjectKind]
     needs_idle_cube: ClassVar[bool] = False
 
     project: str = ""
@@ -94,12 +93,13 @@ class JobSpec(ABC, Generic[J]):
         try:
             context.on_progress(self.job_class(session, "", ""))
             project_id = yield from find_project_id(session, self.project)
-            object_id = yield from find_object_id(session, project_id, self.object_kind, self.target)
+            kind = self.job_class.object_kind
+            object_id = yield from find_object_id(session, project_id, kind, self.target)
             name, project = (clean("" if is_id(each) else each) for each in (self.target, self.project))
             found = self.job_class(session, project_id, object_id, name, project)
             job = cast("J", found)
             if job.object_name:
-                context.log(f"{job.kind_name.capitalize()} {self.target!r} is {object_id}")
+                context.log(f"{kind.name.capitalize()} {self.target!r} is {object_id}")
             context.on_found(job)
             job = yield from self.open_object(job, context)
         except BaseException:

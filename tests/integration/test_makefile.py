@@ -13,7 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FAILED, NO_TEST = 1, 5
 
-QUICK, LONG, WHOLE = "not (long or whole_airflow)", "not whole_airflow", "whole_airflow"
+QUICK, LONG, WHOLE = (
+    "not (long or whole_airflow)",
+    "(long or hypothesis) and not whole_airflow",
+    "whole_airflow",
+)
 
 # It notes its profile of hypothesis and its options, and ends as the file named like its marks says.
 FAKE_PYTEST = """\
@@ -54,18 +58,19 @@ def runs(venv: Path) -> list[list[str]]:
     return [line.split(";") for line in (venv / "bin" / "runs").read_text().splitlines()]
 
 
-def test_the_quick_tests_are_one_part_and_all_tests_are_two(venv: Path) -> None:
+def test_the_quick_tests_are_one_part_and_all_tests_are_three(venv: Path) -> None:
     assert make(venv, "test", "ARGS=tests/unit/rest")
     assert runs(venv) == [[QUICK, "None", "tests/unit/rest"]]
 
     assert make(venv, "test-all", "ARGS=tests/unit/rest")
     assert runs(venv)[1:] == [
+        [QUICK, "None", "tests/unit/rest"],
         [LONG, "ci", "tests/unit/rest"],
         [WHOLE, "None", "tests/unit/rest"],
     ]
 
 
-@pytest.mark.parametrize("part", [LONG, WHOLE])
+@pytest.mark.parametrize("part", [QUICK, LONG, WHOLE])
 @pytest.mark.parametrize("arguments", [[], ["ARGS=tests/unit/rest"]], ids=["all", "some"])
 def test_a_part_that_fails_fails_the_whole(arguments: list[str], part: str, venv: Path) -> None:
     (venv / "bin" / part).write_text(str(FAILED))
@@ -73,7 +78,7 @@ def test_a_part_that_fails_fails_the_whole(arguments: list[str], part: str, venv
     assert not make(venv, "test-all", *arguments)
 
 
-@pytest.mark.parametrize("part", [LONG, WHOLE])
+@pytest.mark.parametrize("part", [QUICK, LONG, WHOLE])
 def test_a_part_without_a_test_passes_only_where_some_tests_are_selected(part: str, venv: Path) -> None:
     (venv / "bin" / part).write_text(str(NO_TEST))
 
@@ -88,10 +93,10 @@ def test_no_test_is_no_success_of_the_quick_tests(venv: Path) -> None:
 
 
 def test_with_keep_going_each_part_runs_although_one_fails(venv: Path) -> None:
-    (venv / "bin" / LONG).write_text(str(FAILED))
+    (venv / "bin" / QUICK).write_text(str(FAILED))
 
     assert not make(venv, "--keep-going", "test-all", "ARGS=tests/unit")
-    assert [marks for marks, *_ in runs(venv)] == [LONG, WHOLE]
+    assert [marks for marks, *_ in runs(venv)] == [QUICK, LONG, WHOLE]
 
 
 @pytest.mark.parametrize(

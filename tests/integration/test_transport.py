@@ -29,6 +29,7 @@ from drivers import Drive, ask, at, refusal
 from drivers import with_aiohttp as _with_aiohttp
 from drivers import with_requests as _with_requests
 from event_loops import HANG_SECONDS, answer_while_the_loop_runs, let_the_loop_run, sleepers, until
+from jobs import job_of
 from misbehaving_server import Line, MisbehavingServer, Reply, answer
 
 from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
@@ -1068,7 +1069,7 @@ def test_a_session_opened_with_one_driver_goes_on_in_the_other(drive: Drive, san
     sandbox.finish_publishes()
     status = drive(at(sandbox.url), get_publish_status(instance))
     assert [table.state for table in status.tables] == [State.FINISHED]
-    assert other(at(sandbox.url), DataModelJob.of(instance).close()) is None
+    assert other(at(sandbox.url), job_of(instance).close()) is None
     assert sandbox.report().open_sessions == 0
 
 

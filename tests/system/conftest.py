@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import browser
 import pytest
 from airflow_home import EXAMPLE_DAGS, airflow_environment
 from deployment import free_port
-from models import LIMITED, of_both_forms, world
+from models import world
 from sooner import SOONER
 from standalone import Standalone
-from watching import task_of
 
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 
@@ -52,7 +51,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def limits() -> Iterator[Sandbox]:
-    """Another sandbox, for refreshes that time limits end while the tests of the other go on."""
+    """A sandbox of its own for the refreshes that time limits end, all at once."""
     with Sandbox(Settings(publish_seconds=3600, session_cap=20), world()) as sandbox:
         yield sandbox
 
@@ -83,15 +82,3 @@ def airflow(
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
     with Standalone(environment) as airflow:
         yield airflow
-
-
-@pytest.fixture(scope="session")
-def limited_runs(airflow: Standalone) -> Mapping[str, str]:
-    """A run of each DAG that a time limit ends, side by side, as most of what they do is to wait for it."""
-    started = {dag_id: airflow.trigger(dag_id) for dag_id in of_both_forms("dagrun_timeout")}
-    for dag_id, run_id in started.items():
-        airflow.task_in(dag_id, run_id, task_of(dag_id), "deferred", has_trigger=True)
-    for name in LIMITED:
-        started |= {dag_id: airflow.trigger(dag_id) for dag_id in of_both_forms(name)}
-    started["execution_timeout_deferred"] = airflow.trigger("execution_timeout_deferred")
-    return started

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import needs
 import pytest
 from deployment import HANG_SECONDS
-from models import LONG_REFRESH, of_both_forms
+from models import LIMITED, LONG_REFRESH, of_both_forms
 from standalone import Standalone
 from watching import closed, logouts_of, publish_of, task_of
 
@@ -17,6 +17,18 @@ from airflow_provider_mstr.sandbox import Sandbox
 pytestmark = [needs.PARALLEL, pytest.mark.timeout(600)]
 
 Runs = Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def limited_runs(airflow: Standalone) -> Mapping[str, str]:
+    """A run of each DAG that a time limit ends, side by side, as most of what they do is to wait for it."""
+    started = {dag_id: airflow.trigger(dag_id) for dag_id in of_both_forms("dagrun_timeout")}
+    for dag_id, run_id in started.items():
+        airflow.task_in(dag_id, run_id, task_of(dag_id), "deferred", has_trigger=True)
+    for name in LIMITED:
+        started |= {dag_id: airflow.trigger(dag_id) for dag_id in of_both_forms(name)}
+    started["execution_timeout_deferred"] = airflow.trigger("execution_timeout_deferred")
+    return started
 
 
 def states(airflow: Standalone, dag_id: str, limited_runs: Runs) -> tuple[str, dict[str, str]]:

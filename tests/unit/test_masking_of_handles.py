@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 from airflow.providers.common.compat.sdk import redact
+from jobs import job_of
 from scripted import NOW, PUBLISHED, TOKEN, a_session, an_instance, logged_in
 from scripted_library import ScriptedLibrary
 
 from airflow_provider_mstr.hooks import MstrHook, register_secrets
-from airflow_provider_mstr.refresh.data_model import DataModelJob
 
 COOKIE = "a-cookie-that-nobody-may-see"
 GATEWAY_COOKIE = "a-gateway-cookie-that-nobody-may-see"
@@ -25,7 +25,7 @@ LINE = " ".join(SECRETS)
 def handle(library: ScriptedLibrary, forget_secrets: Callable[[], None]) -> dict[str, object]:
     """The handle of a job whose secrets this process does not know yet."""
     session = a_session(JSESSIONID=COOKIE, GATEWAY=GATEWAY_COOKIE)
-    handle = MstrHook().handle(DataModelJob.of(an_instance(session), PUBLISHED, NOW))
+    handle = MstrHook().handle(job_of(an_instance(session), PUBLISHED, NOW))
     forget_secrets()
     assert redact(LINE) == LINE
     return handle

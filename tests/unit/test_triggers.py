@@ -12,13 +12,13 @@ from unittest.mock import Mock
 
 import pytest
 from airflow.providers.common.compat.sdk import XCom
+from jobs import job_of
 from scripted import CITY, GATEWAY_GONE, NOW, PUBLISHED, YTD_DAY, an_instance, empty, refusal
 from scripted_library import FINISHED, RUNNING, ScriptedLibrary
 from workers import rebuild
 
 from airflow_provider_mstr import triggers
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.refresh.data_model import DataModelJob
 from airflow_provider_mstr.refresh.result import RefreshResult
 from airflow_provider_mstr.rest.errors import InvalidHandle
 from airflow_provider_mstr.rest.publish_status import State
@@ -26,7 +26,7 @@ from airflow_provider_mstr.task.deferral import STORED_KEY
 from airflow_provider_mstr.triggers import FIRST_PAUSE, MstrPublishStatusTrigger
 
 IDS = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1}
-JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
+JOB = job_of(an_instance(), PUBLISHED, NOW)
 
 
 def a_trigger(**fields: Any) -> MstrPublishStatusTrigger:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from jobs import job_of
 
 from airflow_provider_mstr.observability.log_fields import log_fields, with_fields
-from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
+from airflow_provider_mstr.refresh.data_model import DataModelSpec
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.progress import MAX_LINES
 from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, TableRefresh
@@ -61,7 +62,7 @@ def lines() -> Lines:
     """Each line that a poller logs about twenty tables, with its fields."""
     lines: Lines = []
     clock = itertools.count(STARTED_AT).__next__
-    job = DataModelJob.of(INSTANCE, TABLES, STARTED_AT)
+    job = job_of(INSTANCE, TABLES, STARTED_AT)
     answers = _answers()
 
     def perform(step: Step) -> Any:
@@ -108,7 +109,7 @@ def test_the_one_line_of_many_tables_that_end_alike_has_them_all(lines: Lines) -
 def test_the_line_that_announces_a_publish_has_its_tables() -> None:
     lines: Lines = []
     table = TableRefresh("A" * 32, "A" * 32, RefreshPolicy.UPSERT)
-    DataModelSpec().log_start(DataModelJob.of(INSTANCE, (table,)), log_to(lines))
+    DataModelSpec().log_start(job_of(INSTANCE, (table,)), log_to(lines))
 
     ((line, fields),) = lines
     assert line.startswith("Publishing 1 tables")

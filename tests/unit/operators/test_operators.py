@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from jobs import job_of
 from scripted import (
     CITY,
     MODEL,
@@ -46,7 +47,7 @@ from airflow_provider_mstr.task.deferral import MAX_TRIGGER_SIZE, STORED_KEY, WA
 from airflow_provider_mstr.task.failures import TaskKilledError
 from airflow_provider_mstr.triggers import MstrPublishStatusTrigger
 
-JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
+JOB = job_of(an_instance(), PUBLISHED, NOW)
 
 FIELDS: dict[type[Any], tuple[str, ...]] = {
     MstrRefreshDataModelOperator: (
@@ -221,7 +222,7 @@ def test_a_trigger_continues_what_the_worker_has_begun(
 
 def test_what_is_too_large_for_a_trigger_is_stored(library: ScriptedLibrary) -> None:
     table = PUBLISHED[0].__class__("A" * 32, "n" * 80, PUBLISHED[0].policy)
-    large = DataModelJob.of(an_instance(), (table,) * (MAX_TRIGGER_SIZE // 100), NOW)
+    large = job_of(an_instance(), (table,) * (MAX_TRIGGER_SIZE // 100), NOW)
     library.script(publishStatus=published(5))
     handle = MstrHook().handle(large)
     task = perform(
@@ -258,7 +259,7 @@ def sense(library: ScriptedLibrary, *, job: DataModelJob = JOB, **arguments: Any
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_sensor_without_a_publish_fails_for_good(deferrable: bool, library: ScriptedLibrary) -> None:
-    done = sense(library, job=DataModelJob.of(an_instance()), deferrable=deferrable)
+    done = sense(library, job=job_of(an_instance()), deferrable=deferrable)
     assert isinstance(done.error, AirflowFailException)
     assert "instance was not published" in str(done.error)
     assert library.calls == []
@@ -323,7 +324,7 @@ def test_a_delete_without_an_instance_sends_nothing(library: ScriptedLibrary) ->
 
 def test_a_publish_uses_the_session_that_it_received(library: ScriptedLibrary) -> None:
     library.script(publishStatus=[published(5)])
-    handle = MstrHook().handle(DataModelJob.of(an_instance()))
+    handle = MstrHook().handle(job_of(an_instance()))
     done = perform(lambda: MstrPublishDataModelOperator(task_id="task", instance=handle))
     assert done.error is None
     assert "login" not in library.calls

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from jobs import job_of
 from scripted import (
     CITY,
     GATEWAY_GONE,
@@ -80,7 +81,7 @@ LOGOUT = "POST /api/auth/logout"
 
 def a_job(**fields: Any) -> DataModelJob:
     """Return the job of a publish that was accepted."""
-    return DataModelJob.of(an_instance(), PUBLISHED, NOW, **fields)
+    return job_of(an_instance(), PUBLISHED, NOW, **fields)
 
 
 # open
@@ -210,7 +211,7 @@ def test_a_reopened_job_is_the_same_job_in_a_new_instance_of_a_new_session() -> 
     login = empty(X_MSTR_AuthToken="another-token")
     played = play(spec.reopen(job, StartContext(WHO, lambda: NOW, ignore_log)), login, created("NEW"))
     assert played.calls == [LOGIN, CREATE]
-    assert played.result == DataModelJob.of(played.result.instance, PUBLISHED, NOW, NOT_COMPARABLE)
+    assert played.result == job_of(played.result.instance, PUBLISHED, NOW, NOT_COMPARABLE)
     assert played.result.session.token == "another-token"
     assert played.result.instance.instance_id == "NEW"
 
@@ -260,7 +261,7 @@ def prepared(tables: Any) -> tuple[Played, list[tuple[str, dict[str, Any]]]]:
         logged.append((line, fields))
 
     spec = DataModelSpec(project=PROJECT, target=MODEL, choice=TableChoice.of(tables, "replace"))
-    played = play(spec.prepare(DataModelJob.of(an_instance())))
+    played = play(spec.prepare(job_of(an_instance())))
     spec.log_start(played.result, log)
     return played, logged
 
@@ -271,7 +272,7 @@ def test_the_tables_to_publish_are_logged_with_their_policies() -> None:
         TableRefresh(YTD_DAY, YTD_DAY, RefreshPolicy.ADD),
         TableRefresh(CITY, CITY, RefreshPolicy.REPLACE),
     )
-    assert played.result == DataModelJob.of(an_instance(), tables)
+    assert played.result == job_of(an_instance(), tables)
     line = f"Publishing 2 tables of data model {MODEL_NAME}: {YTD_DAY} (add), {CITY} (replace)"
     fields = [
         {"id": YTD_DAY, "name": YTD_DAY, "policy": "add"},
@@ -294,7 +295,7 @@ def test_a_renewed_job_has_a_new_instance_in_the_same_session() -> None:
         created("NEW"),
     )
     assert played.calls == [DELETE, CREATE]
-    assert played.result == DataModelJob.of(an_instance(instance_id="NEW"), PUBLISHED, NOW, EARLIER)
+    assert played.result == job_of(an_instance(instance_id="NEW"), PUBLISHED, NOW, EARLIER)
     assert played.requests[0].retry_for == CLEANUP_RETRY_SECONDS
     assert {request.headers["X-MSTR-ProjectID"] for request in played.requests} == {PROJECT}
 
@@ -326,7 +327,7 @@ def list_sources(*replies: Reply, tables: str = "aB", turns: int = 99) -> Played
     """List the sources of tables whose ids have one letter each, while there are turns left."""
     left = iter(range(turns))
     published_tables = tuple(TableRefresh(each, each, RefreshPolicy.REPLACE) for each in tables)
-    job = DataModelJob.of(an_instance(), published_tables)
+    job = job_of(an_instance(), published_tables)
     return play(job.list_sources(lambda: next(left, None) is not None, 7.0), *replies)
 
 
@@ -639,7 +640,7 @@ def test_closing_deletes_the_instance_and_then_the_session() -> None:
 
 
 def test_closing_a_session_without_an_instance_logs_out() -> None:
-    played = play(DataModelJob.of(an_instance(instance_id="")).close(), empty())
+    played = play(job_of(an_instance(instance_id="")).close(), empty())
     assert played.calls == [LOGOUT]
     assert played.result is None
 

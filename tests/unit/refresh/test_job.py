@@ -14,6 +14,7 @@ import pytest
 from examples import JSON, altered, thorough
 from hypothesis import given
 from hypothesis import strategies as st
+from jobs import job_of
 
 from airflow_provider_mstr.refresh.data_model import DataModelJob
 from airflow_provider_mstr.refresh.kinds import load_job
@@ -41,7 +42,7 @@ LAST_UPDATE = LastUpdate("P1", "M1", is_comparable=True, updated=datetime(2026, 
 
 def a_job(**fields: Any) -> DataModelJob:
     instance = DataModelInstance(SESSION, "P1", "M1", "I1")
-    return replace(DataModelJob.of(instance, TABLES, 1.7e9), **fields)
+    return replace(job_of(instance, TABLES, 1.7e9), **fields)
 
 
 def a_handle(**changed: Any) -> dict[str, Any]:
@@ -262,7 +263,7 @@ def test_every_job_survives_json_and_the_text_of_a_template(
     ids: tuple[str, str, str], tables: tuple[TableRefresh, ...], at: float | None, updated: datetime | None
 ) -> None:
     last_update = LastUpdate(*ids[:2], is_comparable=True, updated=updated) if ids[1] else NO_LAST_UPDATE
-    job = DataModelJob.of(DataModelInstance(SESSION, *ids), tables, at, last_update)
+    job = job_of(DataModelInstance(SESSION, *ids), tables, at, last_update)
     handle = job.to_json(SEAL)
     assert load_job(json.dumps(handle), SEAL) == job
     assert load_job(str(handle), SEAL) == job

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jobs import job_of
 from scripted import MAX_STEPS
 
 from airflow_provider_mstr.refresh import poller as poller_module
 from airflow_provider_mstr.refresh.cube import CubeJob
-from airflow_provider_mstr.refresh.data_model import CONFIRMATION_PAUSE, CONFIRMATIONS, DataModelJob
+from airflow_provider_mstr.refresh.data_model import CONFIRMATION_PAUSE, CONFIRMATIONS
 from airflow_provider_mstr.refresh.last_update import NO_LAST_UPDATE, LastUpdate
 from airflow_provider_mstr.refresh.poller import (
     CLEANUP_RETRY_SECONDS,
@@ -80,7 +81,7 @@ class Polling:
 
     def __post_init__(self) -> None:
         instance = DataModelInstance(Session(TOKEN), "P1", "M1", "I1")
-        job = DataModelJob.of(instance, self.tables, self.started_at, self.last_update)
+        job = job_of(instance, self.tables, self.started_at, self.last_update)
         self.poller = Poller(
             job, self.timeout, self.poll_interval, Credentials(login="etl"), self.clock, self._log
         )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jobs import job_of
 
 from airflow_provider_mstr.refresh.data_model import DataModelJob
 from airflow_provider_mstr.refresh.progress import FEW_TABLES, MAX_LINES, TableProgress
@@ -21,7 +22,7 @@ from airflow_provider_mstr.rest.session import Session
 
 def a_job(count: int) -> DataModelJob:
     tables = tuple(TableRefresh(f"T{at}", f"table_{at:03}", RefreshPolicy.ADD) for at in range(count))
-    return DataModelJob.of(DataModelInstance(Session("token"), "P1", "M1", "I1"), tables, 1.7e9)
+    return job_of(DataModelInstance(Session("token"), "P1", "M1", "I1"), tables, 1.7e9)
 
 
 def words(tables: Iterable[TableRefresh], word: str) -> dict[str, str]:

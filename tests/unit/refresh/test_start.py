@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from jobs import job_of
 from scripted import (
     CITY,
     GATEWAY_GONE,
@@ -159,7 +160,7 @@ def start(
     context = StartContext(
         Credentials(), clock, log, warn=log, on_progress=on_progress, owns_session=owns_session
     )
-    played = serve(start_job(spec, DataModelJob.of(an_instance()), context), server, clock)
+    played = serve(start_job(spec, job_of(an_instance()), context), server, clock)
     return Started(played, server, lines, progress)
 
 

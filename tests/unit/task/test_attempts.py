@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jobs import job_of
 from scripted import (
     CITY,
     MODEL_BUSY,
@@ -62,7 +63,7 @@ REJECTED = refusal(400, "ERR006")
 
 
 def a_job(tables: tuple[TableRefresh, ...] = PUBLISHED, started_at: float | None = NOW) -> DataModelJob:
-    return DataModelJob.of(an_instance(), tables, started_at)
+    return job_of(an_instance(), tables, started_at)
 
 
 # Whether the start of an earlier attempt was accepted
@@ -269,8 +270,8 @@ def store_of(
 @pytest.mark.parametrize("accepted", [False, True])
 def test_the_next_attempt_finds_the_job_as_it_was(accepted: bool) -> None:
     data = MemoryStore()
-    job = DataModelJob.of(an_instance(), PUBLISHED, NOW, LastUpdate("P1", "M1", is_comparable=True))
-    store_of(data, "M1").save(DataModelJob.of(an_instance(), PUBLISHED, NOW), accepted)
+    job = job_of(an_instance(), PUBLISHED, NOW, LastUpdate("P1", "M1", is_comparable=True))
+    store_of(data, "M1").save(job_of(an_instance(), PUBLISHED, NOW), accepted)
     assert store_of(data, "M1").previous() == PreviousAttempt(a_job(), accepted)
     store_of(data, "M1").save(job, accepted=accepted)
     previous = store_of(data, "M1").previous()

@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
+from jobs import job_of
 from scripted import (
     CITY,
     GATEWAY_GONE,
@@ -46,7 +47,7 @@ from airflow_provider_mstr.task.failures import TaskKilledError
 from airflow_provider_mstr.task.refresh import HANDLE_KEY, WORKER_SECONDS, OpenRun, RefreshRun, StartRun
 from airflow_provider_mstr.task.run import LINEAGE_KEY, RESULT_KEY, TaskRun
 
-JOB = DataModelJob.of(an_instance(), PUBLISHED, NOW)
+JOB = job_of(an_instance(), PUBLISHED, NOW)
 SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, (), cube_id="M1")
 UNCLOSED = refusal(403, "ERR003")
 
@@ -159,9 +160,9 @@ def test_another_error_has_no_result_of_its_own(
 
 
 def test_no_link_is_pushed_without_the_id_of_the_data_model(task_run: Run) -> None:
-    task_run.run.link_to(DataModelJob.of(an_instance()))
+    task_run.run.link_to(job_of(an_instance()))
     assert task_run.ti.xcoms.pop("mstr_link").endswith(f"/{MODEL}")
-    unknown = DataModelJob.of(an_instance().__class__(a_session(), "", "", ""))
+    unknown = job_of(an_instance().__class__(a_session(), "", "", ""))
     task_run.run.link_to(unknown)
     assert task_run.ti.xcoms == {}
 
@@ -574,7 +575,7 @@ def test_a_handle_that_does_not_load_is_a_warning(refresh_run: Run, library: Scr
 # A start in the session of another task
 
 SPEC = DataModelSpec(project=PROJECT, target=MODEL, choice=TableChoice.of([YTD_DAY, CITY], "replace"))
-OPENED = DataModelJob.of(an_instance())
+OPENED = job_of(an_instance())
 
 
 @pytest.fixture
@@ -641,6 +642,6 @@ def test_opening_closes_what_an_earlier_attempt_has_opened(library: ScriptedLibr
     opening.run.store.save(JOB)
     opened = opening.run.hook.load_job(opening.run.execute(SPEC))
     assert library.calls == ["delete", "logout", "login", "status", "instances"]
-    assert opened == DataModelJob.of(replace(an_instance(a_session()), data_model_name=""))
+    assert opened == job_of(replace(an_instance(a_session()), data_model_name=""))
     assert opening.ti.xcoms["mstr_link"].endswith(f"/{MODEL}")
     assert stored(opening) == WITHOUT_START
