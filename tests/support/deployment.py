@@ -356,7 +356,7 @@ class Deployment(ABC):
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(NotReadyError),
             stop=tenacity.stop_after_delay(timeout),
-            wait=tenacity.wait_fixed(0.2),
+            wait=tenacity.wait_fixed(0.5),
             sleep=time.sleep,
             reraise=True,
         )

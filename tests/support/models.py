@@ -9,15 +9,6 @@ from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Cube, DataModel, Increm
 
 FORMS = ("in_one_task", "in_steps")
 
-# What a time limit ends, or a trigger's fault.
-LIMITED = (
-    "timeout_deferred",
-    "timeout_blocking",
-    "execution_timeout_blocking",
-    "raising_trigger",
-    "silent_trigger",
-)
-
 # What is tried again where its worker was killed.
 RETRIED = ("retried_blocking", "retried_deferrable", "retried_in_steps")
 
@@ -25,7 +16,7 @@ CUBES = tuple(map(Cube.named, ("cube_deferred", "cube_blocking", "cube_retried")
 REPORTS = (IncrementalRefreshReport.named("report_blocking", CUBES[1]),)
 
 # Seconds that a refresh takes which execution_timeout would end, if it counted while deferred.
-LONG_REFRESH = 75.0
+LONG_REFRESH = 45.0
 
 
 # Tables of a large data model, and the seconds that its refresh takes.
@@ -46,7 +37,9 @@ def of_both_forms(name: str) -> tuple[str, ...]:
 def world() -> World:
     """Return the sandbox's usual world, and the data models, cubes and reports of the DAGs."""
     names = ["deferred_mapped", "deferred_with_an_api_token", "killed", *RETRIED]
-    for name in ("deferred", "blocking", "dagrun_timeout", *LIMITED):
+    for name in ("deferred", "blocking", "dagrun_timeout", "timeout_deferred", "timeout_blocking"):
+        names += of_both_forms(name)
+    for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):
         names += of_both_forms(name)
     long = data_model("execution_timeout_deferred", LONG_REFRESH)
     large = map(large_model, of_both_forms("large"))

@@ -9,13 +9,6 @@ from standalone import Standalone
 
 from airflow_provider_mstr.sandbox import PublishReport, Report, Sandbox
 
-TASK = {"in_one_task": "refresh", "in_steps": "wait"}
-
-
-def task_of(dag_id: str) -> str:
-    """Return the task of a DAG that waits for its refresh."""
-    return next((task for form, task in TASK.items() if dag_id.endswith(form)), "refresh")
-
 
 def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
     """Start a run, and return it once its refresh waits in the triggerer."""

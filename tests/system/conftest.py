@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one real Airflow that the tests here share, as it takes long to start; and its sandboxes."""
+"""The one real Airflow that the tests here share, as it takes long to start; and its sandbox."""
 
 from __future__ import annotations
 
@@ -49,13 +49,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture(scope="session")
-def limits() -> Iterator[Sandbox]:
-    """A sandbox of its own for the refreshes that time limits end, all at once."""
-    with Sandbox(Settings(publish_seconds=3600, session_cap=20), world()) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def tidy(sandbox: Sandbox) -> Iterator[None]:
     """Leave nothing to the next test, not even of a test that failed."""
@@ -64,21 +57,13 @@ def tidy(sandbox: Sandbox) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def airflow(
-    sandbox: Sandbox, limits: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Standalone]:
+def airflow(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     """A standalone Airflow with the example DAGs and those of ``dags``."""
     home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
     for folder in (EXAMPLE_DAGS, HERE / "dags"):
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     environment = airflow_environment(home, sandbox.airflow_connection(), dags=dags, port=free_port())
     environment |= SOONER
-    environment |= {
-        "AIRFLOW_CONN_MSTR_LIMITS": limits.airflow_connection(),
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "sqlite_wait.CONNECT_ARGS",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "sqlite_wait.CONNECT_ARGS",
-    }
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(SUPPORT), os.environ.get("PYTHONPATH"))))
     with Standalone(environment) as airflow:
         yield airflow

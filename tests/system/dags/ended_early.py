@@ -35,18 +35,13 @@ def in_one_task(
 
 
 def in_steps(
-    dag_id: str,
-    sensor: Any = MstrPublishStatusSensor,
-    dagrun_timeout: Any = None,
-    mstr_conn_id: str = "mstr_default",
-    **options: Any,
+    dag_id: str, sensor: Any = MstrPublishStatusSensor, dagrun_timeout: Any = None, **options: Any
 ) -> None:
-    conn = {"mstr_conn_id": mstr_conn_id}
     with dag_named(dag_id, dagrun_timeout):
-        create = MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=model_of(dag_id), **conn)
-        publish = MstrPublishDataModelOperator(task_id="publish", instance=create.output, **conn)
-        wait = sensor(task_id="wait", instance=publish.output, poke_interval=2, **conn, **options)
-        delete = MstrDeleteDataModelInstanceOperator(task_id="delete", instance=create.output, **conn)
+        create = MstrCreateDataModelInstanceOperator(task_id="create", data_model_id=model_of(dag_id))
+        publish = MstrPublishDataModelOperator(task_id="publish", instance=create.output)
+        wait = sensor(task_id="wait", instance=publish.output, poke_interval=2, **options)
+        delete = MstrDeleteDataModelInstanceOperator(task_id="delete", instance=create.output)
         create >> publish >> wait >> delete.as_teardown(setups=create)
 
 
@@ -58,23 +53,15 @@ def in_both_forms(
     in_steps(steps, **(sensor or {}), **options)
 
 
-LIMITS: Options = {"mstr_conn_id": "mstr_limits"}
-
 in_both_forms("deferred", deferrable=True)
 in_both_forms("blocking", deferrable=False, retry_delay=timedelta(0))
-in_both_forms("dagrun_timeout", **LIMITS, deferrable=True, dagrun_timeout=timedelta(seconds=180))
-in_both_forms("timeout_deferred", **LIMITS, deferrable=True, timeout=8)
-in_both_forms("timeout_blocking", **LIMITS, deferrable=False, timeout=8)
-in_both_forms(
-    "execution_timeout_blocking", **LIMITS, deferrable=False, execution_timeout=timedelta(seconds=40)
-)
-in_one_task("execution_timeout_deferred", **LIMITS, deferrable=True, execution_timeout=timedelta(seconds=60))
-in_both_forms(
-    "raising_trigger", {"operator": RaisingRefresh}, {"sensor": RaisingWait}, **LIMITS, deferrable=True
-)
-in_both_forms(
-    "silent_trigger", {"operator": SilentRefresh}, {"sensor": SilentWait}, **LIMITS, deferrable=True
-)
+in_both_forms("dagrun_timeout", deferrable=True, dagrun_timeout=timedelta(seconds=60))
+in_both_forms("timeout_deferred", deferrable=True, timeout=8)
+in_both_forms("timeout_blocking", deferrable=False, timeout=8)
+in_both_forms("execution_timeout_blocking", deferrable=False, execution_timeout=timedelta(seconds=20))
+in_one_task("execution_timeout_deferred", deferrable=True, execution_timeout=timedelta(seconds=30))
+in_both_forms("raising_trigger", {"operator": RaisingRefresh}, {"sensor": RaisingWait}, deferrable=True)
+in_both_forms("silent_trigger", {"operator": SilentRefresh}, {"sensor": SilentWait}, deferrable=True)
 in_one_task("deferred_with_an_api_token", deferrable=True, mstr_conn_id="mstr_token")
 
 in_both_forms("large", deferrable=True)
