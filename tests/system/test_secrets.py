@@ -34,9 +34,7 @@ def token_connection(airflow: Standalone, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.usefixtures("token_connection")
-def test_no_secret_is_in_the_database_or_the_logs(
-    airflow: Standalone, sandbox: Sandbox, limits: Sandbox
-) -> None:
+def test_no_secret_is_in_the_database_or_the_logs(airflow: Standalone, sandbox: Sandbox) -> None:
     runs = {
         dag_id: deferred(airflow, dag_id, task_id)
         for dag_id, task_id in (("deferred_with_an_api_token", "refresh"), ("deferred_in_steps", "wait"))
@@ -46,8 +44,8 @@ def test_no_secret_is_in_the_database_or_the_logs(
     # What is no secret is found, and in the row of the trigger, too.
     assert {"airflow.db", "table trigger", "table xcom"} <= traces.of_secrets(airflow, [model])
 
-    assert traces.of_secrets(airflow, sandbox.secrets() | limits.secrets()) == set()
+    assert traces.of_secrets(airflow, sandbox.secrets()) == set()
     sandbox.finish_publishes()
     assert {airflow.ended(*run)["state"] for run in runs.items()} == {"success"}
     sandbox.wait_for(closed)
-    assert traces.of_secrets(airflow, sandbox.secrets() | limits.secrets()) == set()
+    assert traces.of_secrets(airflow, sandbox.secrets()) == set()
