@@ -133,7 +133,7 @@ class MstrHook(BaseHook):
     def _driver(self) -> SyncDriver:
         from airflow_provider_mstr.transport.sync_driver import SyncDriver
 
-        return SyncDriver(self.server, register_secrets)
+        return SyncDriver(self.server, register_secrets, with_fields(log.warning))
 
     def project(self, project_id: str | None) -> str:
         """Return the project's id or name: the one given, else the connection's.
@@ -316,4 +316,4 @@ def _async_driver(server: LibraryServer) -> AsyncDriver:
     # Airflow's masker compiles all of its patterns again, which must not block the event loop.
     register = sync_to_async(register_secrets)
     # Without the shield, a cancellation loses the message by which Airflow marks a user's kill.
-    return AsyncDriver(server, lambda secrets: asyncio.shield(register(secrets)))
+    return AsyncDriver(server, lambda secrets: asyncio.shield(register(secrets)), with_fields(log.warning))

@@ -125,6 +125,9 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         job = run.load_handle(self.instance)
         if job.started_at is None:
             raise InvalidInput("instance was not published: give the sensor the output of the publish task")
+        run.push_load(job)
+        if not self.reschedule:
+            run.log_usual_duration()
         poller = run.poller(job)
         # If the session is over at the first poll, a teardown has most likely closed it.
         poller.has_answered = False

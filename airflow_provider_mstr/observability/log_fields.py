@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 
-def log_fields(**fields: Any) -> AbstractContextManager[None]:
-    """Add fields to each line that is logged in the block, under ``mstr``.
+def log_fields(**fields: str | float | bool) -> AbstractContextManager[None]:
+    """Add fields to each line that is logged in the block; Airflow shows them after its text.
 
-    :param fields: what the line is about, as plain JSON
+    :param fields: what the line is about: strings, numbers and booleans
     """
     if not fields:
         return nullcontext()
@@ -20,7 +19,7 @@ def log_fields(**fields: Any) -> AbstractContextManager[None]:
     except ImportError:
         # Airflow 2 stores lines of text only.
         return nullcontext()
-    return bound_contextvars(mstr=fields)
+    return bound_contextvars(**fields)
 
 
 def with_fields(log: Callable[[str], object]) -> Callable[..., None]:
@@ -29,7 +28,7 @@ def with_fields(log: Callable[[str], object]) -> Callable[..., None]:
     :param log: logs a line
     """
 
-    def log_line(line: str, **fields: Any) -> None:
+    def log_line(line: str, **fields: str | float | bool) -> None:
         with log_fields(**fields):
             log(line)
 

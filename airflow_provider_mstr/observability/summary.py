@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
 from airflow_provider_mstr.rest.publish_status import State
+from airflow_provider_mstr.rest.words import MAX_NAME, count, duration, fit
 
 MOST_TABLES = 20
-WIDEST = 48
 
 _FIRST = (State.FAILED, State.UNKNOWN, State.RUNNING, State.FINISHED)
 _ENDED = {State.RUNNING: "not finished", State.UNKNOWN: "with unknown outcome"}
@@ -23,11 +23,10 @@ def lines(result: RefreshResult) -> Iterator[str]:
 
     :param result: how the refresh ended
     """
-    count = len(result.tables)
     ended = _ENDED.get(result.state, result.state)
-    tables = f", {count} table{'' if count == 1 else 's'}:" if count else ""
-    yield f"Refresh of {result.name} {ended} after {result.seconds:.1f} s{tables}"
-    if not count:
+    tables = f", {count(len(result.tables), 'table')}:" if result.tables else ""
+    yield f"Refresh of {fit(result.name, MAX_NAME)} {ended} after {duration(result.seconds)}{tables}"
+    if not result.tables:
         return
     ordered = noteworthy(result.tables)
     rows = [("table", "policy", "state", "seconds"), *map(_row, ordered[:MOST_TABLES])]
@@ -50,9 +49,4 @@ def noteworthy(tables: Sequence[TableResult]) -> list[TableResult]:
 
 def _row(table: TableResult) -> tuple[str, str, str, str]:
     seconds = "-" if table.seconds is None else f"{table.seconds:.1f}"
-    return _short(table.name), str(table.policy), str(table.state), seconds
-
-
-def _short(name: str) -> str:
-    plain = "".join(character if character.isprintable() else " " for character in name)
-    return plain if len(plain) <= WIDEST else f"{plain[: WIDEST - 1]}…"
+    return fit(table.name, MAX_NAME), str(table.policy), str(table.state), seconds

@@ -35,6 +35,8 @@ class ObjectTask(MstrTask):
 
     kind: ClassVar[str]
     project_id = Templated()
+    # The object's name becomes a rendered field as soon as it is known.
+    overwrite_rtif_after_execution = True
 
     def __init__(self, *, object_id: Any, name: Any, project_id: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,7 +56,8 @@ class ObjectTask(MstrTask):
     @property
     def object_arguments(self) -> tuple[Any, ...]:
         """The arguments that select the object."""
-        return getattr(self, f"{self.kind}_id"), getattr(self, self.kind), self.project_id
+        name = getattr(self, self.kind) if self._by_name else None
+        return getattr(self, f"{self.kind}_id"), name, self.project_id
 
     def resolve(self, context: Context) -> tuple[str, str]:
         """Return project and object, each by id or name; put the link on the task if the id is known.

@@ -16,7 +16,6 @@ from airflow_provider_mstr.refresh.job import (
     Log,
     PollResult,
 )
-from airflow_provider_mstr.refresh.result import table_json
 from airflow_provider_mstr.refresh.spec import JobSpec, StartContext
 from airflow_provider_mstr.refresh.tables import EVERY_TABLE, TableChoice
 from airflow_provider_mstr.rest.codes import code_message
@@ -44,7 +43,7 @@ from airflow_provider_mstr.rest.errors import (
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verdict
-from airflow_provider_mstr.rest.words import shorten
+from airflow_provider_mstr.rest.words import count, fit, shorten
 
 # Seconds for which the question whether a model is busy is retried.
 BUSY_RETRY_SECONDS = 5.0
@@ -54,7 +53,7 @@ SOURCES_PAGE_SIZE = 50
 MAX_SOURCES_PAGES = 10
 
 _MAX_FAILED = 5
-_MAX_NAMES = 20
+_MAX_NAMES = 3
 
 _UPDATED = "The publish is done: the data model was updated since it was sent"
 _UNCONFIRMED = "The server reports the publish as done, but does not report each table as loaded"
@@ -292,8 +291,7 @@ class DataModelSpec(JobSpec[DataModelJob]):
         :param log: logs a line
         """
         names = shorten([f"{table.name} ({table.policy})" for table in job.tables], _MAX_NAMES)
-        line = f"Publishing {len(job.tables)} tables of {job.name}: {names}"
-        log(line, tables=[table_json(table) for table in job.tables])
+        log(fit(f"Publishing {count(len(job.tables), 'table')} of {job.name}: {names}"))
 
     def send(self, job: DataModelJob) -> Flow[DataModelJob]:
         """Publish the tables.

@@ -28,6 +28,7 @@ from airflow_provider_mstr.rest.publish_status import State, TableStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.text import clean
+from airflow_provider_mstr.rest.words import fit
 
 # The form of an id; empty if it is not known yet. It has no slash and no escape, and not only dots.
 _ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~:;,=+@|!-]{0,255}")
@@ -152,23 +153,32 @@ class Job(ABC):
             self, started_at=started_at, last_update=last_update, concurrent_refresh=concurrent_refresh
         )
 
-    def to_json(self, seal: Seal) -> dict[str, Any]:
-        """Return the job as plain JSON with a sealed session.
-
-        :param seal: the connection's seal
-        """
+    def describe(self) -> dict[str, Any]:
+        """Return what is loaded, and since when, as plain JSON."""
         return {
             "kind": self.kind,
             "project_id": self.project_id,
             "project": self.project_name,
             f"{self.kind}_id": self.object_id,
             "name": self.object_name,
-            "session": seal.close(self.session),
             "tables": [table_json(table) for table in self.tables],
             "started_at": self.started_at,
-            "last_update": self.last_update.to_json(),
-            "concurrent_refresh": self.concurrent_refresh,
-        } | {name: getattr(self, name) for name in self.details}
+        }
+
+    def to_json(self, seal: Seal) -> dict[str, Any]:
+        """Return the job as plain JSON with a sealed session.
+
+        :param seal: the connection's seal
+        """
+        return (
+            self.describe()
+            | {
+                "session": seal.close(self.session),
+                "last_update": self.last_update.to_json(),
+                "concurrent_refresh": self.concurrent_refresh,
+            }
+            | {name: getattr(self, name) for name in self.details}
+        )
 
     @classmethod
     def from_json(cls, data: Any, seal: Seal) -> Self:
@@ -218,6 +228,15 @@ class Job(ABC):
             return False
         cube = yield from self.last_update.read(self.session)
         return cube is not None and (cube.processing or self.last_update.is_older_than(cube))
+
+    def log_busy(self, log: Log, *, is_busy: bool) -> None:
+        """Log that this job waits for another one, or no longer.
+
+        :param log: logs a line
+        :param is_busy: whether another job refreshes the object
+        """
+        waiting = f"Another job is publishing {self.name}; waiting for it"
+        log(fit(waiting) if is_busy else "The other job has ended", busy=is_busy)
 
     def without_start(self) -> Self:
         """Return the job without its start: to close, and not to continue."""
@@ -302,9 +321,9 @@ class PollResult:
 class Log(Protocol):
     """Logs a line, with fields for machines."""
 
-    def __call__(self, line: str, **fields: Any) -> object:
+    def __call__(self, line: str, **fields: str | float | bool) -> object:
         """Log it.
 
         :param line: the text
-        :param fields: what the line is about, as plain JSON
+        :param fields: what the line is about
         """

@@ -25,7 +25,7 @@ from airflow_provider_mstr.rest.flow import Flow, Pause, attempt
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Credentials, Session
-from airflow_provider_mstr.rest.words import shorten
+from airflow_provider_mstr.rest.words import duration, fit, shorten
 
 # Pauses grow with the time that has passed, so that an end is noticed late in proportion only. The jitter,
 # which spreads the polls of many refreshes, shortens them, so that none is later than that.
@@ -291,8 +291,8 @@ class Poller:
         return pause * random.uniform(1 - JITTER, 1)  # noqa: S311
 
     def _log_progress(self, polled: PollResult) -> None:
-        if polled.is_waiting and not self._is_waiting:
-            self.log(f"Another job is publishing {self.job.name}; waiting for it")
+        if polled.is_waiting != self._is_waiting:
+            self.job.log_busy(self.log, is_busy=polled.is_waiting)
         if polled.is_unconfirmed and not self._is_unconfirmed:
             self.log(
                 "The server reports the publish as done, but the last update does not show it yet; "
@@ -300,8 +300,12 @@ class Poller:
             )
         self._is_waiting, self._is_unconfirmed = polled.is_waiting, polled.is_unconfirmed
         if polled.status != self._status:
-            fields = {"job_status": polled.status, "started_at": self.job.started_at}
-            self.log(f"The job of {self.job.name}: {polled.status}", **fields)
+            after = f"{polled.status} after {duration(self.elapsed)}"
+            self.log(
+                fit(f"The load of {self.job.name}: {after}"),
+                state=polled.status,
+                seconds=round(self.elapsed, 1),
+            )
         self._status = polled.status
         self.job = polled.job
         self._progress.update(self.job, polled.tables, self.elapsed)

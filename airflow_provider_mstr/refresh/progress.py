@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from airflow_provider_mstr.refresh.job import Job, Log
-from airflow_provider_mstr.refresh.result import TableResult, table_json
+from airflow_provider_mstr.refresh.result import TableResult
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
 from airflow_provider_mstr.rest.publish_status import State, TableStatus, state_of
-from airflow_provider_mstr.rest.words import shorten
+from airflow_provider_mstr.rest.words import MAX_NAME, count, duration, fit, shorten
 
 # How many tables that change alike in one poll are logged one by one, and how many lines a poll logs.
 FEW_TABLES = 5
 MAX_LINES = 10
+
+MAX_NAMES = 3
 
 
 @dataclass
@@ -39,10 +40,9 @@ class TableProgress:
         """
         changes = list(self._changes(job, listed, elapsed))
         for line, tables in changes[:MAX_LINES]:
-            self.log(line, **self._fields(job, tables))
+            self.log(fit(line), **self._fields(job, tables))
         if rest := changes[MAX_LINES:]:
-            fields = self._fields(job, [table for _, tables in rest for table in tables])
-            self.log(f"and {len(rest)} more changes of tables, in the same poll", **fields)
+            self.log(f"and {count(len(rest), 'more change')} of tables, in the same poll")
 
     def state(self, table: TableRefresh) -> State:
         """Return the state of a table.
@@ -69,13 +69,17 @@ class TableProgress:
         """Return the last word seen for a table; empty if there is none."""
         return self.seen[table.id][0] if table.id in self.seen else ""
 
-    def _fields(self, job: Job, tables: Sequence[TableRefresh]) -> dict[str, Any]:
-        states = [
-            table_json(table) | {"state": str(self.state(table)), "word": word, "seconds": round(seconds, 1)}
-            for table in tables
-            for word, seconds in (self.seen[table.id],)
-        ]
-        return {"tables": states, "started_at": job.started_at}
+    def _fields(self, job: Job, tables: list[TableRefresh]) -> dict[str, str | float]:
+        """Return which tables changed alike: one by its name, many by their positions in the job."""
+        word, seconds = self.seen[tables[0].id]
+        state = self.state(tables[0])
+        which: dict[str, str | float] = {"table": _unique_name(job, tables[0])}
+        if len(tables) > 1:
+            which = {"tables": _ranges([at for at, table in enumerate(job.tables, 1) if table in tables])}
+        return which | {
+            "state": fit(word, MAX_NAME) if state is State.RUNNING else str(state),
+            "seconds": round(seconds, 1),
+        }
 
     def _changes(
         self, job: Job, listed: Iterable[TableStatus], elapsed: float
@@ -90,7 +94,8 @@ class TableProgress:
                 self.seen.update({table.id: (word, elapsed) for table in tables})
                 left += sum(self.state(table) is State.RUNNING for table in tables)
                 who, names = _names(tables)
-                yield f"{who}: {word} after {elapsed:.0f} s, {left} of {len(job.tables)} left{names}", tables
+                progress = f"{word} after {duration(elapsed)}, {left} of {len(job.tables)} left"
+                yield f"{who}: {progress}{names}", tables
 
     def _changed(self, job: Job, listed: Iterable[TableStatus]) -> dict[str, list[TableRefresh]]:
         """Return the tables whose word differs from the last one seen, by that word."""
@@ -107,5 +112,22 @@ class TableProgress:
 def _names(tables: list[TableRefresh]) -> tuple[str, str]:
     """Return how a line names tables that changed alike: what it begins with, and what it ends with."""
     if len(tables) == 1:
-        return f"Table {tables[0].name}", ""
-    return f"{len(tables)} tables", f": {shorten([table.name for table in tables], 3)}"
+        return f"Table {fit(tables[0].name, MAX_NAME)}", ""
+    return count(len(tables), "table"), f": {shorten([table.name for table in tables], MAX_NAMES)}"
+
+
+def _unique_name(job: Job, table: TableRefresh) -> str:
+    """Return what distinguishes a table from the others of its job: its name, else its id."""
+    is_unique = sum(each.name == table.name for each in job.tables) == 1
+    return table.name if is_unique else table.id
+
+
+def _ranges(positions: list[int]) -> str:
+    """Return ascending positions in a short form, such as ``1-37,40``."""
+    ranges: list[list[int]] = []
+    for position in positions:
+        if ranges and position == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], position]
+        else:
+            ranges.append([position])
+    return ",".join("-".join(map(str, each)) for each in ranges)

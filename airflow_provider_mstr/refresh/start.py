@@ -73,11 +73,13 @@ class _Start(Generic[J]):
                 self.context.on_progress(job.without_start())
                 yield from self._wait(job, busy)
                 continue
+            self._log_wait_end(job)
             accepted = yield from self._unless_rejected(job)
+            self._log_wait_end(job)
             if accepted is not None:
                 self.context.on_progress(accepted, accepted=True)
                 return accepted
-            self.context.log("The other job has ended; publishing again")
+            self.context.log("The server rejected the publish because of the other job; publishing again")
             job = yield from self.spec.renew(job)
 
     def _send_once(self, job: J) -> Flow[J]:
@@ -88,6 +90,7 @@ class _Start(Generic[J]):
         for is_last in (False, True):
             job = yield from self._with_last_update(job)
             if not self._is_start_logged:
+                self._log_wait_end(job)
                 self.spec.log_start(job, self.context.log)
             self._is_start_logged = True
             self.context.on_progress(job)
@@ -217,6 +220,11 @@ class _Start(Generic[J]):
         if self.spec.when_busy is WhenBusy.FAIL or self.context.clock() >= self.until:
             raise busy
         if not self._is_wait_logged:
-            self.context.log(f"Another job is publishing {job.name}; waiting for it")
+            job.log_busy(self.context.log, is_busy=True)
         self._is_wait_logged = True
         yield Pause(BUSY_PAUSE)
+
+    def _log_wait_end(self, job: J) -> None:
+        if self._is_wait_logged:
+            job.log_busy(self.context.log, is_busy=False)
+        self._is_wait_logged = False

@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import tenacity
 
-from airflow_provider_mstr.rest.errors import InvalidResponse, ServerUnavailable
+from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ServerUnavailable
 from airflow_provider_mstr.rest.flow import Flow, Pause, map_requests
 from airflow_provider_mstr.rest.messages import Request
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 # The default of a request's retry_for.
 MAX_RETRY_SECONDS = 60.0
@@ -32,17 +29,30 @@ _backoff: tenacity.wait.wait_base = tenacity.wait_exponential(
 ) + tenacity.wait_random(0, FIRST_PAUSE)
 
 
-def with_retries(flow: Flow[T], clock: Callable[[], float], on_retry: Callable[[], object]) -> Flow[T]:
+class Observer(Protocol):
+    """Sees which requests are sent again."""
+
+    def on_retry(self, error: MstrError) -> object:  # pragma: no mutate - only a type
+        """Act before a retry.
+
+        :param error: why the request is sent again
+        """
+
+    def on_answer(self) -> object:  # pragma: no mutate - only a type
+        """Act after a valid answer."""
+
+
+def with_retries(flow: Flow[T], clock: Callable[[], float], observer: Observer) -> Flow[T]:
     """Run a flow, and send its requests again after temporary errors.
 
     :param flow: a flow that has not started
     :param clock: returns the seconds of a monotonic clock
-    :param on_retry: is called before each retry
+    :param observer: sees each retry and each valid answer
     """
-    return map_requests(flow, lambda request: _send(request, clock, on_retry))
+    return map_requests(flow, lambda request: _send(request, clock, observer))
 
 
-def _send(request: Request[T], clock: Callable[[], float], on_retry: Callable[[], object]) -> Flow[T]:
+def _send(request: Request[T], clock: Callable[[], float], observer: Observer) -> Flow[T]:
     started = clock()
     state: tenacity.RetryCallState | None = None
     while True:
@@ -55,10 +65,10 @@ def _send(request: Request[T], clock: Callable[[], float], on_retry: Callable[[]
             state.start_time, state.outcome_timestamp = started, clock()
             # Raises the error if the request must not be sent again.
             state.retry_object.iter(state)
-            log.warning("Retrying in %.1f s: %s", state.upcoming_sleep, error.what)
+            observer.on_retry(error)
         else:
+            observer.on_answer()
             return answer
-        on_retry()
         state.prepare_for_next_attempt()
         yield Pause(state.upcoming_sleep)
 

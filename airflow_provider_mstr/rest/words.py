@@ -11,6 +11,42 @@ from airflow_provider_mstr.rest.text import clean
 
 T = TypeVar("T")
 
+# Columns of a log line, and of a name in it.
+MAX_LINE = 100
+MAX_NAME = 48
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with a noun, such as ``1 table`` or ``2 tables``.
+
+    :param number: the number
+    :param noun: the noun, singular
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def fit(text: str, width: int = MAX_LINE) -> str:
+    """Return a text as one line that is not too long.
+
+    :param text: a text
+    :param width: the maximum number of characters
+    """
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return plain if len(plain) <= width else f"{plain[: width - 1]}…"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its one or two largest units, such as ``9.1 s`` or ``1 h 2 min``.
+
+    :param seconds: the duration
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
 
 def shorten(names: Sequence[str], most: int) -> str:
     """Return the first names, and the number of further ones.

@@ -78,6 +78,7 @@ class RefreshRun(StoredRun):
                 return self._repeat(success)
             with self.concluding():
                 poller = self._continue() or self._start(make_spec())
+            self.push_load(poller.job)
             return self._wait(poller, defers=defers)
 
     def complete(self, event: Any) -> dict[str, Any]:
@@ -142,6 +143,7 @@ class RefreshRun(StoredRun):
         return None
 
     def _start(self, spec: JobSpec[Any]) -> Poller:
+        self.log_usual_duration()
         job = self.hook.open_job(spec, self.on_progress, self.link_to)
         return self.poller(self.hook.start_job(spec, job, self.on_progress))
 

@@ -19,12 +19,15 @@ from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.result import RefreshResult
 from airflow_provider_mstr.rest.errors import MstrError, OutcomeUnknown
 from airflow_provider_mstr.rest.flow import Flow
+from airflow_provider_mstr.rest.words import duration
+from airflow_provider_mstr.task.usual_duration import usual_duration
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.operators.base import MstrTask
 
 T = TypeVar("T")
 
+LOAD_KEY = "mstr_load"
 RESULT_KEY = "mstr_result"
 LINEAGE_KEY = "mstr_lineage"
 
@@ -71,6 +74,26 @@ class TaskRun:
         """
         if job.object_id:
             self.task.link(self.context, job.kind, job.object_id, job.project_id)
+
+    def push_load(self, job: Job) -> None:
+        """Push what is loaded, and since when, for Airflow's UI.
+
+        :param job: the job that was started
+        """
+        self.context["ti"].xcom_push(key=LOAD_KEY, value=job.describe())
+        self._show_name(job.kind, job.object_name)
+
+    def log_usual_duration(self) -> None:
+        """Log how long the task usually takes, if Airflow knows it."""
+        if (seconds := usual_duration(self.context)) is not None:
+            with log_fields(usual_seconds=round(seconds, 1)):
+                self.log.info("This task usually takes %s", duration(seconds))
+
+    def _show_name(self, kind: str, name: str) -> None:
+        """Show the object's name among the rendered fields of a task that has a field for it."""
+        # Airflow may render the field again.
+        if kind in self.task.template_fields and "{" not in name:
+            setattr(self.task, kind, name)
 
     def close(self, job: Job) -> bool:
         """Close a job, and return whether that was possible; otherwise its session times out.
@@ -129,7 +152,8 @@ class TaskRun:
         self.task.result = result
         data = result.to_json()
         self.context["ti"].xcom_push(key=RESULT_KEY, value=data)
-        with log_fields(result=data):
+        self._show_name(result.kind, result.name)
+        with log_fields(refresh="ended", state=str(result.state), seconds=round(result.seconds, 1)):
             heading, *rows = summary.lines(result)
             self.log.info(heading)
         for row in rows:

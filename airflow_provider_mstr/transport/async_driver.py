@@ -15,6 +15,7 @@ import aiohttp
 import yarl
 
 from airflow_provider_mstr.connection.server import LibraryServer
+from airflow_provider_mstr.refresh.job import Log
 from airflow_provider_mstr.rest.body import BodyReader
 from airflow_provider_mstr.rest.errors import InvalidResponse
 from airflow_provider_mstr.rest.flow import Flow, Pause, Step
@@ -22,6 +23,7 @@ from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.transport import settings
 from airflow_provider_mstr.transport.base_driver import CHUNK_BYTES, BaseDriver
 from airflow_provider_mstr.transport.network_errors import SOCKS_ERRORS
+from airflow_provider_mstr.transport.outage import log_warning
 from airflow_provider_mstr.transport.proxies import Proxy
 
 T = TypeVar("T")
@@ -50,12 +52,16 @@ class AsyncDriver(BaseDriver):
 
     :param server: the server
     :param register: takes each secret that must not be logged, as soon as it is known; None for nothing
+    :param log: logs that the server does not answer, and that it answers again
     """
 
     def __init__(
-        self, server: LibraryServer, register: Callable[[list[str]], Awaitable[object]] | None = None
+        self,
+        server: LibraryServer,
+        register: Callable[[list[str]], Awaitable[object]] | None = None,
+        log: Log = log_warning,
     ) -> None:
-        super().__init__(server)
+        super().__init__(server, log)
         self._register = register
 
     async def run(self, flow: Flow[T]) -> T:

@@ -9,12 +9,14 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from airflow_provider_mstr.connection.server import LibraryServer
+from airflow_provider_mstr.refresh.job import Log
 from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ServerUnavailable
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import TOKEN_HEADER, Request, Response
 from airflow_provider_mstr.rest.responses import parse_response
 from airflow_provider_mstr.rest.retry import with_retries
 from airflow_provider_mstr.transport.network_errors import add_hints, network_error, proxy_refusal
+from airflow_provider_mstr.transport.outage import Outage
 from airflow_provider_mstr.transport.settings import RequestSettings
 
 T = TypeVar("T")
@@ -26,23 +28,26 @@ CHUNK_BYTES = 65536
 
 
 class BaseDriver:
-    """Runs flows against a server; ``retries`` counts the requests that it has sent again.
+    """Runs flows against a server.
 
     :param server: the server
+    :param log: logs that the server does not answer, and that it answers again
     """
 
-    def __init__(self, server: LibraryServer) -> None:
+    def __init__(self, server: LibraryServer, log: Log) -> None:
+        self._outage = Outage(log)
         self._settings = RequestSettings.for_server(server)
         self._secrets = server.secrets | self._settings.secrets
         self._registered: set[str] = set()
         self._max_registered = MAX_SECRETS
-        self.retries = 0
+
+    @property
+    def retries(self) -> int:
+        """How many requests it has sent again."""
+        return self._outage.retries
 
     def _with_retries(self, flow: Flow[T]) -> Flow[T]:
-        return with_retries(flow, time.monotonic, self._count_retry)
-
-    def _count_retry(self) -> None:
-        self.retries += 1
+        return with_retries(flow, time.monotonic, self._outage)
 
     def _sent_secrets(self, request: Request[Any]) -> list[str]:
         return self._new_secrets(self._secrets | request.secrets | request.cookies.secrets)

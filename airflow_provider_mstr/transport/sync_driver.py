@@ -15,6 +15,7 @@ import requests
 import urllib3
 
 from airflow_provider_mstr.connection.server import LibraryServer
+from airflow_provider_mstr.refresh.job import Log
 from airflow_provider_mstr.rest.body import BodyReader
 from airflow_provider_mstr.rest.errors import InvalidResponse
 from airflow_provider_mstr.rest.flow import Flow, Pause, Step, run_flow
@@ -22,6 +23,7 @@ from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.transport import settings
 from airflow_provider_mstr.transport.base_driver import CHUNK_BYTES, BaseDriver
 from airflow_provider_mstr.transport.deadline_adapter import DeadlineAdapter, InvalidHTTPError
+from airflow_provider_mstr.transport.outage import log_warning
 
 T = TypeVar("T")
 
@@ -35,12 +37,16 @@ class SyncDriver(BaseDriver):
 
     :param server: the server
     :param register: takes each secret that must not be logged, as soon as it is known
+    :param log: logs that the server does not answer, and that it answers again
     """
 
     def __init__(
-        self, server: LibraryServer, register: Callable[[list[str]], object] = lambda secrets: None
+        self,
+        server: LibraryServer,
+        register: Callable[[list[str]], object] = lambda secrets: None,
+        log: Log = log_warning,
     ) -> None:
-        super().__init__(server)
+        super().__init__(server, log)
         self._register = register
         self._client = requests.Session()
         self._client.trust_env = False

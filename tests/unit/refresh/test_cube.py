@@ -124,9 +124,9 @@ def test_a_completed_job_is_a_success() -> None:
     assert ended.result.state is State.FINISHED
     assert ended.calls == ["job", "job", "job"]
     assert ended.lines == [
-        "The job of cube Sales: waiting_on_governor",
-        "The job of cube Sales: executing",
-        "The job of cube Sales: completed",
+        "The load of cube Sales: waiting_on_governor after 0.0 s",
+        "The load of cube Sales: executing after 0.5 s",
+        "The load of cube Sales: completed after 1.0 s",
     ]
     assert ended.result.to_json() | {"seconds": 0} == {
         "kind": "cube",
@@ -391,6 +391,7 @@ def test_a_start_waits_while_another_job_loads_the_cube() -> None:
     assert started.seconds == 2 * BUSY_PAUSE
     assert started.lines == [
         "Another job is publishing cube Sales; waiting for it",
+        "The other job has ended",
         "Publishing cube Sales",
     ]
 

@@ -540,8 +540,8 @@ def test_a_change_of_a_table_is_logged_with_the_seconds_since_the_start() -> Non
     polling.clock.now += 72.4
     polling.result()
     assert polling.lines == [
-        "Table ytd_day: completed after 72 s, 1 of 2 left",
-        "Table lu_store: completed after 72 s, 0 of 2 left",
+        "Table ytd_day: completed after 1 min 12 s, 1 of 2 left",
+        "Table lu_store: completed after 1 min 12 s, 0 of 2 left",
     ]
 
 
@@ -576,8 +576,13 @@ def test_each_status_of_a_job_is_logged_once_with_fields() -> None:
     polling.poller.job = CUBE_JOB
     assert polling.result().error is None
     words = ["executing", "loading_data", "completed"]
-    assert polling.lines == [f"The job of cube Sales Cube: {word}" for word in words]
-    assert polling.fields == [{"job_status": word, "started_at": STARTED_AT} for word in words]
+    assert [line.partition(" after ")[0] for line in polling.lines] == [
+        f"The load of cube Sales Cube: {word}" for word in words
+    ]
+    assert [fields["state"] for fields in polling.fields] == words
+    assert [fields["seconds"] for fields in polling.fields] == [
+        round(at, 1) for at in (polling.poll_times[0], polling.poll_times[2], polling.poll_times[3])
+    ]
 
 
 def cube(updated: str) -> Response:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, 
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
+from airflow_provider_mstr.rest.words import MAX_LINE
 
 
 def a_job(count: int) -> DataModelJob:
@@ -55,13 +57,47 @@ def test_a_line_has_the_states_of_its_tables_as_fields() -> None:
     TableProgress(lambda line, **fields: logged.append(fields)).update(
         job, [TableStatus("T1", "completed")], 12.345
     )
-    table = {"id": "T1", "name": "table_001", "policy": "add"}
-    assert logged == [
-        {
-            "tables": [table | {"state": "finished", "word": "completed", "seconds": 12.3}],
-            "started_at": job.started_at,
-        }
+    assert logged == [{"table": "table_001", "state": "finished", "seconds": 12.3}]
+
+
+def fields_of(job: DataModelJob, listed: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the fields of the lines about the words of one poll."""
+    logged: list[dict[str, Any]] = []
+    progress = TableProgress(lambda line, **fields: logged.append(fields))
+    progress.update(job, [TableStatus(*entry) for entry in listed.items()], 12.345)
+    return logged
+
+
+def test_a_table_that_runs_has_the_servers_word_as_its_state() -> None:
+    assert fields_of(a_job(1), {"T0": "loading"}) == [
+        {"table": "table_000", "state": "loading", "seconds": 12.3}
     ]
+
+
+def test_a_line_about_many_tables_has_their_positions() -> None:
+    job = a_job(20)
+    listed = words(job.tables, "completed") | {"T3": "error", "T5": "loading", "T19": "loading"}
+    assert fields_of(job, listed) == [
+        {"tables": "1-3,5,7-19", "state": "finished", "seconds": 12.3},
+        {"table": "table_003", "state": "failed", "seconds": 12.3},
+        {"table": "table_005", "state": "loading", "seconds": 12.3},
+        {"table": "table_019", "state": "loading", "seconds": 12.3},
+    ]
+
+
+def test_tables_of_the_same_name_are_distinguished_by_their_ids() -> None:
+    job = a_job(2)
+    twins = replace(job, tables=tuple(replace(table, name="twin") for table in job.tables))
+    assert [fields["table"] for fields in fields_of(twins, words(job.tables, "loading"))] == ["T0", "T1"]
+
+
+@given(st.text(), st.text(), st.integers(1, 30))
+def test_no_line_is_longer_than_a_log_shows(name: str, word: str, count: int) -> None:
+    job = a_job(count)
+    job = replace(job, tables=tuple(replace(table, name=name) for table in job.tables))
+    for line in lines_of(job, words(job.tables, word)):
+        assert len(line) <= MAX_LINE
+        assert line.isprintable()
 
 
 def test_a_table_without_a_word_has_not_changed() -> None:
@@ -81,7 +117,7 @@ def test_many_tables_that_change_alike_in_one_poll_are_one_line() -> None:
         words(first, "completed") | words(second, "reserved"),
         words(job.tables, "completed"),
     ) == [
-        "200 tables: reserved after 0 s, 200 of 200 left: table_000, table_001, table_002 and 197 more",
+        "200 tables: reserved after 0.0 s, 200 of 200 left: table_000, table_001, table_002 and 197 more",
         "50 tables: completed after 10 s, 150 of 200 left: table_000, table_001, table_002 and 47 more",
         "150 tables: completed after 20 s, 0 of 200 left: table_050, table_051, table_052 and 147 more",
     ]

@@ -101,6 +101,7 @@ class Started:
     played: Played
     server: Server
     lines: list[str]
+    fields: list[dict[str, Any]]
     progress: list[tuple[Job, bool]]
 
     @property
@@ -139,10 +140,12 @@ def start(
     later = {"publishStatus": [published(5)], **(after_login or {})}
     server = Server({"publish": list(publishes), **defaults, **answers}, later, clock, seconds or {})
     lines: list[str] = []
+    logged: list[dict[str, Any]] = []
     progress: list[tuple[Job, bool]] = []
 
     def log(line: str, **fields: Any) -> None:
         lines.append(line)
+        logged.append(fields)
 
     def on_progress(job: Job, accepted: bool = False) -> None:
         progress.append((job, accepted))
@@ -161,7 +164,7 @@ def start(
         Credentials(), clock, log, warn=log, on_progress=on_progress, owns_session=owns_session
     )
     played = serve(start_job(spec, job_of(an_instance()), context), server, clock)
-    return Started(played, server, lines, progress)
+    return Started(played, server, lines, logged, progress)
 
 
 def test_a_publish_that_is_accepted_is_sent_once() -> None:
@@ -419,7 +422,8 @@ def test_a_publish_that_is_refused_for_another_job_is_sent_again_once_that_has_e
     started = start(MODEL_BUSY, MODEL_BUSY, empty())
     assert started.calls.count("publish") == 3
     assert started.played.pauses == [BUSY_PAUSE] * 2
-    assert started.lines[1:] == [f"Another job is publishing data model {MODEL_NAME}; waiting for it"]
+    assert started.lines[1:] == [WAITING, WAIT_ENDED]
+    assert started.fields[1:] == [{"busy": True}, {"busy": False}]
     assert started.job.started_at == started.server.sent_at[-1]
 
 
@@ -443,7 +447,10 @@ def test_a_publish_that_was_rejected_for_a_job_which_has_ended_is_sent_again_in_
     started = start(empty(), empty(), publishStatus=[*busy, published(5)], cubes=shows)
     assert started.calls.count("publish") == 2
     assert started.job.instance.instance_id == "SECOND"
-    assert started.lines[-1] == "The other job has ended; publishing again"
+    assert started.lines[-2:] == [
+        WAIT_ENDED,
+        "The server rejected the publish because of the other job; publishing again",
+    ]
 
 
 def test_a_publish_that_waits_for_another_job_is_marked_as_concurrent() -> None:
@@ -460,6 +467,7 @@ def test_a_busy_model_whose_cube_cannot_be_read_is_left_to_the_poller() -> None:
 
 
 WAITING = f"Another job is publishing data model {MODEL_NAME}; waiting for it"
+WAIT_ENDED = "The other job has ended"
 
 
 def test_a_publish_that_is_refused_for_another_job_is_stored_without_a_start() -> None:
@@ -478,10 +486,10 @@ def test_the_last_update_is_that_before_the_publish_that_was_accepted() -> None:
     assert started.job.last_update.updated == datetime(2026, 1, 2, 3, 5, 0)
 
 
-def test_the_wait_for_another_job_is_logged_once() -> None:
+def test_each_wait_for_another_job_is_logged_once() -> None:
     started = start(MODEL_BUSY, MODEL_BUSY, empty(), publishStatus=[MODEL_BUSY, published(5)])
     assert len(started.played.pauses) == 3
-    assert started.lines.count(WAITING) == 1
+    assert started.lines[1:] == [WAITING, WAIT_ENDED] * 2
 
 
 @pytest.mark.parametrize("timeout", [20.0, 21.0, 24.0])

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from airflow_provider_mstr.rest.words import find_by_name, shorten
+from airflow_provider_mstr.rest.words import MAX_LINE, count, duration, find_by_name, fit, shorten
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,36 @@ def test_an_exact_name_comes_before_another_unicode_form_and_another_case(
     name: str, found: list[str]
 ) -> None:
     assert find_by_name(name, iter(["Sales", "SALES", "Köln"]), str) == found
+
+
+def test_a_number_has_its_noun() -> None:
+    assert [count(number, "table") for number in (0, 1, 2)] == ["0 tables", "1 table", "2 tables"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (72.4, "1 min 12 s"),
+        (3600, "1 h"),
+        (3725, "1 h 2 min"),
+    ],
+)
+def test_a_duration_has_its_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@given(st.text())
+def test_a_text_fits_into_a_line(text: str) -> None:
+    line = fit(text)
+    assert line.isprintable()
+    assert len(line) == min(len(text), MAX_LINE)
+
+
+def test_a_text_that_is_too_long_ends_with_an_ellipsis() -> None:
+    assert fit("abcdef", 4) == "abc…"
+    assert fit("abcd", 4) == "abcd"

@@ -113,10 +113,11 @@ def test_a_result_is_logged_with_its_fields(task_run: Run) -> None:
     result = replace(SUCCESS, tables=(table,))
     logged: list[tuple[str, Any]] = []
     task_run.run.log = Mock()
-    task_run.run.log.info = lambda line: logged.append((line, contextvars.get_contextvars().get("mstr")))
+    task_run.run.log.info = lambda line: logged.append((line, dict(contextvars.get_contextvars())))
     task_run.run.conclude(result)
     heading, *rows = summary.lines(result)
-    assert logged == [(heading, {"result": result.to_json()}), *[(row, None) for row in rows]]
+    fields = {"refresh": "ended", "state": "finished", "seconds": 1.0}
+    assert logged == [(heading, fields), *[(row, {}) for row in rows]]
 
 
 def test_the_event_of_an_outlet_carries_the_success(task_run: Run) -> None:
