@@ -300,7 +300,7 @@ class Poller:
             )
         self._is_waiting, self._is_unconfirmed = polled.is_waiting, polled.is_unconfirmed
         if polled.status != self._status:
-            after = f"{polled.status} after {duration(self.elapsed)}"
+            after = f"{polled.status} after {duration(round(self.elapsed))}"
             self.log(
                 fit(f"The load of {self.job.name}: {after}"),
                 state=polled.status,

@@ -94,7 +94,7 @@ class TableProgress:
                 self.seen.update({table.id: (word, elapsed) for table in tables})
                 left += sum(self.state(table) is State.RUNNING for table in tables)
                 who, names = _names(tables)
-                progress = f"{word} after {duration(elapsed)}, {left} of {len(job.tables)} left"
+                progress = f"{word} after {duration(round(elapsed))}, {left} of {len(job.tables)} left"
                 yield f"{who}: {progress}{names}", tables
 
     def _changed(self, job: Job, listed: Iterable[TableStatus]) -> dict[str, list[TableRefresh]]:

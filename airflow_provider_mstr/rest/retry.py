@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -14,6 +15,8 @@ from airflow_provider_mstr.rest.flow import Flow, Pause, map_requests
 from airflow_provider_mstr.rest.messages import Request
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 # The default of a request's retry_for.
 MAX_RETRY_SECONDS = 60.0
@@ -65,6 +68,7 @@ def _send(request: Request[T], clock: Callable[[], float], observer: Observer) -
             state.start_time, state.outcome_timestamp = started, clock()
             # Raises the error if the request must not be sent again.
             state.retry_object.iter(state)
+            log.debug("Retrying in %.1f s: %s", state.upcoming_sleep, error.what)
             observer.on_retry(error)
         else:
             observer.on_answer()

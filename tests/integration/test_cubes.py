@@ -170,7 +170,7 @@ def test_a_load_that_completes_is_a_success(
     assert len(task.events) == (load.way == "deferred")
     lines = logged()
     assert f"Publishing {load.name}" in lines
-    assert f"The job of {load.name}: completed" in lines
+    assert f"The load of {load.name}: completed after" in lines
     assert f"Refresh of {load.target.name} finished after" in lines
     report = mstr_sandbox.report()
     assert (report.logins, report.logouts, states(mstr_sandbox)) == (1, 1, ["completed"])

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workers import Way, every_way
 
-from airflow_provider_mstr.observability.summary import MOST_TABLES, WIDEST, lines
+from airflow_provider_mstr.observability.summary import MOST_TABLES, lines
 from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
+from airflow_provider_mstr.rest.words import MAX_NAME
 from airflow_provider_mstr.sandbox import PublishFailure
 
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
@@ -38,7 +39,7 @@ def test_each_table_is_a_line_the_slowest_first() -> None:
         table("lu_store", seconds=61.2, policy=RefreshPolicy.UPSERT),
         table("order_detail", seconds=None),
     ) == [
-        "Refresh of Sales finished after 72.4 s, 3 tables:",
+        "Refresh of Sales finished after 1 min 12 s, 3 tables:",
         "  table         policy   state     seconds",
         "  lu_store      upsert   finished     61.2",
         "  ytd_day       replace  finished      9.0",
@@ -53,13 +54,13 @@ def test_what_failed_comes_first_and_what_did_not_end_next() -> None:
         table("broken", State.FAILED, 2.0),
         state=State.FAILED,
     )
-    assert ended[0] == "Refresh of Sales failed after 72.4 s, 3 tables:"
+    assert ended[0] == "Refresh of Sales failed after 1 min 12 s, 3 tables:"
     assert [line.split()[0] for line in ended[2:]] == ["broken", "unseen", "slow"]
 
 
 def test_a_refresh_that_was_not_seen_ending_was_given_up() -> None:
     ended = lines_of(table("unseen", State.RUNNING, None), state=State.RUNNING)
-    assert ended[0] == "Refresh of Sales not finished after 72.4 s, 1 table:"
+    assert ended[0] == "Refresh of Sales not finished after 1 min 12 s, 1 table:"
 
 
 def test_of_hundreds_of_tables_the_rest_is_counted() -> None:
@@ -95,7 +96,7 @@ def test_every_line_is_one_line_of_bounded_width_and_all_are_aligned(names: list
 
     rows = ended[1 : 2 + MOST_TABLES]
     assert len({len(row) for row in rows}) == 1
-    assert all(len(line.splitlines()) == 1 and len(line) < WIDEST + 40 for line in ended)
+    assert all(len(line.splitlines()) == 1 and len(line) < MAX_NAME + 40 for line in ended)
 
 
 @every_way

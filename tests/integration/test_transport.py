@@ -60,7 +60,7 @@ from airflow_provider_mstr.rest.session import Credentials, Session
 from airflow_provider_mstr.rest.url import library_url
 from airflow_provider_mstr.sandbox import Sandbox, Settings
 from airflow_provider_mstr.sandbox.world import DEFAULT_WORLD, FINANCE, RETAIL, SUPPLY_CHAIN, TUTORIAL
-from airflow_provider_mstr.transport import base_driver, settings
+from airflow_provider_mstr.transport import base_driver, outage, settings
 from airflow_provider_mstr.transport.async_driver import AsyncDriver
 from airflow_provider_mstr.transport.sync_driver import SyncDriver
 
@@ -162,6 +162,7 @@ def whole_refresh(data_model_id: str = RETAIL.id) -> Flow[State]:
 @pytest.fixture
 def pauses(caplog: pytest.LogCaptureFixture) -> Callable[[], list[float]]:
     """Returns the seconds before each retry, from the log."""
+    caplog.set_level(logging.DEBUG, retry.log.name)
 
     def logged_pauses() -> list[float]:
         lines = re.findall(r"^.*Retrying in ([0-9.]+) s", caplog.text, re.MULTILINE)
@@ -768,11 +769,13 @@ def test_each_retry_is_a_warning_without_secrets(
     sandbox.add_fault("create_instance", "lost_after")
     caplog.set_level(logging.DEBUG)
     drive(at(sandbox.url), opened())
-    logged = [record for record in caplog.records if record.name == retry.log.name]
-    assert [record.levelno for record in logged] == [logging.WARNING] * 2
-    assert all("Retrying in" in record.getMessage() for record in logged)
-    assert "log in as administrator" in logged[0].getMessage()
-    assert "create an instance" in logged[1].getMessage()
+    logged = [record for record in caplog.records if record.name == outage.__name__]
+    assert [record.levelno for record in logged] == [logging.WARNING] * 4
+    first, first_end, second, second_end = [record.getMessage() for record in logged]
+    assert "log in as administrator" in first
+    assert "create an instance" in second
+    assert all("; retrying since" in line for line in (first, second))
+    assert all(line.startswith("The server answers again, after") for line in (first_end, second_end))
     assert not [secret for secret in sandbox.secrets() if secret in caplog.text]
 
 

@@ -124,9 +124,9 @@ def test_a_completed_job_is_a_success() -> None:
     assert ended.result.state is State.FINISHED
     assert ended.calls == ["job", "job", "job"]
     assert ended.lines == [
-        "The load of cube Sales: waiting_on_governor after 0.0 s",
-        "The load of cube Sales: executing after 0.5 s",
-        "The load of cube Sales: completed after 1.0 s",
+        "The load of cube Sales: waiting_on_governor after 0 s",
+        "The load of cube Sales: executing after 0 s",
+        "The load of cube Sales: completed after 1 s",
     ]
     assert ended.result.to_json() | {"seconds": 0} == {
         "kind": "cube",

@@ -117,7 +117,7 @@ def test_many_tables_that_change_alike_in_one_poll_are_one_line() -> None:
         words(first, "completed") | words(second, "reserved"),
         words(job.tables, "completed"),
     ) == [
-        "200 tables: reserved after 0.0 s, 200 of 200 left: table_000, table_001, table_002 and 197 more",
+        "200 tables: reserved after 0 s, 200 of 200 left: table_000, table_001, table_002 and 197 more",
         "50 tables: completed after 10 s, 150 of 200 left: table_000, table_001, table_002 and 47 more",
         "150 tables: completed after 20 s, 0 of 200 left: table_050, table_051, table_052 and 147 more",
     ]
