@@ -36,7 +36,7 @@ from airflow_provider_mstr.observability import lineage, summary
 from airflow_provider_mstr.observability.lineage import DatasetId, Lineage
 from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
 from airflow_provider_mstr.refresh.data_model import DataModelJob, DataModelSpec
-from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
+from airflow_provider_mstr.refresh.result import RefreshResult, TableResult, table_json
 from airflow_provider_mstr.refresh.tables import TableChoice
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.publish_status import State
@@ -45,7 +45,7 @@ from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.task.attempts import STORE_KEY
 from airflow_provider_mstr.task.failures import TaskKilledError
 from airflow_provider_mstr.task.refresh import HANDLE_KEY, WORKER_SECONDS, OpenRun, RefreshRun, StartRun
-from airflow_provider_mstr.task.run import LINEAGE_KEY, RESULT_KEY, TaskRun
+from airflow_provider_mstr.task.run import LINEAGE_KEY, LOAD_KEY, RESULT_KEY, TaskRun
 
 JOB = job_of(an_instance(), PUBLISHED, NOW)
 SUCCESS = RefreshResult("data_model", "P1", "M1", State.FINISHED, True, 1.0, (), cube_id="M1")
@@ -105,6 +105,47 @@ def test_a_success_is_pushed_and_returned(task_run: Run) -> None:
     assert task_run.run.conclude(SUCCESS) == SUCCESS.to_json()
     assert task_run.ti.xcoms == {RESULT_KEY: SUCCESS.to_json()}
     assert task_run.run.task.result is SUCCESS
+
+
+def test_what_is_loaded_is_pushed_without_its_session(task_run: Run) -> None:
+    job = replace(JOB, object_name="Sales")
+    task_run.run.push_load(job)
+    assert task_run.ti.xcoms == {
+        LOAD_KEY: {
+            "kind": "data_model",
+            "data_model_id": MODEL,
+            "name": "Sales",
+            "project_id": PROJECT,
+            "project": "",
+            "tables": [table_json(table) for table in PUBLISHED],
+            "started_at": NOW,
+        }
+    }
+
+
+def test_the_name_becomes_a_rendered_field_that_selects_nothing(task_run: Run) -> None:
+    task = task_run.run.task
+    before = task.object_arguments
+    task_run.run.push_load(replace(JOB, object_name="Sales"))
+    assert (task.data_model, task.data_model_id) == ("Sales", MODEL)
+    assert task.object_arguments == before
+    task_run.run.conclude(replace(SUCCESS, name="Sales 2"))
+    assert task.data_model == "Sales 2"
+
+
+def test_a_name_that_airflow_could_render_is_no_rendered_field(task_run: Run) -> None:
+    task_run.run.push_load(replace(JOB, object_name="{{ 7 * 7 }}"))
+    assert task_run.run.task.data_model is None
+
+
+def test_the_usual_duration_is_logged_before_the_load(task_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = task_run.run.log = Mock()
+    task_run.run.log_usual_duration()
+    assert log.info.mock_calls == []
+    monkeypatch.setattr("airflow_provider_mstr.task.run.usual_duration", lambda context: 240.0)
+    task_run.run.log_usual_duration()
+    ((text, *values),) = (call.args for call in log.info.mock_calls)
+    assert text % tuple(values) == "This task usually takes 4 min"
 
 
 def test_a_result_is_logged_with_its_fields(task_run: Run) -> None:
