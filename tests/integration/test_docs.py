@@ -9,18 +9,24 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import browser
 import needs
 import pytest
 import quick_keys
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_home import airflow_environment
+from browsing import CHROMIUM_ARGS
+from playwright.sync_api import expect, sync_playwright
 from provocations import KINDS, Provocations, shown, steady
 from workers import perform
 
@@ -125,6 +131,29 @@ def test_a_page_is_shown_without_the_network(site: Path) -> None:
 def test_a_docstrings_references_are_plain_names(site: Path) -> None:
     for page in (site / "reference").glob("*.html"):
         assert not re.search(r":(attr|class|func|meth|mod):", page.read_text()), page.name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["file", "http"])
+def test_the_search_finds_a_page(scheme: str, site: Path) -> None:
+    chromium = browser.find()
+    if chromium is None:
+        pytest.skip(f"there is no browser: {browser.HOW_TO_GET_IT}")
+    serve = partial(SimpleHTTPRequestHandler, directory=str(site))
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), serve) as server,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS) as headless,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = site.as_uri() if scheme == "file" else f"http://127.0.0.1:{server.server_port}"
+        page = headless.new_page()
+        page.goto(f"{address}/operators/index.html")
+        page.get_by_role("textbox", name="Search").press_sequentially("upsert")
+        results = page.locator(".md-search-result__link")
+        expect(results.filter(has_text="Which tables")).to_be_visible()
+        server.shutdown()
 
 
 def test_the_site_holds_no_word_of_where_it_was_built(site: Path) -> None:
