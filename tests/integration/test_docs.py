@@ -622,7 +622,7 @@ STATED = {
         "reads the cube for up to 8 seconds": cube.MAX_SECONDS_TO_FIND_OUT == 8,
         "the start waits 4 seconds": start.SETTLE_PAUSE == 4,
     },
-    "operators/one-task.md": {"looks for three seconds itself": WORKER_SECONDS == 3},
+    "operators/one-task.md": {"polls for three seconds on the worker": WORKER_SECONDS == 3},
     "operators/index.md": {
         "at a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
         "the default of two hours": DEFAULT_TIMEOUT == 2 * 60 * 60,
