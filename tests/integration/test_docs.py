@@ -631,12 +631,12 @@ STATED = {
         "30 by default": connection.DEFAULT_TIMEOUT == 30,
         f"{{base}}{data_model.DataModelJob.link_path}": True,
         f"{{base}}{cube.CubeJob.link_path}": True,
-        "for a minute; while a publish is watched, for five minutes": (
+        "for a minute before the publish, and for five minutes after it": (
             (retry.MAX_RETRY_SECONDS, poller.MAX_RETRY_SECONDS) == (60, 300)
         ),
     },
     "how-it-works.md": {
-        "the number says the same again two looks later": data_model.CONFIRMATIONS == 3,
+        "the number says the same again two polls later": data_model.CONFIRMATIONS == 3,
         "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
     },
     "security.md": {
