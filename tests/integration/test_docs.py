@@ -30,7 +30,7 @@ from playwright.sync_api import expect, sync_playwright
 from provocations import KINDS, Provocations, shown, steady
 from workers import perform
 
-from airflow_provider_mstr import hooks
+from airflow_provider_mstr import hooks, operators
 from airflow_provider_mstr import sandbox as sandbox_package
 from airflow_provider_mstr.connection import server as connection
 from airflow_provider_mstr.hooks import MstrHook
@@ -46,7 +46,7 @@ from airflow_provider_mstr.operators.arguments import NOTSET
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR, get_provider_info
 from airflow_provider_mstr.refresh import cube, data_model, poller, sealing, start
 from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_mstr.rest import retry
+from airflow_provider_mstr.rest import body, retry
 from airflow_provider_mstr.rest.errors import OutcomeUnknown, PublishFailed
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import LoginMode
@@ -209,6 +209,14 @@ def test_the_page_of_an_operator_shows_each_argument_with_its_default(
         else:
             wanted = f"{default:g}" if type(default) is float else str(default)
         assert wanted in shown[name], name
+
+
+def test_each_operator_that_refreshes_is_on_the_page_that_helps_to_choose() -> None:
+    refreshing = {name for name in operators.__all__ if re.match("Mstr(Refresh|Run|Trigger)", name)}
+
+    assert len(refreshing) >= 3
+    for page in (PAGES["which-operator.md"], PAGES["index.md"], (ROOT / "README.md").read_text()):
+        assert refreshing <= {*re.findall(r"\[`(\w+)`\]\(", page)}
 
 
 def test_the_operators_page_explains_each_policy() -> None:
@@ -623,6 +631,13 @@ STATED = {
         "the start waits 4 seconds": start.SETTLE_PAUSE == 4,
     },
     "operators/one-task.md": {"polls for three seconds on the worker": WORKER_SECONDS == 3},
+    "limits.md": {
+        "two hours by default": DEFAULT_TIMEOUT == 2 * 60 * 60,
+        "`timeout` of the connection, 30 seconds by default": connection.DEFAULT_TIMEOUT == 30,
+        "32 MiB": body.MAX_BODY_BYTES == 32 * 2**20,
+        "a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
+        "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
+    },
     "operators/index.md": {
         "at a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
         "the default of two hours": DEFAULT_TIMEOUT == 2 * 60 * 60,
