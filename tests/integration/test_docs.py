@@ -149,10 +149,10 @@ def test_the_search_finds_a_page(scheme: str, site: Path) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = site.as_uri() if scheme == "file" else f"http://127.0.0.1:{server.server_port}"
         page = headless.new_page()
-        page.goto(f"{address}/operators/index.html")
-        page.get_by_role("textbox", name="Search").press_sequentially("upsert")
+        page.goto(f"{address}/operators/result.html")
+        page.get_by_role("textbox", name="Search").press_sequentially("OLAP cube")
         results = page.locator(".md-search-result__link")
-        expect(results.filter(has_text="Which tables")).to_be_visible()
+        expect(results.filter(has_text="super cube (MTDI)")).to_be_visible()
         server.shutdown()
 
 
