@@ -9,22 +9,28 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import browser
 import needs
 import pytest
 import quick_keys
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_home import airflow_environment
+from browsing import CHROMIUM_ARGS
+from playwright.sync_api import expect, sync_playwright
 from provocations import KINDS, Provocations, shown, steady
 from workers import perform
 
-from airflow_provider_mstr import hooks
+from airflow_provider_mstr import hooks, operators
 from airflow_provider_mstr import sandbox as sandbox_package
 from airflow_provider_mstr.connection import server as connection
 from airflow_provider_mstr.hooks import MstrHook
@@ -40,7 +46,7 @@ from airflow_provider_mstr.operators.arguments import NOTSET
 from airflow_provider_mstr.provider_info import UI_FIELD_BEHAVIOUR, get_provider_info
 from airflow_provider_mstr.refresh import cube, data_model, poller, sealing, start
 from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT
-from airflow_provider_mstr.rest import retry
+from airflow_provider_mstr.rest import body, retry
 from airflow_provider_mstr.rest.errors import OutcomeUnknown, PublishFailed
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import LoginMode
@@ -127,6 +133,29 @@ def test_a_docstrings_references_are_plain_names(site: Path) -> None:
         assert not re.search(r":(attr|class|func|meth|mod):", page.read_text()), page.name
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["file", "http"])
+def test_the_search_finds_a_page(scheme: str, site: Path) -> None:
+    chromium = browser.find()
+    if chromium is None:
+        pytest.skip(f"there is no browser: {browser.HOW_TO_GET_IT}")
+    serve = partial(SimpleHTTPRequestHandler, directory=str(site))
+
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), serve) as server,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS) as headless,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = site.as_uri() if scheme == "file" else f"http://127.0.0.1:{server.server_port}"
+        page = headless.new_page()
+        page.goto(f"{address}/operators/result.html")
+        page.get_by_role("textbox", name="Search").press_sequentially("OLAP cube")
+        results = page.locator(".md-search-result__link")
+        expect(results.filter(has_text="super cube (MTDI)")).to_be_visible()
+        server.shutdown()
+
+
 def test_the_site_holds_no_word_of_where_it_was_built(site: Path) -> None:
     for page in site.rglob("*.html"):
         assert str(ROOT) not in page.read_text()
@@ -180,6 +209,14 @@ def test_the_page_of_an_operator_shows_each_argument_with_its_default(
         else:
             wanted = f"{default:g}" if type(default) is float else str(default)
         assert wanted in shown[name], name
+
+
+def test_each_operator_that_refreshes_is_on_the_page_that_helps_to_choose() -> None:
+    refreshing = {name for name in operators.__all__ if re.match("Mstr(Refresh|Run|Trigger)", name)}
+
+    assert len(refreshing) >= 3
+    for page in (PAGES["which-operator.md"], PAGES["index.md"], (ROOT / "README.md").read_text()):
+        assert refreshing <= {*re.findall(r"\[`(\w+)`\]\(", page)}
 
 
 def test_the_operators_page_explains_each_policy() -> None:
@@ -593,7 +630,14 @@ STATED = {
         "reads the cube for up to 8 seconds": cube.MAX_SECONDS_TO_FIND_OUT == 8,
         "the start waits 4 seconds": start.SETTLE_PAUSE == 4,
     },
-    "operators/one-task.md": {"looks for three seconds itself": WORKER_SECONDS == 3},
+    "operators/one-task.md": {"polls for three seconds on the worker": WORKER_SECONDS == 3},
+    "limits.md": {
+        "two hours by default": DEFAULT_TIMEOUT == 2 * 60 * 60,
+        "`timeout` of the connection, 30 seconds by default": connection.DEFAULT_TIMEOUT == 30,
+        "32 MiB": body.MAX_BODY_BYTES == 32 * 2**20,
+        "a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
+        "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
+    },
     "operators/index.md": {
         "at a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
         "the default of two hours": DEFAULT_TIMEOUT == 2 * 60 * 60,
@@ -602,12 +646,12 @@ STATED = {
         "30 by default": connection.DEFAULT_TIMEOUT == 30,
         f"{{base}}{data_model.DataModelJob.link_path}": True,
         f"{{base}}{cube.CubeJob.link_path}": True,
-        "for a minute; while a publish is watched, for five minutes": (
+        "for a minute before the publish, and for five minutes after it": (
             (retry.MAX_RETRY_SECONDS, poller.MAX_RETRY_SECONDS) == (60, 300)
         ),
     },
     "how-it-works.md": {
-        "the number says the same again two looks later": data_model.CONFIRMATIONS == 3,
+        "the number says the same again two polls later": data_model.CONFIRMATIONS == 3,
         "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
     },
     "security.md": {

@@ -53,6 +53,19 @@ def test_the_refresh_after_loads_publishes_just_the_tables_they_fed(
 
 @pytest.mark.long
 @pytest.mark.mstr_sandbox(publish_seconds=1)
+def test_objects_are_refreshed_by_their_names(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    seen = states("mstr_refresh_by_name", mstr_sandbox, tmp_path)
+
+    succeeded = {task for task, state in seen if state == "success"}
+    assert succeeded == {"refresh_retail", "refresh_sales_cube", "update_sales_cube"}
+    report = mstr_sandbox.report()
+    assert [publish.data_model for publish in report.publishes] == ["Retail"]
+    assert report.cubes_loaded == {"Sales Cube": 2}
+    assert (report.open_sessions, report.instances_open, report.jobs_running) == (0, 0, 0)
+
+
+@pytest.mark.long
+@pytest.mark.mstr_sandbox(publish_seconds=1)
 def test_the_mapped_refresh_refreshes_each_data_model(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
     states("mstr_refresh_many", mstr_sandbox, tmp_path)
 

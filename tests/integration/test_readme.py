@@ -41,7 +41,7 @@ def test_each_command_is_one() -> None:
     typed = re.findall(r"^\$ airflow (mstr .*?)(?:  #.*)?$", README, re.MULTILINE)
 
     assert {parser.parse_args(shlex.split(line)).subcommand for line in typed} == {
-        "sessions",
+        "check",
         "models",
         "cubes",
         "tables",
