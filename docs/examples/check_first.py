@@ -25,7 +25,7 @@ with DAG(
     check = SQLCheckOperator(
         task_id="check_sales",
         conn_id="snowflake_default",
-        # The query returns one row, and each of its columns must be true: the day has rows, and each has a store.
+        # Each column of the result must be true: the day has rows, and each row has a store.
         sql="""
             SELECT COUNT(*) > 0, COUNT(*) = COUNT(store_id)
             FROM retail.ytd_day

@@ -62,6 +62,7 @@ NEEDED = {
     "after_databricks": needs.package("airflow.providers.databricks"),
     "after_dbt_cloud": needs.package("airflow.providers.dbt.cloud"),
     "after_dbt_core": needs.package("airflow.providers.standard"),
+    "after_snowflake_sql_api": needs.package("airflow.providers.snowflake"),
     "alert_if_late": needs.DEADLINE_ALERTS,
     "alert_on_pagerduty": needs.package("airflow.providers.pagerduty"),
     "alert_on_slack": needs.package("airflow.providers.slack"),
@@ -251,7 +252,7 @@ def run(dag_id: str, sandbox: Sandbox, home: Path, **environment: str) -> tuple[
 
 @pytest.fixture
 def dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A dbt project of three models, and a dbt that builds two of them; the environment of a run with them."""
+    """A dbt project, and a dbt that builds two of its three models; the environment of a run with them."""
     states = {"fct_sales": "success", "dim_store": "success", "fct_orders": "skipped"}
     project = tmp_path / "retail"
     (project / "models").mkdir(parents=True)
