@@ -29,11 +29,11 @@ with DAG(
 
     @task(outlets=[stores])
     def load_stores() -> None:
-        """Replace this by the load of the stores, for example with dbt."""
+        """Replace this with the load of the stores, for example with dbt."""
 
     @task(outlets=[sales])
     def load_sales() -> None:
-        """Replace this by the load of the sales."""
+        """Replace this with the load of the sales."""
 
     load_stores()
     load_sales()
@@ -61,7 +61,7 @@ with DAG(
 
     @task(inlets=[model])
     def report(triggering_asset_events: Any = None) -> list[str]:
-        """Replace this by a report on the data model; a run that a user starts has no events."""
+        """Replace this with a report on the data model; a run that a user starts has no events."""
         events = triggering_asset_events[model] if triggering_asset_events else []
         results = [event.extra["refresh"] for event in events]
         return [f"{len(each['tables'])} tables loaded in {each['seconds']} s" for each in results]

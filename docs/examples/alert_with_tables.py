@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def send_alert(context: Context) -> None:
-    """Log the error and the state of each table; replace the last line by your own alert."""
+    """Log the error and the state of each table; replace the last line with your own alert."""
     ti = context["ti"]
     result = ti.xcom_pull(task_ids=ti.task_id, key="mstr_result", map_indexes=ti.map_index)
     # There is no result if the task failed before the publish, for example at the login.
