@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two loads, then the refresh of just the tables they fed, then what reads the refreshed model."""
+"""Refresh two tables of a data model after their loads, with a task group, and then report the result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ with DAG(
 
     @task
     def load_stores() -> None:
-        """Stands for the load of the stores, such as a dbt run."""
+        """Replace this with the load of the stores, for example with dbt."""
 
     @task
     def load_sales() -> None:
-        """Stands for the load of the sales."""
+        """Replace this with the load of the sales."""
 
     refresh = refresh_data_model(
         "refresh_retail",
@@ -34,7 +34,7 @@ with DAG(
 
     @task
     def report(result: Any) -> str:
-        """Stands for whatever reads the refreshed data model."""
+        """Replace this with a task that reads the refreshed data model."""
         return f"{len(result['tables'])} tables loaded in {result['seconds']} s"
 
     [load_stores(), load_sales()] >> refresh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole refresh of a data model in one task, which waits without holding a worker."""
+"""Refresh a data model in one task that occupies no worker while it waits."""
 
 from __future__ import annotations
 

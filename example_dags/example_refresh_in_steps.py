@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refresh step by step: create, publish, wait, and a teardown that closes the session on every path."""
+"""Refresh a data model in steps: create an instance, publish, wait, and close the session in a teardown."""
 
 from __future__ import annotations
 

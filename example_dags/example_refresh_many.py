@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several data models by one mapped task, under a pool that keeps within the server's session limit.
+"""Refresh several data models with one mapped task; a pool keeps them within the session limit.
 
-The pool must exist and must count deferred tasks, because a deferred refresh holds its session:
+The pool must exist and must count deferred tasks, because a deferred refresh still has its session:
 ``airflow pools set mstr_sessions 4 "Strategy sessions" --include-deferred``
 """
 
@@ -22,7 +22,7 @@ with DAG(
         task_id="refresh",
         deferrable=True,
         pool="mstr_sessions",
-        map_index_template="{{ task.data_model_id }}",
+        map_index_template="{{ task.data_model or task.data_model_id }}",
     ).expand(
         data_model_id=[
             "9F4772B837604551B4D3CC916ADC5598",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two loads, then a data model and a cube in parallel, then a task that reads both results."""
+"""Refresh a data model and a cube in parallel after two loads, and then read both results."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ with DAG(
 
     @task
     def load_ledger() -> None:
-        """Stands for the load of the ledger, such as a dbt run."""
+        """Replace this with the load of the ledger, for example with dbt."""
 
     @task
     def load_sales() -> None:
-        """Stands for the load of the sales."""
+        """Replace this with the load of the sales."""
 
     refresh_finance = MstrRefreshDataModelOperator(
         task_id="refresh_finance",
@@ -44,7 +44,7 @@ with DAG(
 
     @task
     def report(data_model: Any, cube: Any) -> list[str]:
-        """Stands for a task that needs both."""
+        """Replace this with a task that needs both."""
         return [
             f"{result['name']}: {result['state']} in {result['seconds']} s" for result in (data_model, cube)
         ]

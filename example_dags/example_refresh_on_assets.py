@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads, a refresh as soon as both are there, and a report as soon as that is done: all by assets.
+"""Refresh a data model when two assets have changed, and send a report when the data model has changed.
 
-The event of the data model's asset carries the result of its refresh, which the report reads.
+The event of the data model's asset has the result of the refresh. The report reads it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ with DAG(
 
     @task(outlets=[stores])
     def load_stores() -> None:
-        """Stands for the load of the stores, such as a dbt run."""
+        """Replace this with the load of the stores, for example with dbt."""
 
     @task(outlets=[sales])
     def load_sales() -> None:
-        """Stands for the load of the sales."""
+        """Replace this with the load of the sales."""
 
     load_stores()
     load_sales()
@@ -61,7 +61,7 @@ with DAG(
 
     @task(inlets=[model])
     def report(triggering_asset_events: Any = None) -> list[str]:
-        """Stands for whatever reads the refreshed data model; a run by hand has no event to tell of."""
+        """Replace this with a report on the data model; a run that a user starts has no events."""
         events = triggering_asset_events[model] if triggering_asset_events else []
         results = [event.extra["refresh"] for event in events]
         return [f"{len(each['tables'])} tables loaded in {each['seconds']} s" for each in results]

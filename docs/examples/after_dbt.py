@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dbt builds its models, then the data model's tables that they feed are refreshed."""
+"""Refresh only the tables whose dbt models dbt Core has built."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
 
 PROJECT = Path(os.environ.get("DBT_PROJECT_DIR", "/opt/dbt/retail"))
 
-# dbt model: the table of the data model that reads it, and what becomes of the table's rows
-FEEDS = {
+# dbt model: the table of the data model that reads it, and the table's refresh policy
+TABLES = {
     "fct_sales": ("ytd_day", "replace"),
     "dim_store": ("lu_store", "upsert"),
     "fct_orders": ("order_detail", "add"),
@@ -33,13 +33,13 @@ with DAG(
 
     @task
     def dbt_build() -> dict[str, str]:
-        """Run dbt; return the tables that it has fed, each with its refresh policy."""
-        subprocess.run(["dbt", "build", "--select", *FEEDS], cwd=PROJECT, check=True)
+        """Run dbt; return the tables to refresh, each with its refresh policy."""
+        subprocess.run(["dbt", "build", "--select", *TABLES], cwd=PROJECT, check=True)
         results = json.loads((PROJECT / "target" / "run_results.json").read_text())["results"]
         built = {result["unique_id"].split(".")[-1] for result in results if result["status"] == "success"}
-        tables = dict(FEEDS[model] for model in FEEDS if model in built)
+        tables = dict(TABLES[model] for model in TABLES if model in built)
         if not tables:
-            raise AirflowSkipException("dbt has built nothing that the data model reads")
+            raise AirflowSkipException("dbt built no model that the data model reads")
         return tables
 
     MstrRefreshDataModelOperator(

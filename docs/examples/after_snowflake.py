@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two loads into Snowflake, side by side; when both have ended well, the data model is refreshed."""
+"""Refresh a data model after two loads into Snowflake."""
 
 from __future__ import annotations
 

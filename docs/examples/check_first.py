@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A load, a check of what it has loaded, and the refresh only where the check has passed."""
+"""Refresh a data model only if a check of the loaded data passes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ with DAG(
     check = SQLCheckOperator(
         task_id="check_sales",
         conn_id="snowflake_default",
-        # One row, each column of which must be true: there are rows, and none without a store.
+        # Each column of the result must be true: the day has rows, and each row has a store.
         sql="""
             SELECT COUNT(*) > 0, COUNT(*) = COUNT(store_id)
             FROM retail.ytd_day

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refresh whose retries know what they wait for (Airflow 3.3)."""
+"""Let the error decide how soon a failed refresh is retried (Airflow 3.3)."""
 
 from __future__ import annotations
 

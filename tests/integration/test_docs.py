@@ -28,6 +28,7 @@ from airflow_home import airflow_environment
 from browsing import CHROMIUM_ARGS
 from playwright.sync_api import expect, sync_playwright
 from provocations import KINDS, Provocations, shown, steady
+from receivers import Json, Smtp, receiver
 from workers import perform
 
 from airflow_provider_mstr import hooks, operators
@@ -62,7 +63,17 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 DAGS = sorted(EXAMPLES.glob("*.py"))
-NEEDED = {"retry_policy": needs.RETRY_POLICIES}
+NEEDED = {
+    "after_cosmos": needs.package("cosmos"),
+    "after_databricks": needs.package("airflow.providers.databricks"),
+    "after_dbt_cloud": needs.package("airflow.providers.dbt.cloud"),
+    "after_dbt_core": needs.package("airflow.providers.standard"),
+    "after_snowflake_sql_api": needs.package("airflow.providers.snowflake"),
+    "alert_if_late": needs.DEADLINE_ALERTS,
+    "alert_on_pagerduty": needs.package("airflow.providers.pagerduty"),
+    "alert_on_slack": needs.package("airflow.providers.slack"),
+    "retry_policy": needs.RETRY_POLICIES,
+}
 RECIPES = [pytest.param(path, marks=NEEDED.get(path.stem, ())) for path in DAGS]
 RUNNER = ROOT / "tests" / "support" / "run_example.py"
 
@@ -252,15 +263,16 @@ def dags_of(file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda path: path.stem)
-def test_each_recipe_is_a_dag_whose_refresh_stands_at_the_end(file: Path) -> None:
+@pytest.mark.usefixtures("dbt")
+def test_each_recipe_is_a_dag_that_ends_with_the_refresh(file: Path) -> None:
     (dag,) = dags_of(file).values()
 
     assert dag.dag_id == f"mstr_{file.stem}"
-    assert dag.doc_md or file.read_text().split('"""')[1]
-    assert [task.task_id for task in dag.leaves] == ["refresh_retail"]
+    (leaf,) = dag.leaves
+    assert leaf.task_id == ("refresh" if file.stem == "different_tables" else "refresh_retail")
 
 
-def test_the_check_stands_between_the_load_and_the_refresh() -> None:
+def test_the_check_is_between_the_load_and_the_refresh() -> None:
     (dag,) = dags_of(EXAMPLES / "check_first.py").values()
 
     assert dag.get_task("check_sales").upstream_task_ids == {"load_sales"}
@@ -276,22 +288,46 @@ def run(dag_id: str, sandbox: Sandbox, home: Path, **environment: str) -> tuple[
 
 
 @pytest.fixture
-def dbt(tmp_path: Path) -> dict[str, str]:
-    """The environment of a dbt that builds two of three models."""
-    built = [
-        {"unique_id": "model.retail.fct_sales", "status": "success"},
-        {"unique_id": "model.retail.dim_store", "status": "success"},
-        {"unique_id": "model.retail.fct_orders", "status": "skipped"},
-    ]
-    (tmp_path / "results.json").write_text(json.dumps({"results": built}))
+def dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A dbt project, and a dbt that builds two of its three models; the environment of a run with them."""
+    states = {"fct_sales": "success", "dim_store": "success", "fct_orders": "skipped"}
+    project = tmp_path / "retail"
+    (project / "models").mkdir(parents=True)
+    (project / "dbt_project.yml").write_text("{name: retail, profile: retail, version: 1.0.0}")
+    (project / "profiles.yml").write_text("retail: {outputs: {prod: {type: duckdb}}, target: prod}")
+    results, nodes = [], []
+    for model, status in states.items():
+        (project / "models" / f"{model}.sql").write_text("select 1")
+        unique_id = f"model.retail.{model}"
+        results.append({"unique_id": unique_id, "status": status})
+        nodes.append(
+            {
+                "name": model,
+                "unique_id": unique_id,
+                "resource_type": "model",
+                "original_file_path": f"models/{model}.sql",
+                "depends_on": {"nodes": []},
+            }
+        )
+    (tmp_path / "results.json").write_text(json.dumps({"results": results}))
+    (tmp_path / "nodes.json").write_text("\n".join(map(json.dumps, nodes)))
     command = tmp_path / "bin" / "dbt"
     command.parent.mkdir()
-    command.write_text(f"#!/bin/sh\nmkdir -p target && cp {tmp_path}/results.json target/run_results.json\n")
+    command.write_text(
+        f"""#!/bin/sh
+        if [ "$1" = ls ]; then cat {tmp_path}/nodes.json; fi
+        mkdir -p target && cp {tmp_path}/results.json target/run_results.json
+        """
+    )
     command.chmod(0o755)
-    project = tmp_path / "project"
-    project.mkdir()
-    path = f"{command.parent}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "DBT_PROJECT_DIR": str(project)}
+    environment = {
+        "DBT_PROJECT_DIR": str(project),
+        "PATH": os.pathsep.join([str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
 
 
 @pytest.mark.long
@@ -305,6 +341,36 @@ def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
     assert {table.name: table.refresh_policy for table in publish.tables} == {
         "ytd_day": "replace",
         "lu_store": "upsert",
+    }
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "dag", [pytest.param(dag, marks=NEEDED[dag]) for dag in ("after_dbt_core", "after_cosmos")]
+)
+def test_the_refresh_after_dbt_loads_every_table(
+    dag: str, mstr_sandbox: Sandbox, tmp_path: Path, dbt: dict[str, str]
+) -> None:
+    succeeded, shown_text = run(f"mstr_{dag}", mstr_sandbox, tmp_path / "home", **dbt)
+
+    assert succeeded, shown_text[-3000:]
+    (publish,) = mstr_sandbox.report().publishes
+    assert len(publish.tables) == 4
+
+
+@pytest.mark.long
+def test_each_mapped_refresh_loads_its_own_tables(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    succeeded, shown_text = run("mstr_different_tables", mstr_sandbox, tmp_path / "home")
+
+    assert succeeded, shown_text[-3000:]
+    loaded = {
+        publish.data_model: {table.name: table.refresh_policy for table in publish.tables}
+        for publish in mstr_sandbox.report().publishes
+    }
+    assert loaded == {
+        "Retail": {"ytd_day": "replace", "lu_store": "upsert"},
+        "Finance": {"gl_balance": "add"},
+        "Supply Chain": {"shipments": "replace", "stock_level": "replace"},
     }
 
 
@@ -380,13 +446,64 @@ def test_only_the_operator_notices_a_cube_that_fails(
     assert mstr_sandbox.report().cubes_loaded == {}
 
 
+FAILED_TABLE = pytest.mark.mstr_sandbox(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
+
+# Its client accepts no address but PagerDuty's own.
+PAGERDUTY = """
+import json, os, urllib.request, pagerduty
+
+def send_event(self, **event):
+    urllib.request.urlopen(os.environ["RECEIVER"], json.dumps(event).encode())
+
+pagerduty.EventsApiV2Client.send_event = send_event
+"""
+
+
 @pytest.mark.long
 @needs.ERROR_IN_A_TRIAL
-@pytest.mark.mstr_sandbox(publish_failure=PublishFailure("schema_comparison_error", "lu_store"))
-def test_the_callback_tells_which_tables_were_not_loaded_as_the_page_shows(
-    mstr_sandbox: Sandbox, tmp_path: Path
-) -> None:
-    succeeded, shown_text = run("mstr_notify", mstr_sandbox, tmp_path / "home")
+@FAILED_TABLE
+@pytest.mark.parametrize(
+    "dag",
+    [
+        pytest.param(dag, marks=NEEDED.get(dag, ()))
+        for dag in ("alert_by_email", "alert_on_slack", "alert_on_pagerduty")
+    ],
+)
+def test_an_alert_has_the_cause_and_the_links(dag: str, mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(PAGERDUTY if dag == "alert_on_pagerduty" else "")
+    with receiver(Smtp if dag == "alert_by_email" else Json) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        smtp = {"disable_ssl": True, "disable_tls": True}
+        succeeded, shown_text = run(
+            f"mstr_{dag}",
+            mstr_sandbox,
+            tmp_path / "home",
+            AIRFLOW_CONN_SMTP_DEFAULT=json.dumps(
+                {"conn_type": "smtp", "host": "127.0.0.1", "port": server.port, "extra": smtp}
+            ),
+            AIRFLOW_CONN_SLACK_DEFAULT=json.dumps(
+                {"conn_type": "slackwebhook", "host": url, "password": "T0/B0/secret"}
+            ),
+            AIRFLOW_CONN_PAGERDUTY_EVENTS_DEFAULT=json.dumps(
+                {"conn_type": "pagerduty_events", "password": "key"}
+            ),
+            RECEIVER=url,
+            PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        )
+
+    assert not succeeded
+    assert server.received, shown_text[-3000:]
+    (alert,) = map(str, server.received)
+    assert all(word in alert for word in ("Retail", "lu_store", "schema_comparison_error"))
+    assert f"/dags/mstr_{dag}/" in alert
+    assert f"{mstr_sandbox.url}/app/" in alert
+
+
+@pytest.mark.long
+@needs.ERROR_IN_A_TRIAL
+@FAILED_TABLE
+def test_the_callback_lists_the_tables_as_the_page_shows(mstr_sandbox: Sandbox, tmp_path: Path) -> None:
+    succeeded, shown_text = run("mstr_alert_with_tables", mstr_sandbox, tmp_path / "home")
 
     assert not succeeded
     (shown,) = re.findall(r"```text\n(.*?)```", PAGES["recipes/notify.md"], re.DOTALL)

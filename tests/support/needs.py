@@ -30,6 +30,14 @@ def _module(name: str) -> bool:
         return False
 
 
+def package(name: str) -> pytest.MarkDecorator:
+    """Return the mark of a test that needs a package which not every environment has.
+
+    :param name: a module of the package
+    """
+    return _feature(_module(name), f"{name} is not installed")
+
+
 def _says(name: str, text: str) -> bool:
     found = find_spec(name) if _module(name) else None
     return found is not None and found.origin is not None and text in Path(found.origin).read_text()
@@ -59,6 +67,9 @@ CONNECTION_AS_GIVEN = _feature(
     "from 3.0 to 3.1, Airflow finds no connection whose extra is no object",
 )
 DAGBAG = _feature(_module("airflow.dag_processing.dagbag"), "before 3.2, DagBag is in airflow.models")
+DEADLINE_ALERTS = _feature(
+    _module("airflow.sdk.definitions.deadline"), "before 3.1, Airflow has no deadline alerts"
+)
 ERROR_IN_A_TRIAL = _feature(
     not _airflow_3 or _says("airflow.sdk.execution_time.supervisor", 'context["exception"]'),
     "from 3.0 to 3.2, a trial run of a DAG tells a callback no error",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cube, refreshed by the operator."""
+"""Refresh a cube with the operator."""
 
 from __future__ import annotations
 

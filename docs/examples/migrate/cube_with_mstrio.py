@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cube, published with mstrio-py."""
+"""Publish a cube with mstrio-py."""
 
 from __future__ import annotations
 

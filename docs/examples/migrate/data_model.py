@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data model, refreshed by the operator."""
+"""Refresh a data model with the operator."""
 
 from __future__ import annotations
 

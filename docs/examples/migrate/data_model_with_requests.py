@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data model, published with plain requests."""
+"""Publish a data model with requests."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def publish() -> None:
     with requests.Session() as http:
         http.headers["X-MSTR-ProjectID"] = TUTORIAL
         user = {"username": login, "password": password, "loginMode": 1}
-        answer = http.post(f"{api}/auth/login", json=user)
-        http.headers["X-MSTR-AuthToken"] = answer.headers["X-MSTR-AuthToken"]
-        answer = http.post(f"{model}/instances")
-        http.headers["X-MSTR-DataModelInstanceId"] = answer.headers["X-MSTR-DataModelInstanceId"]
+        response = http.post(f"{api}/auth/login", json=user)
+        http.headers["X-MSTR-AuthToken"] = response.headers["X-MSTR-AuthToken"]
+        response = http.post(f"{model}/instances")
+        http.headers["X-MSTR-DataModelInstanceId"] = response.headers["X-MSTR-DataModelInstanceId"]
         found = http.get(f"{api}/model/dataModels/{RETAIL}/tables").json()["tables"]
         ids = [table["information"]["objectId"] for table in found]
-        tables = [{"id": each, "refreshPolicy": "replace"} for each in ids]
+        tables = [{"id": table_id, "refreshPolicy": "replace"} for table_id in ids]
         http.post(f"{model}/publish", json={"tables": tables}).raise_for_status()
         while http.get(f"{model}/publishStatus").json()["status"] != 1:
             sleep(10)

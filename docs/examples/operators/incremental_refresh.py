@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An incremental refresh report, which loads the new sales into its cube."""
+"""Run an incremental refresh report that loads the new sales into its cube."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-# Airflow reads its configuration when it is first imported, so this cannot wait for a fixture.
+# Airflow reads its configuration when it is imported, before any fixture runs.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp())
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = os.environ.get("MY_DAGS", "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refresh that tells somebody when it has failed: what happened, and which tables were not loaded."""
+"""Write an alert that lists the state of each table."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from airflow_provider_mstr.operators import MstrRefreshDataModelOperator
 log = logging.getLogger(__name__)
 
 
-def tell(context: Context) -> None:
-    """Tell that a refresh has failed; the log stands for your mail or chat."""
+def send_alert(context: Context) -> None:
+    """Log the error and the state of each table; replace the last line with your own alert."""
     ti = context["ti"]
     result = ti.xcom_pull(task_ids=ti.task_id, key="mstr_result", map_indexes=ti.map_index)
-    # There is none where the publish was never sent: the login failed, or a table is unknown.
+    # There is no result if the task failed before the publish, for example at the login.
     tables = result["tables"] if result else []
-    lines = (f"- {table['name']} ({table['policy']}): {table['state']}" for table in tables)
-    what = f"{ti.dag_id}.{ti.task_id} has failed: {context.get('exception')}"
-    log.error("\n".join([what, *lines]))
+    lines = [f"- {table['name']} ({table['policy']}): {table['state']}" for table in tables]
+    log.error("\n".join([f"{ti.dag_id}.{ti.task_id} failed: {context.get('exception')}", *lines]))
 
 
 with DAG(
-    "mstr_notify",
+    "mstr_alert_with_tables",
     schedule="0 5 * * *",
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
@@ -36,5 +35,5 @@ with DAG(
         task_id="refresh_retail",
         data_model_id="9F4772B837604551B4D3CC916ADC5598",
         deferrable=True,
-        on_failure_callback=tell,
+        on_failure_callback=send_alert,
     )
