@@ -30,7 +30,7 @@ help:  ## this list
 demo: $(INSTALLED)  ## refresh a data model of the sandbox from an example DAG, in this terminal
 	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python scripts/demo.py
 
-ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs (PORT=8080)
+ui: $(INSTALLED)  ## serve a real Airflow with the sandbox, the example DAGs and a history (PORT=8080)
 	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python scripts/ui.py
 
 # PYTHON is a version or an interpreter.
