@@ -27,11 +27,14 @@ ORDER_HISTORY = DataModel(
     "Order History",
     TUTORIAL.id,
     tuple(Table(f"C4A1E7B25D8F4390A6B2D9C8E1F073{year}", f"orders_20{year}") for year in range(20, 26)),
-    publish_seconds=45,
+    publish_seconds=60,
 )
 FAILURE = PublishFailure("error", table="gl_balance", message="ORA-01653: unable to extend table GL_BALANCE")
 
 NOTE = "History of the demo: a real refresh of the sandbox, made when make ui started and dated back."
+
+# The run that still goes on when the history is complete.
+RUNNING = "latest"
 
 # The runs of a data model are an hour apart.
 INTERVAL = timedelta(hours=1)
@@ -54,6 +57,11 @@ class History:
     fails: bool = False
     age: timedelta = timedelta()
 
+    @property
+    def last_run(self) -> str:
+        """The id of the last run."""
+        return _run_id(self.successes + self.fails - 1)
+
 
 SLOW = History("demo_slow", ORDER_HISTORY, successes=1, age=INTERVAL)
 FAST = History("demo_fast", RETAIL, successes=2)
@@ -71,8 +79,8 @@ def demo_world() -> World:
     return replace(DEFAULT_WORLD, data_models=(*models, SLOW.data_model))
 
 
-def make_history(airflow: Deployment, sandbox: Sandbox, show: Callable[[str], None]) -> str:
-    """Refresh the data models, and date the runs back; return the slow model's next run, which goes on.
+def make_history(airflow: Deployment, sandbox: Sandbox, show: Callable[[str], None]) -> None:
+    """Refresh the data models, date the runs back, and start one more run of the slow model.
 
     Only the slow refresh runs beside the others, because Airflow's SQLite fails if many processes write.
 
@@ -91,11 +99,15 @@ def make_history(airflow: Deployment, sandbox: Sandbox, show: Callable[[str], No
         _date_back_all(airflow, history, runs)
     _wait(airflow, SLOW, slow_run, show)
     _date_back_all(airflow, SLOW, [slow_run])
-    return airflow.trigger(SLOW.dag_id)
+    airflow.trigger(SLOW.dag_id, dag_run_id=RUNNING)
 
 
 def _start(airflow: Deployment, history: History, number: int) -> str:
-    return airflow.trigger(history.dag_id, dag_run_id=f"history_{number + 1}", note=NOTE)
+    return airflow.trigger(history.dag_id, dag_run_id=_run_id(number), note=NOTE)
+
+
+def _run_id(number: int) -> str:
+    return f"history_{number + 1}"
 
 
 def _wait(airflow: Deployment, history: History, run_id: str, show: Callable[[str], None]) -> None:

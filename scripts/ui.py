@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_home import EXAMPLE_DAGS, airflow_environment
-from demo_history import DEMO_DAGS, FAILING, FAST, SLOW, STALE, demo_world, make_history
+from demo_history import DEMO_DAGS, FAILING, FAST, RUNNING, SLOW, STALE, History, demo_world, make_history
 from rich.console import Console
 from standalone import Standalone
 
@@ -55,9 +55,9 @@ def serve() -> None:
             show(f"Adding the connection {CONNECTION_ID}")
             airflow.api("POST", "connections", stored_connection(sandbox))
             show("Refreshing four data models for a history: a minute")
-            slow_run = make_history(airflow, sandbox, show)
+            make_history(airflow, sandbox, show)
             show("Ready")
-            console.print(guide(airflow.url, sandbox, slow_run), markup=False)
+            console.print(guide(airflow.url, sandbox), markup=False)
             threading.Event().wait()
 
 
@@ -103,15 +103,13 @@ def stored_connection(sandbox: Sandbox) -> dict[str, object]:
     }
 
 
-def guide(url: str, sandbox: Sandbox, slow_run: str) -> str:
+def guide(url: str, sandbox: Sandbox) -> str:
     """Return what to click, and how to break something.
 
     :param url: Airflow's address
     :param sandbox: the sandbox
-    :param slow_run: the run that still goes on
     """
     control = f"{sandbox.origin}/sandbox"
-    slow_task = f"{url}/dags/{SLOW.dag_id}/runs/{slow_run}/tasks/refresh/plugin/strategy-refresh"
     fast, slow, stale, failing = (each.data_model.name for each in (FAST, SLOW, STALE, FAILING))
     table_fails = {"publish_failure": {"kind": "error", "table": "lu_store"}}
     no_answer = {"call": "any", "kind": "status", "status": 503, "times": 30}
@@ -124,8 +122,9 @@ CLICK
     {url}/plugin/strategy-refreshes
     {failing} fails, {stale} is stale, {slow} is slow and loads now, {fast} is up to date.
     This history is from the demo: real refreshes, made just now and dated back by some hours.
-  One refresh, a tab of its task
-    {slow_task}
+  One refresh, a tab of its task: one that runs, and one that failed
+    {_tab(url, SLOW, RUNNING)}
+    {_tab(url, FAILING, FAILING.last_run)}
   A DAG; press Trigger
     {url}/dags/mstr_refresh_in_one_task
   The connection; press its Test button
@@ -148,6 +147,10 @@ BREAK SOMETHING from another terminal, then trigger the DAG
 
 Ctrl-C stops Airflow and the sandbox.
 """
+
+
+def _tab(url: str, history: History, run_id: str) -> str:
+    return f"{url}/dags/{history.dag_id}/runs/{run_id}/tasks/refresh/plugin/strategy-refresh"
 
 
 def _curl(body: Any, url: str) -> str:

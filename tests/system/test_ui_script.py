@@ -100,6 +100,6 @@ def test_each_command_that_is_printed_works(printed: str) -> None:
 
 def test_each_address_that_is_printed_exists(printed: str) -> None:
     addresses = [line.strip() for line in printed.splitlines() if line.strip().startswith("http://")]
-    assert len(addresses) == 4
+    assert len(addresses) == 5
     for address in addresses:
         assert requests.get(address, timeout=300).ok
