@@ -18,7 +18,7 @@ import pytest
 import requests
 from deployment import free_port
 
-pytestmark = [needs.VIEWS, pytest.mark.timeout(900)]
+pytestmark = [needs.RENDERED_IN_LISTS, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 LAST_LINE = "Ctrl-C stops"
