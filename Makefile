@@ -9,7 +9,9 @@ NOX := .venv-nox/bin/nox
 # uv installs a whole Airflow in a fraction of the time that pip takes. As pip does, it is to compile what it
 # installs: where Python may write no bytecode, each process would compile all of Airflow anew.
 export UV_COMPILE_BYTECODE := 1
-UV_INSTALL = $(BIN)/uv pip install --quiet --python
+# It shows its progress only on a terminal.
+QUIET := $(shell test -t 2 || echo --quiet)
+UV_INSTALL = $(BIN)/uv pip install $(QUIET) --python
 INSTALL = $(UV_INSTALL) $(BIN)/python --constraint constraints.txt
 
 # Of these every branch is to be reached, of the rest nearly all.
@@ -28,7 +30,7 @@ help:  ## this list
 demo: $(INSTALLED)  ## refresh a data model of the sandbox from an example DAG, in this terminal
 	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python scripts/demo.py
 
-ui: $(INSTALLED)  ## serve a real Airflow with the sandbox and the example DAGs (PORT=8080)
+ui: $(INSTALLED)  ## serve a real Airflow with the sandbox, the example DAGs and a history (PORT=8080)
 	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python scripts/ui.py
 
 # PYTHON is a version or an interpreter.
@@ -113,10 +115,15 @@ clean:  ## remove what the targets above have made
 	rm -rf $(VENV) .venv-* .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* mutants dist site
 
 $(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt uv
-	$(INSTALL) --group dev --editable .
+	@echo "Installing into $(VENV); only the first time, a minute or more"
+	@echo "1 of 3  Creating the environment"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2 of 3  Installing uv, which installs the rest"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@echo "3 of 3  Installing Airflow, this package and the development tools: over 200 packages"
+	@$(INSTALL) --group dev --editable .
 	@touch $@
+	@echo "Installed"
 
 $(NOX): pyproject.toml constraints.txt
 	python3 -m venv .venv-nox

@@ -27,7 +27,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     },
     "placeholders": {
         "host": "https://your-server/MicroStrategyLibrary",
-        "port": "type 0, unless the Library URL lacks its port",
+        "port": "Type 0 for Test Connection",
         "schema": "Tutorial",
         "login": "administrator (none for api_token and guest)",
     },

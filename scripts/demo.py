@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refresh a data model of the sandbox from an example DAG, and show it while it happens.
+"""Refresh a data model of the sandbox with the DAG that README shows first, and show it while it happens.
 
-Exit code 0 only where the sandbox says that every table was loaded and nothing was left open.
+Exit code 0 only if the sandbox confirms that every table was loaded and nothing was left open.
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ from typing import Any
 from airflow_home import EXAMPLE_DAGS, airflow_environment
 from example_runs import RUNNER
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from airflow_provider_mstr.sandbox import Report, Sandbox, Settings
 
-DAG_ID = "mstr_refresh_in_steps"
-DATA_MODEL = "Retail"
+DAG_ID = "mstr_refresh_in_one_task"
 PUBLISH_SECONDS = 8.0
 
-STYLES = {"running": "yellow", "success": "green", "failed": "bold red"}
+STYLES = {"finished": "green", "failed": "bold red", "warning": "yellow"}
+
+NEXT = """
+Next
+  make ui                 the same in Airflow's web UI, with a history and ways to break it
+  docs/connection.md      connect your own Strategy server
+  docs/recipes/index.md   refresh after your loads: dbt, Snowflake, assets
+"""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -34,36 +40,49 @@ class Screen:
     """Shows the JSON lines of a running DAG to a person."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._task = ""
+        self._started_at = 0.0
 
     def show(self, line: str) -> None:
-        """Show a line, if a person would care for it.
+        """Show a line if it belongs to the refresh.
 
-        :param line: a JSON line of the run, or whatever else it printed
+        :param line: a JSON line of the run, or other output of it
         """
-        said = _json(line)
-        if "task" in said:
-            self._task = said["task"]
-            self._print(self._task, f"[{STYLES[said['state']]}]{said['state']}[/] {said.get('error', '')}")
-        elif "airflow_provider_mstr" in said.get("logger", ""):
-            who = "triggerer" if ".triggers." in said["logger"] else self._task
-            self._print(who, said["event"])
+        entry = _parse(line)
+        event, logger = entry.get("event", ""), entry.get("logger", "")
+        if "task" in entry:
+            self._show_state(**entry)
+        elif event.startswith("Pausing task as DEFERRED"):
+            self._print("worker", "the task is deferred: from here on, it occupies no worker", "bold")
+        elif "airflow_provider_mstr" in logger:
+            style = STYLES.get(entry.get("level", "")) or STYLES.get(entry.get("state", ""))
+            self._print("triggerer" if ".triggers." in logger else "worker", event, style)
 
-    def _print(self, who: str, what: str) -> None:
-        console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {who:<10} {what}")
+    def _show_state(self, task: str, state: str, error: str = "") -> None:
+        if state == "running":
+            verb = "resumes" if self._started_at else "starts"
+            self._started_at = self._started_at or time.monotonic()
+            self._print("worker", f"task {task} {verb}", "bold")
+        else:
+            style = "bold green" if state == "success" else "bold red"
+            self._print("worker", f"task {task}: {state} {error}", style)
+
+    def _print(self, process: str, text: str, style: str | None = None) -> None:
+        seconds = time.monotonic() - self._started_at
+        console.print(
+            Text.assemble((f"{seconds:5.1f} s  ", "dim"), f"{process:<11}", (text.rstrip(), style or ""))
+        )
 
 
 def main() -> int:
     """Run the demo, and return its exit code."""
     with tempfile.TemporaryDirectory() as home, Sandbox(Settings(publish_seconds=PUBLISH_SECONDS)) as sandbox:
-        console.rule(f"[bold]{DAG_ID}[/] against a sandbox Library server")
-        console.print(
-            f"The server is {sandbox.url}; an Airflow of its own is set up, which takes some seconds.\n"
-        )
-        succeeded = run_dag(home, sandbox.airflow_connection())
+        console.print("\n[bold]A DAG refreshes the data model Retail[/]")
+        console.print(f"  DAG      example_dags/example_refresh_in_one_task.py ({DAG_ID})")
+        console.print(f"  Server   {sandbox.url}, a sandbox that stands in for Strategy")
+        console.print("  Airflow  new, in a temporary folder; its setup takes 10 to 30 seconds ...\n")
+        has_succeeded = run_dag(home, sandbox.airflow_connection())
         report = sandbox.report()
-    return show(report) if succeeded else 1
+    return show(report) if has_succeeded else 1
 
 
 def run_dag(home: str, connection: str) -> bool:
@@ -83,51 +102,36 @@ def run_dag(home: str, connection: str) -> bool:
         for line in run.stdout or ():
             screen.show(line)
     if run.returncode:
-        console.print(f"[bold red]The run failed.[/]\n{log.read_text()[-2000:]}")
+        console.print("[bold red]The run failed.")
+        console.print(log.read_text()[-2000:], markup=False)
     return run.returncode == 0
 
 
 def show(report: Report) -> int:
-    """Show what the sandbox saw, and return 0 where it saw a whole refresh with nothing left behind.
+    """Show whether the sandbox confirms the refresh; return 0 if so, otherwise 1.
 
     :param report: the sandbox's report
     """
-    console.print()
-    console.rule("What the sandbox saw")
-    console.print(_tables(report))
-    facts = {
-        "logins": report.logins,
-        "logouts": report.logouts,
-        "publishes": len(report.publishes),
-        "sessions left": report.open_sessions,
-        "instances left": report.instances_open,
-    }
-    console.print("   ".join(f"{name} [bold]{number}[/]" for name, number in facts.items()))
-    console.print("   ".join(f"[dim]{call} {number}[/]" for call, number in report.requests.items()))
-    loaded = [table.status == "completed" for publish in report.publishes for table in publish.tables]
-    clean = report.open_sessions == report.instances_open == 0 and len(report.publishes) == 1
-    good = bool(loaded) and all(loaded) and clean
-    verdict = "[green]Every table was loaded, nothing is left open." if good else "[red]Not all is well."
-    console.print(f"\n[bold]{verdict}")
-    return 0 if good else 1
+    tables = [table for publish in report.publishes for table in publish.tables]
+    loaded = [table for table in tables if table.status == "completed"]
+    is_closed = report.open_sessions == report.instances_open == 0
+    is_confirmed = bool(tables) and loaded == tables and is_closed and len(report.publishes) == 1
+    verdict = "[bold green]The sandbox confirms" if is_confirmed else "[bold red]The sandbox does not confirm"
+    console.print(f"\n{verdict} the refresh:[/]")
+    console.print(f"  {len(loaded)} of {len(tables)} tables loaded")
+    console.print(f"  {report.logins} login, {len(report.publishes)} publish, {report.logouts} logout")
+    console.print(f"  {report.open_sessions} sessions and {report.instances_open} instances left open")
+    if is_confirmed:
+        console.print(NEXT)
+    return 0 if is_confirmed else 1
 
 
-def _tables(report: Report) -> Table:
-    tables = Table(title=f"Data model {DATA_MODEL}", title_justify="left")
-    for column in ("Table", "Refresh policy", "State"):
-        tables.add_column(column)
-    for publish in report.publishes:
-        for table in publish.tables:
-            tables.add_row(table.name, table.refresh_policy, f"[green]{table.status}[/]")
-    return tables
-
-
-def _json(line: str) -> dict[str, Any]:
+def _parse(line: str) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return entry if isinstance(entry, dict) else {}
 
 
 if __name__ == "__main__":

@@ -87,6 +87,15 @@ def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace],
 
 
 @command
+def check(args: Namespace, hook: MstrHook) -> None:
+    """Print what "Test connection" reports."""
+    works, message = hook.test_connection()
+    if not works:
+        _exit(message, FAILED)
+    show_lines(message)
+
+
+@command
 def projects(args: Namespace, hook: MstrHook) -> None:
     """List the projects that the user sees."""
     with hook.session() as session:

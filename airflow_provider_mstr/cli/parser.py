@@ -62,6 +62,7 @@ _WHEN_BUSY = _arg(
 def get_mstr_cli_commands() -> list[CLICommand]:
     """Return the commands, as Airflow's ``cli`` key of the provider info asks for them."""
     subcommands = [
+        _command("check", "Test the connection, as Airflow's button does", _CONNECTION),
         _command("projects", "List the projects that the user sees", *_SERVER),
         _command("models", "List the data models of a project", *_IN_PROJECT, _NAME),
         _command("cubes", "List the Intelligent cubes and super cubes of a project", *_IN_PROJECT, _NAME),

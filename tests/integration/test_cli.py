@@ -56,6 +56,12 @@ def test_airflow_knows_each_command(parser: ArgumentParser, typed: str, more: st
     assert (args.conn_id, args.output) == (("other", "json") if more else ("mstr_default", "table"))
 
 
+@needs.COMMANDS
+def test_check_needs_no_more_than_a_connection(parser: ArgumentParser) -> None:
+    assert parser.parse_args(["mstr", "check"]).conn_id == "mstr_default"
+    assert parser.parse_args(["mstr", "check", "--conn-id", "other"]).conn_id == "other"
+
+
 def test_each_command_is_there() -> None:
     for name in COMMANDS:
         assert callable(getattr(commands, name))

@@ -308,7 +308,9 @@ def test_streams_that_are_closed_from_the_start_are_no_failure(
     assert run("refresh", "Retail").status == 0
 
 
-@pytest.mark.parametrize("typed", [["models"], ["projects", "-o", "json"], ["sessions"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "typed", [["check"], ["models"], ["projects", "-o", "json"], ["sessions"]], ids=" ".join
+)
 @pytest.mark.parametrize(("error", "status"), [(FULL_DISK, 1), (GONE_TERMINAL, 1), (CLOSED_PIPE, 0)], ids=str)
 def test_a_list_that_cannot_be_written_fails_unless_its_reader_has_enough(
     typed: list[str],
@@ -352,6 +354,25 @@ def test_a_closed_pipe_leaves_the_exit_status_of_python_as_it_is(stream: str, ms
 
 
 # The proof of a connection
+
+
+def test_check_prints_what_test_connection_reports(run: Run, mstr_sandbox: Sandbox) -> None:
+    ran = run("check")
+    works, message = hooks.MstrHook().test_connection()
+    assert works
+    assert (ran.status, ran.out, ran.err) == (0, f"{message}\n", "")
+    assert nothing_left(mstr_sandbox)
+
+
+def test_check_fails_with_what_test_connection_reports(
+    run: Run, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WRONG", connection(mstr_sandbox, schema="Tutorail"))
+    ran = run("check", "--conn-id", "wrong")
+    works, message = hooks.MstrHook("wrong").test_connection()
+    assert not works
+    assert (ran.status, ran.out, ran.err) == (1, "", f"airflow mstr: {message}\n")
+    assert nothing_left(mstr_sandbox)
 
 
 def test_sessions_proves_a_connection_in_one_line(run: Run, mstr_sandbox: Sandbox) -> None:

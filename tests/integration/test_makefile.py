@@ -114,3 +114,55 @@ def test_another_airflow_is_a_session_of_nox_with_the_same_arguments(
     assert make(venv, target, "AIRFLOW=3.1.8", f"PYTHON={python}", f"NOX={nox}", f"ARGS={arguments}")
     assert (venv / "nox").read_text().split() == ["--tags", f"3.1.8-{version}", "--", target]
     assert {last for _, _, last in runs(venv)} == {"it's less"}
+
+
+# As `python -m venv DIR`, it makes an environment. Its commands note their arguments, and uv may fail.
+FAKE_PYTHON = """\
+#!/bin/sh
+mkdir -p "$3/bin"
+printf '#!/bin/sh\\n' > "$3/bin/pip"
+printf '#!/bin/sh\\necho "$@" > "$0.arguments"\\nexit ${UV_STATUS:-0}\\n' > "$3/bin/uv"
+chmod +x "$3/bin/pip" "$3/bin/uv"
+"""
+
+
+def install(
+    tmp_path: Path, stderr: int = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Let make install into an environment that is not there yet."""
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON)
+    python.chmod(0o755)
+    venv = tmp_path / "venv"
+    command = ["make", f"{venv}/.installed", f"VENV={venv}", f"PYTHON={python}"]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
+
+
+def test_the_installation_shows_a_line_for_each_step_and_nothing_else(tmp_path: Path) -> None:
+    done = install(tmp_path)
+
+    first, *steps, last = done.stdout.splitlines()
+    assert first.startswith(f"Installing into {tmp_path}/venv")
+    assert [step[:6] for step in steps] == ["1 of 3", "2 of 3", "3 of 3"]
+    assert (last, done.stderr, done.returncode) == ("Installed", "", 0)
+    assert "--quiet" in (tmp_path / "venv" / "bin" / "uv.arguments").read_text().split()
+
+
+def test_on_a_terminal_uv_shows_its_progress(tmp_path: Path) -> None:
+    terminal, its_other_end = os.openpty()
+    try:
+        assert install(tmp_path, stderr=its_other_end).returncode == 0
+    finally:
+        os.close(terminal)
+        os.close(its_other_end)
+
+    assert "--quiet" not in (tmp_path / "venv" / "bin" / "uv.arguments").read_text().split()
+
+
+def test_an_installation_that_fails_is_tried_again(tmp_path: Path) -> None:
+    assert install(tmp_path, UV_STATUS="1").returncode != 0
+    assert not (tmp_path / "venv" / ".installed").exists()
+    assert install(tmp_path).returncode == 0
+    assert (tmp_path / "venv" / ".installed").exists()

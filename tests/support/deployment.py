@@ -136,15 +136,16 @@ class Deployment(ABC):
         run_id = self.trigger(dag_id, timeout)
         return self.ended(dag_id, run_id, timeout)
 
-    def trigger(self, dag_id: str, timeout: float = HANG_SECONDS) -> str:
+    def trigger(self, dag_id: str, timeout: float = HANG_SECONDS, **fields: str) -> str:
         """Start a run of a DAG, once Airflow knows it, and return the run's id.
 
         :param dag_id: the DAG
         :param timeout: seconds to wait for the DAG to be known
+        :param fields: more fields of the run
         """
         known = self._until(timeout)(self._known, dag_id)
         self.api("PATCH", f"dags/{known}", {"is_paused": False})
-        return str(self.api("POST", f"dags/{known}/dagRuns", self.rest.new_run)["dag_run_id"])
+        return str(self.api("POST", f"dags/{known}/dagRuns", self.rest.new_run | fields)["dag_run_id"])
 
     def ended(self, dag_id: str, run_id: str, timeout: float = HANG_SECONDS) -> dict[str, Any]:
         """Return a run once it has ended.

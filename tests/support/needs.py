@@ -10,6 +10,7 @@ from pathlib import Path
 
 import airflow
 import pytest
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 from airflow.providers.common.compat.sdk import Context
 from airflow.providers_manager import ProvidersManager
@@ -77,6 +78,9 @@ ERROR_IN_A_TRIAL = _feature(
 FORM = _feature(
     hasattr(ProvidersManager, "_add_widgets_from_hook"),
     "before 3.2, Airflow reads the fields of a connection from the hook alone",
+)
+JSON_LOGS = _feature(
+    conf.has_option("logging", "json_logs"), "before 3.2, Airflow writes no log as lines of JSON"
 )
 NODE = _feature(NODE_PATH is not None, "neither Playwright, which includes Node.js, nor Node.js is installed")
 ON_KILL = _feature(hasattr(BaseTrigger, "on_kill"), "before 3.3, Airflow tells no trigger of a user's kill")

@@ -20,7 +20,7 @@ from airflow_provider_mstr.sandbox import Sandbox, Settings
 
 HERE = Path(__file__).parent
 SUPPORT = HERE.parent / "support"
-ORDER = {"test_browser_data_models.py": 0, "test_secrets.py": 2}
+ORDER = {"test_browser_data_models.py": 0, "test_ui_script.py": 0, "test_secrets.py": 2}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
