@@ -10,13 +10,12 @@ from pathlib import Path
 
 from airflow_provider_mstr.cli.console import print_line, show_lines
 from airflow_provider_mstr.hooks import MstrHook
-from airflow_provider_mstr.probe.flow import CubeProbe, DataModelProbe, Probe
+from airflow_provider_mstr.probe.flow import Probe, open_probe
 from airflow_provider_mstr.probe.recorder import Recorder
 from airflow_provider_mstr.probe.report import write_report
 from airflow_provider_mstr.refresh.options import DEFAULT_TIMEOUT, positive_seconds
 from airflow_provider_mstr.rest.endpoints.auth import close_session, login
-from airflow_provider_mstr.rest.endpoints.projects import find_project_id
-from airflow_provider_mstr.rest.endpoints.search import CUBE, DATA_MODEL, find_object_id
+from airflow_provider_mstr.rest.endpoints.search import CUBE, DATA_MODEL
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.session import Session
@@ -43,19 +42,13 @@ def run_probe(args: Namespace, hook: MstrHook) -> None:
         _ask(f"This refreshes {kind.name} {target} of project {project} now. Continue? [y/N]")
 
     recorder = Recorder(time.monotonic)
-    recorder.vocabulary.learn([target, project, hook.server.url, hook.server.credentials.login])
+    recorder.vocabulary.learn([target, project, hook.server.url])
     recorder.vocabulary.learn_secrets(hook.server.secrets)
-
-    def find(session: Session) -> Flow[Probe]:
-        project_id = yield from find_project_id(session, project)
-        object_id = yield from find_object_id(session, project_id, kind, target)
-        probe_class = DataModelProbe if kind is DATA_MODEL else CubeProbe
-        return probe_class(recorder, session, project_id, object_id, timeout, print_line)
-
     session = hook.run(recorder.record(login(hook.server.credentials)))
     probe: Probe | None = None
     try:
-        probe = hook.run(recorder.record(find(session)))
+        found = open_probe(recorder, session, project, kind, target, timeout=timeout, log=print_line)
+        probe = hook.run(recorder.record(found))
         hook.run(recorder.record(probe.run()))
     except KeyboardInterrupt:
         print_line("Stopping the load and closing the session")

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
+from airflow_provider_mstr.rest.endpoints.search import CUBE, DATA_MODEL
 from airflow_provider_mstr.rest.publish_status import State, state_of
-
-DATA_MODEL, CUBE = "data model", "cube"
 
 
 class LastUpdate(StrEnum):
@@ -128,10 +128,10 @@ class Facts:
     :param job_words: the words of the object's jobs in the list of jobs; None if the list is not readable
     :param rows_in_monitor: whether the monitor of caches shows the number of rows; None if it is not readable
     :param rows_by_query: whether a query of the cube shows the number of rows; None if it fails
-    :param enums: the enums of ``openapi.json``; None if it is not readable
+    :param openapi: the JSON of ``openapi.json``; None if it is not readable
     """
 
-    kind: str = DATA_MODEL
+    kind: str = DATA_MODEL.name
     versions: dict[str, str] = field(default_factory=dict)
     serve_mode: str = ""
     tables: int = 0
@@ -144,7 +144,12 @@ class Facts:
     job_words: list[str] | None = None
     rows_in_monitor: bool | None = None
     rows_by_query: bool | None = None
-    enums: dict[str, list[str]] | None = None
+    openapi: Any = None
+
+    @property
+    def is_cube(self) -> bool:
+        """Whether the object is a cube."""
+        return self.kind == CUBE.name
 
     def spans(self) -> Iterator[Span]:
         """Return the polls after the start, those in a row that show the same as one."""

@@ -12,8 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from airflow_provider_mstr.probe import calls
-from airflow_provider_mstr.probe.facts import CUBE, DATA_MODEL, CubeSeen, End, Facts, LastUpdate, Poll
-from airflow_provider_mstr.probe.openapi import list_enums
+from airflow_provider_mstr.probe.facts import CubeSeen, End, Facts, LastUpdate, Poll
 from airflow_provider_mstr.probe.readings import is_failure
 from airflow_provider_mstr.probe.recorder import Recorder
 from airflow_provider_mstr.rest.codes import parse_number
@@ -28,6 +27,8 @@ from airflow_provider_mstr.rest.endpoints.data_models import (
     start_publish,
 )
 from airflow_provider_mstr.rest.endpoints.jobs import cancel_job, get_job, publish_cube
+from airflow_provider_mstr.rest.endpoints.projects import find_project_id
+from airflow_provider_mstr.rest.endpoints.search import CUBE, DATA_MODEL, ObjectKind, find_object_id
 from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ServerUnavailable
 from airflow_provider_mstr.rest.flow import Flow, Pause, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import State
@@ -53,6 +54,32 @@ REPETITIONS = 3
 
 _UTC_DIFFERENCE = timedelta(minutes=10)
 _JOB_ENDS = frozenset({"completed", "error", "stopped", "waiting_for_autoprompt"})
+
+
+def open_probe(
+    recorder: Recorder,
+    session: Session,
+    project: str,
+    kind: ObjectKind,
+    target: str,
+    *,
+    timeout: float,
+    log: Callable[[str], object],
+) -> Flow[Probe]:
+    """Return the probe of an object.
+
+    :param recorder: records its calls
+    :param session: the session
+    :param project: the project's id or name
+    :param kind: a data model or a cube
+    :param target: the object's id or name
+    :param timeout: the seconds that the load may take
+    :param log: logs a line
+    """
+    project_id = yield from find_project_id(session, project)
+    object_id = yield from find_object_id(session, project_id, kind, target)
+    probe_class = DataModelProbe if kind is DATA_MODEL else CubeProbe
+    return probe_class(recorder, session, project_id, object_id, timeout, log)
 
 
 @dataclass
@@ -124,9 +151,7 @@ class Probe(ABC):
 
     def _read_server(self) -> Flow[None]:
         self.facts.versions = (yield from self._try(calls.get_versions(self.session))) or {}
-        document = yield from self._try(calls.get_openapi(self.session))
-        if document is not None:
-            self.facts.enums = list_enums(document, self.recorder.vocabulary)
+        self.facts.openapi = yield from self._try(calls.get_openapi(self.session))
         self._nodes = (yield from self._try(calls.list_nodes(self.session))) or []
         yield from self._try(calls.head_cube(self.session, self.project_id, self.object_id))
 
@@ -245,7 +270,7 @@ class DataModelProbe(Probe):
 
     def __post_init__(self) -> None:
         self._instance = DataModelInstance(self.session, self.project_id, self.object_id)
-        self.facts.kind = DATA_MODEL
+        self.facts.kind = DATA_MODEL.name
 
     def close(self) -> Flow[None]:
         """Delete the instance."""
@@ -315,7 +340,7 @@ class CubeProbe(Probe):
     _job_id: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        self.facts.kind = CUBE
+        self.facts.kind = CUBE.name
 
     def close(self) -> Flow[None]:
         """Cancel the job, if it may still run."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-from airflow_provider_mstr.probe.facts import CUBE, SHOWN_ENDS, Facts, LastUpdate, Poll
+from airflow_provider_mstr.probe.facts import SHOWN_ENDS, Facts, LastUpdate, Poll
 from airflow_provider_mstr.rest.publish_status import State
 
 RESULT_READY = "3.1 1 is the end of a load"
@@ -82,9 +82,8 @@ def find(facts: Facts) -> list[Finding]:
 
     :param facts: what the probe has seen
     """
-    results = {**_cube_results(facts)}
-    own = OF_CUBES if facts.kind == CUBE else OF_DATA_MODELS
-    results |= _job_results(facts) if facts.kind == CUBE else _publish_results(facts)
+    own = OF_CUBES if facts.is_cube else OF_DATA_MODELS
+    results = _cube_results(facts) | (_job_results(facts) if facts.is_cube else _publish_results(facts))
     return [Finding(reading, results[reading]) for reading in (*own, *OF_BOTH)]
 
 

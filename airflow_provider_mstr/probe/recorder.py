@@ -22,7 +22,8 @@ publish publishStatus cubes monitors iServer nodes jobs caches openapi.json
 
 # The segments of a path that are no id.
 _SEGMENTS = frozenset(_PATHS.split())
-_CODE = re.compile(r"ERR\d{3,4}|[0-9A-Fa-f]{8}")
+# A code of the Library, or of the Modeling service.
+_CODE = re.compile(r"ERR\d{3,4}|8004[0-9A-Fa-f]{4}")
 
 # The paths of the responses whose fields are shown.
 _SHOWN = frozenset(
@@ -104,6 +105,7 @@ class Recorder:
     def _send(self, request: Request[Any]) -> Flow[Any]:
         started, self.response = self.clock(), None
         self.vocabulary.learn_secrets(request.secrets)
+        self.vocabulary.learn([request.body, *request.query.values()])
 
         def parse(response: Response) -> Any:
             self.response = response

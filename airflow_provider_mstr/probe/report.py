@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from airflow_provider_mstr import __version__
-from airflow_provider_mstr.probe.facts import CUBE, CubeSeen, Facts, LastUpdate, Poll, Span
+from airflow_provider_mstr.probe.facts import CubeSeen, Facts, LastUpdate, Poll, Span
+from airflow_provider_mstr.probe.openapi import list_enums
 from airflow_provider_mstr.probe.readings import find
-from airflow_provider_mstr.probe.recorder import Call, Recorder
+from airflow_provider_mstr.probe.recorder import OPENAPI_PATH, Call, Recorder
 from airflow_provider_mstr.probe.vocabulary import WORDS, Vocabulary
 
 MAX_SPANS = 200
@@ -31,7 +32,7 @@ def write_report(facts: Facts, recorder: Recorder) -> str:
     :param facts: what the probe has seen
     :param recorder: the calls that it made
     """
-    what = "a cube" if facts.kind == CUBE else f"a data model with {facts.tables} tables"
+    what = "a cube" if facts.is_cube else f"a data model with {facts.tables} tables"
     sections = (
         _HEAD.format(version=__version__, what=what),
         _section("Server", ("fact", "value"), _server(facts, recorder)),
@@ -47,7 +48,7 @@ def write_report(facts: Facts, recorder: Recorder) -> str:
         ),
         _section("Calls", ("call", "answer", "times", "slowest"), _calls(recorder.calls)),
         _section("Fields", ("answer", "fields"), _fields(recorder)),
-        _section("Enums of openapi.json", ("enum", "values"), _enums(facts.enums or {})),
+        _section("Enums of openapi.json", ("enum", "values"), _enums(facts, recorder.vocabulary)),
     )
     return "\n".join(filter(None, sections))
 
@@ -80,8 +81,7 @@ def _server(facts: Facts, recorder: Recorder) -> Iterator[tuple[str, str]]:
     yield "rows in the monitor of caches", _readable(facts.rows_in_monitor, monitor)
     query = _problem(recorder, "/api/v2/cubes/{id}/instances", "POST")
     yield "rows by a query of the cube", _readable(facts.rows_by_query, query)
-    enums = _problem(recorder, "/api/openapi.json")
-    yield "openapi.json", enums if facts.enums is None else f"{len(facts.enums)} enums concern a refresh"
+    yield "openapi.json", _problem(recorder, OPENAPI_PATH) if facts.openapi is None else "readable"
 
 
 def _readable(has_rows: bool | None, problem: str) -> str:
@@ -168,6 +168,6 @@ def _fields(recorder: Recorder) -> Iterator[tuple[str, str]]:
         yield where, ", ".join(dict.fromkeys(map(recorder.vocabulary.show, islice(names, MAX_FIELDS))))
 
 
-def _enums(enums: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    for name, values in enums.items():
+def _enums(facts: Facts, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+    for name, values in list_enums(facts.openapi, vocabulary).items():
         yield name, ", ".join(values)

@@ -16,10 +16,14 @@ waiting_for_cache waiting_for_children waiting_for_results loading_prompt resolv
 exporting cache_ready waiting_for_di_file waiting_for_conflict_resolve step_pausing
 in_memory connect_live off_memory hybrid
 replace add update upsert delete ignore
+status tables message errorCode errorMessage errorTime id name cubesInfos cubeName lastUpdateTime size path
+serverMode iServerVersion webVersion deploymentType jobs cubeCaches total source state active dirty processing
+persisted loadedState rowCount columnCount hitCount projectId jobId instanceId elapsedTime objectId objectType
+publishStatus refreshPolicy creationTime type user description objectName projectName
 """
 
 # What docs/strategy-rest-api.md and the vendor's clients name: a report may contain these in any case.
-WORDS = frozenset(_WORDS.split()) | {"result ready", "sql execution"}
+WORDS = frozenset(_WORDS.lower().split()) | {"result ready", "sql execution"}
 
 UNKNOWN_WORD = "(another word)"
 
@@ -36,6 +40,7 @@ _WORD_FIELDS = frozenset({"status", "state", "dataServeMode", "refreshPolicy"})
 
 _FORM_OF_A_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _MAX_DIGITS = 2
+_WORD = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 # Shorter parts of names are in too many words by chance.
 _MIN_PART = 4
@@ -55,6 +60,8 @@ class Vocabulary:
         :param data: a text, or the JSON of a response
         """
         if isinstance(data, str):
+            if data.lower() in WORDS:
+                return
             self._texts.add(data.casefold())
             self._parts |= _parts(data)
         elif isinstance(data, list):
@@ -78,7 +85,7 @@ class Vocabulary:
         :param word: a word of the server
         """
         if word.lower() in WORDS:
-            return word.lower()
+            return word
         is_word = _FORM_OF_A_WORD.fullmatch(word) and sum(map(str.isdigit, word)) <= _MAX_DIGITS
         return word if is_word and not self._is_private(word.casefold()) else UNKNOWN_WORD
 
@@ -92,7 +99,10 @@ class Vocabulary:
 
 
 def _parts(text: str) -> set[str]:
+    """Return what a word must not contain: the text, its words, and its letters alone."""
     if is_id(text):
         return set()
-    letters = _LETTERS.findall(text.casefold())
-    return {part for part in (*letters, "".join(letters)) if len(part) >= _MIN_PART} - _NO_NAMES
+    folded = text.casefold()
+    letters = _LETTERS.findall(folded)
+    parts = {folded, *_WORD.findall(folded), *letters, "".join(letters)}
+    return {part for part in parts if len(part) >= _MIN_PART} - _NO_NAMES
