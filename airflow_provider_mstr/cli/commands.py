@@ -26,6 +26,7 @@ from airflow_provider_mstr.cli.console import (
     show_lines,
     show_table,
 )
+from airflow_provider_mstr.cli.probe import run_probe
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.refresh.cube import CubeSpec
 from airflow_provider_mstr.refresh.data_model import DataModelSpec
@@ -137,6 +138,12 @@ def refresh(args: Namespace, hook: MstrHook) -> None:
     if result.error is not None:
         raise result.error
     print_line(f"Refreshed {result.kind.replace('_', ' ')} {result.name} in {data['seconds']} s")
+
+
+@command
+def probe(args: Namespace, hook: MstrHook) -> None:
+    """Refresh a small data model or cube once, after asking, and write a report about the server."""
+    run_probe(args, hook)
 
 
 @command

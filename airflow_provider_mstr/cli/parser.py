@@ -57,6 +57,14 @@ _WHEN_BUSY = _arg(
     choices=("wait", "fail"),
     default="wait",
 )
+_PROBED = (
+    _arg("model", help="data model to refresh, by id or name", metavar="MODEL", nargs="?"),
+    _arg("--cube", help="cube to refresh instead, by id or name", metavar="CUBE"),
+    _arg("-y", "--yes", help="refresh without asking", action="store_true"),
+    _arg(
+        "--output", help="file of the report (default: %(default)s)", default="mstr-probe.md", metavar="FILE"
+    ),
+)
 
 
 def get_mstr_cli_commands() -> list[CLICommand]:
@@ -76,6 +84,14 @@ def get_mstr_cli_commands() -> list[CLICommand]:
             _POLICY,
             _TIMEOUT,
             _WHEN_BUSY,
+        ),
+        _command(
+            "probe",
+            "Refresh a small data model or cube once, after asking, and write a report about the server",
+            _CONNECTION,
+            _PROJECT,
+            *_PROBED,
+            _TIMEOUT,
         ),
         _command("sessions", "Log in, and show what is open on the server", *_IN_PROJECT),
     ]

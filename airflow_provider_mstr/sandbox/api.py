@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from airflow_provider_mstr.sandbox import monitor, responses
 from airflow_provider_mstr.sandbox.jobs import Job
 from airflow_provider_mstr.sandbox.library import Library, Session
+from airflow_provider_mstr.sandbox.openapi import OPENAPI
 from airflow_provider_mstr.sandbox.responses import ApiError, Response, json_response, text_response
 from airflow_provider_mstr.sandbox.world import (
     INCREMENTAL_REFRESH_REPORT,
@@ -190,6 +191,10 @@ def _status(context: Context) -> Response:
     return json_response(versions | {"deploymentType": "onPremise"})
 
 
+def _openapi(_context: Context) -> Response:
+    return json_response(OPENAPI)
+
+
 def _auth_modes(context: Context) -> Response:
     return json_response({"modes": list(context.library.settings.login_modes)})
 
@@ -268,6 +273,13 @@ def _user_connections(context: Context) -> Response:
     node = context.request.query.get("clusterNode", "")
     rows = monitor.list_user_connections(_monitored_library(context), node)
     return _page(context, rows, "userConnections", "totalFiltered")
+
+
+def _cube_caches(context: Context) -> Response:
+    query, library = context.request.query, _monitored_library(context)
+    projects = query.get("projectIds", "").split(",")
+    rows = monitor.list_caches(library, query.get("clusterNode", ""), projects)
+    return _page(context, rows, "cubeCaches", "total")
 
 
 def _monitored_library(context: Context) -> Library:
@@ -368,6 +380,16 @@ def _cube_status(context: Context) -> Response:
     return Response(
         200, headers=(context.header(CUBE_STATUS, str(context.library.read_cube(context.dataset).status)),)
     )
+
+
+def _query_cube(context: Context) -> Response:
+    dataset = context.dataset
+    rows = context.library.count_rows(dataset)
+    if not rows:
+        raise ApiError(responses.CUBE_NOT_PUBLISHED)
+    paging = {"total": rows, "current": 1, "offset": 0, "limit": context.request.number("limit", 1000)}
+    body = {"id": dataset.id, "name": dataset.name, "status": 1, "instanceId": _make_id(dataset.name)}
+    return json_response(body | {"data": {"paging": paging}})
 
 
 def _cubes(context: Context) -> Response:
@@ -589,6 +611,7 @@ def _route(
 
 ROUTES = (
     _route("status", "GET", "/status", _status, needs_session=False),
+    _route("openapi", "GET", "/openapi.json", _openapi, needs_session=False),
     _route("auth_modes", "GET", "/config/authModes", _auth_modes, needs_session=False),
     _route("login", "POST", "/auth/login", _login, needs_session=False),
     _route("logout", "POST", "/auth/logout", _logout),
@@ -596,6 +619,7 @@ ROUTES = (
     _route("sessions", "PUT", "/sessions", _extend_session),
     _route("user_info", "GET", "/sessions/userInfo", _user_info),
     _route("nodes", "GET", "/monitors/iServer/nodes", _nodes),
+    _route("cube_caches", "GET", "/monitors/caches/cubes", _cube_caches),
     _route("user_connections", "GET", "/monitors/userConnections", _user_connections),
     _route("projects", "GET", "/projects", _projects),
     _route("projects", "GET", "/projects/{name}", _project_by_name),
@@ -603,6 +627,7 @@ ROUTES = (
     _route("search", "GET", "/searches/results", _search),
     _route("cubes", "GET", "/cubes/?", _cubes),
     _route("cubes", "HEAD", "/cubes/{id}", _cube_status),
+    _route("query_cube", "POST", "/v2/cubes/{id}/instances", _query_cube),
     _route("publish_cube", "POST", "/v2/cubes/{id}", _publish_cube),
     _route("run_incremental_refresh", "POST", "/incrementalRefresh/{id}", _run_incremental_refresh),
     _route("get_incremental_refresh", "GET", "/model/incrementalRefresh/{id}", _incremental_refresh),

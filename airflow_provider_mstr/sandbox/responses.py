@@ -135,6 +135,7 @@ NOT_A_CUBE = ErrorResponse(
 NOT_A_REPORT = ErrorResponse(500, "ERR001", "The object is not an incremental refresh report.", -2147467259)
 NOT_A_MOSAIC_MODEL = ErrorResponse(400, "ERR006", "The object is not a Mosaic model.", None, "8004e457")
 NO_PUBLISH_WORKFLOW = invalid_input("There is no publish workflow for a data model in connect live mode.")
+CUBE_NOT_PUBLISHED = ErrorResponse(500, "ERR001", "The cube is not published.", -2147072488)
 NOT_PUBLISHED = invalid_input("The data model instance was not published.")
 NULL_TABLE_SETTINGS = invalid_input("tableRefreshSettings cannot be null")
 INSTANCE_LOST = ErrorResponse(

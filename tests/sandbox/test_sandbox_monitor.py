@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Sandbox
-from airflow_provider_mstr.sandbox.world import TUTORIAL
+from airflow_provider_mstr.sandbox.world import FINANCE, RETAIL, TUTORIAL
 
 ANALYST = DEFAULT_WORLD.users[1]
 NODES, CONNECTIONS = "/monitors/iServer/nodes", "/monitors/userConnections?clusterNode=sandbox-iserver"
@@ -61,3 +61,41 @@ def test_a_user_without_the_privilege_is_rejected(
 def test_an_unknown_node_is_invalid_input(client: Any) -> None:
     response = client.call("GET", "/monitors/userConnections")
     assert (response.status_code, response.json()["code"]) == (400, "ERR006")
+
+
+CACHES = f"/monitors/caches/cubes?clusterNode=sandbox-iserver&projectIds={TUTORIAL.id}"
+
+
+def test_the_caches_of_a_project_are_listed_with_their_rows(client: Any) -> None:
+    caches = {cache["source"]["name"]: cache for cache in client.call("GET", CACHES).json()["cubeCaches"]}
+    assert (caches["Retail"]["rowCount"], caches["Retail"]["state"]["processing"]) == (4000, False)
+    assert caches["Retail"]["lastUpdateTime"] == "2026-01-01T06:00:00.000+0000"
+    assert {"Finance", "Pipeline"} & caches.keys() == set()
+
+    client.publish(client.create_instance())
+    (retail,) = (each for each in client.call("GET", CACHES).json()["cubeCaches"] if each["rowCount"] == 4000)
+    assert retail["state"]["processing"] is True
+
+
+@pytest.mark.parametrize("node", ["", "elsewhere"])
+def test_the_caches_of_an_unknown_node_are_refused(node: str, client: Any) -> None:
+    assert client.call("GET", CACHES.replace("sandbox-iserver", node)).status_code == 400
+
+
+def test_the_caches_need_the_privilege(sandbox: Sandbox, connect: Callable[[Sandbox], Any]) -> None:
+    refused = connect(sandbox).log_in(ANALYST).call("GET", CACHES)
+    assert (refused.status_code, refused.json()["code"]) == (403, "ERR014")
+
+
+def test_a_query_of_a_loaded_cube_counts_its_rows(client: Any) -> None:
+    answer = client.call("POST", f"/v2/cubes/{RETAIL.id}/instances?limit=1", json={})
+    assert (answer.status_code, answer.json()["data"]["paging"]["total"]) == (200, 4000)
+    never_loaded = client.call("POST", f"/v2/cubes/{FINANCE.id}/instances?limit=1", json={})
+    assert (never_loaded.status_code, never_loaded.json()["iServerCode"]) == (500, -2147072488)
+
+
+def test_the_description_of_the_api_needs_no_session(
+    sandbox: Sandbox, connect: Callable[[Sandbox], Any]
+) -> None:
+    description = connect(sandbox).call("GET", "/openapi.json").json()
+    assert "DataModelPublishStatus" in description["components"]["schemas"]

@@ -13,6 +13,7 @@ def shorten_pauses(patch: pytest.MonkeyPatch) -> None:
     :param patch: what undoes it
     """
     from airflow_provider_mstr import triggers
+    from airflow_provider_mstr.probe import flow
     from airflow_provider_mstr.refresh import cube, data_model, poller, start
     from airflow_provider_mstr.rest import retry
     from airflow_provider_mstr.rest.endpoints import auth
@@ -31,4 +32,7 @@ def shorten_pauses(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(kind, "CONFIRMATION_PAUSE", 0.01)
         patch.setattr(kind, "MAX_SECONDS_TO_FIND_OUT", 0.1)
         patch.setattr(kind, "FIND_OUT_PAUSE", 0.02)
+    patch.setattr(flow, "MIN_PAUSE", 0.02)
+    patch.setattr(flow, "PAUSE_AFTER_END", 0.02)
+    patch.setattr(flow, "QUIET_SECONDS", 0.1)
     patch.setattr(auth, "LOGOUT_PAUSE", 0.01)
