@@ -290,8 +290,11 @@ class DataModelSpec(JobSpec[DataModelJob]):
         :param job: the job
         :param log: logs a line
         """
-        names = shorten([f"{table.name} ({table.policy})" for table in job.tables], _MAX_NAMES)
-        log(fit(f"Publishing {count(len(job.tables), 'table')} of {job.name}: {names}"))
+        policies = {f" ({table.policy})" for table in job.tables}
+        common = policies.pop() if len(policies) == 1 else ""
+        names = [table.name if common else f"{table.name} ({table.policy})" for table in job.tables]
+        what = f"{count(len(names), 'table')} of {job.name}{common}"
+        log(fit(f"Publishing {what}: {shorten(names, _MAX_NAMES)}"))
 
     def send(self, job: DataModelJob) -> Flow[DataModelJob]:
         """Publish the tables.

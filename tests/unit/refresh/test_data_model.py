@@ -282,9 +282,7 @@ def test_the_line_about_very_many_tables_names_few() -> None:
     tables = tuple(TableRefresh(str(at), f"t{at}", RefreshPolicy.ADD) for at in range(25))
     logged: list[str] = []
     DataModelSpec().log_start(job_of(an_instance(), tables), lambda line, **fields: logged.append(line))
-    assert logged == [
-        f"Publishing 25 tables of data model {MODEL_NAME}: t0 (add), t1 (add), t2 (add) and 22 more"
-    ]
+    assert logged == [f"Publishing 25 tables of data model {MODEL_NAME} (add): t0, t1, t2 and 22 more"]
 
 
 def test_a_renewed_job_has_a_new_instance_in_the_same_session() -> None:
