@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import TypeVar
 
 from airflow_provider_mstr.rest.text import clean
 
 T = TypeVar("T")
+
+# How many names a message lists.
+MAX_NAMES = 20
 
 
 def shorten(names: Sequence[str], most: int) -> str:
@@ -20,6 +24,28 @@ def shorten(names: Sequence[str], most: int) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 table" or "2 tables".
+
+    :param number: the number
+    :param noun: the noun in the singular
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return the names that are similar to one that does not exist; if none is, the first names.
+
+    :param name: the name
+    :param names: the names that exist
+    """
+    known = {fold_case(each): each for each in sorted(names)}
+    if similar := get_close_matches(fold_case(name), known):
+        return f"similar names: {', '.join(known[each] for each in similar)}"
+    existing = shorten(list(known.values()), MAX_NAMES)
+    return f"the existing names are: {existing}" if existing else "there is none that the user can see"
 
 
 def find_by_name(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_mstr.rest.words import find_by_name, shorten
+from airflow_provider_mstr.rest.words import count, find_by_name, shorten, suggest
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,25 @@ from airflow_provider_mstr.rest.words import find_by_name, shorten
 )
 def test_the_first_names_are_listed_in_order_and_the_rest_is_counted(names: list[str], expected: str) -> None:
     assert shorten(names, 2) == expected
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 tables"), (1, "1 table"), (2, "2 tables")])
+def test_one_thing_is_counted_in_the_singular(number: int, text: str) -> None:
+    assert count(number, "table") == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["Retail", "Sales"], "similar names: Retail"),
+        (["RETAILS", "Sales"], "similar names: RETAILS"),
+        (["b", "a"], "the existing names are: a, b"),
+        ([f"{number:02}" for number in range(21)], f"{', '.join(f'{n:02}' for n in range(20))} and 1 more"),
+        ([], "there is none that the user can see"),
+    ],
+)
+def test_similar_names_come_before_a_list_of_all(names: list[str], text: str) -> None:
+    assert suggest("retial", iter(names)).endswith(text)
 
 
 @pytest.mark.parametrize(
