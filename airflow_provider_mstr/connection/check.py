@@ -77,4 +77,4 @@ def _enter(session: Session, project: Project, projects: Sequence[Project]) -> F
 
 
 def _names(projects: Sequence[Project]) -> str:
-    return summarize((project.name for project in projects), none="no project")
+    return summarize(project.name for project in projects) or "no project"

@@ -119,8 +119,8 @@ class AuthenticationError(MstrError):
 
 class SessionExpired(MstrError):
     advice = (
-        "The session expired or was closed; a new attempt logs in again. If this happens often, check that "
-        "the load balancer keeps each session on one node (cookies)."
+        "A new attempt logs in again. If this happens often, raise the idle limits of the server, or have "
+        "the load balancer keep each session on one node."
     )
     retryable = True
 

@@ -121,7 +121,7 @@ def _explain(
 ) -> tuple[str, str]:
     """Return the reason of an error and what to do; empty if neither is known beyond the error's class."""
     known = ISERVER_CODES.get(reply.iserver_code or 0)
-    reason, advice = (known.message, known.advice) if known else ("", "")
+    reason, advice = (known.message, known.advice) if known else (_REASONS.get(error_class, ""), "")
     if error_class is errors.NotFound:
         return reason, advice or request.if_not_found
     if error_class is errors.ServerUnavailable:
@@ -251,6 +251,15 @@ _UNAVAILABLE: Mapping[int, tuple[str, str]] = {
     502: ("a proxy received an invalid answer from the server", _RETRY),
     503: ("the server is unavailable", _RETRY),
     504: ("a proxy received no answer from the server in time", _RETRY),
+}
+
+# The reasons of errors without a known code of the I-Server.
+_REASONS: Mapping[type[MstrError], str] = {
+    errors.SessionExpired: "the session is over",
+    errors.AuthenticationError: "the server rejects the login",
+    errors.NoPrivilege: "the user lacks a privilege or has no access",
+    errors.NotFound: "the server does not find it",
+    errors.InvalidRequest: "the server rejects the request",
 }
 
 _NO_ENDPOINT = (

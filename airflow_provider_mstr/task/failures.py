@@ -74,8 +74,6 @@ class HandleFailures(TaskFailures):
         if isinstance(error, (PublishFailed, OutcomeUnknown)) and not error.may_answer_later:
             error.advice, error.retryable = f"{error.advice} {InvalidHandle.advice}", False
         if isinstance(error, (SessionExpired, InstanceExpired)):
-            error = InvalidHandle(
-                f"the session or data model instance of another task is over: {error.what}", error.reply
-            )
-            error.advice += " If only this task was cleared, nothing was published for it."
+            advice = f"{InvalidHandle.advice} If only this task was cleared, nothing was published for it."
+            error = InvalidHandle(error.what, error.reply, advice=advice)
         return super().task_error(error)

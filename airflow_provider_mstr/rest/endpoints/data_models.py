@@ -192,7 +192,8 @@ def _of_instance(
         if error.reply.iserver_code is not None:
             raise
         # The data model existed when the instance was created, so the instance is missing.
-        raise InstanceExpired(error.what, error.reply) from None
+        what = f"could not {purpose}: the data model instance no longer exists"
+        raise InstanceExpired(what, error.reply) from None
 
 
 def _instance_id(response: Response) -> str:

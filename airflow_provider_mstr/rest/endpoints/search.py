@@ -170,13 +170,12 @@ def get_object_name(session: Session, project_id: str, object_id: str) -> Flow[s
     )
 
 
-def summarize(names: Iterable[str], none: str = "none that the user can see") -> str:
+def summarize(names: Iterable[str]) -> str:
     """Return the first names in alphabetical order, and the number of further ones.
 
     :param names: the names
-    :param none: what to return if there are none
     """
-    return shorten(sorted(names), MAX_NAMES) or none
+    return shorten(sorted(names), MAX_NAMES)
 
 
 def _search_result(entry: Any) -> SearchResult:

@@ -202,7 +202,11 @@ def test_a_code_of_the_library_has_priority_over_the_status(
 @pytest.mark.parametrize(
     ("response", "what"),
     [
-        (refusal(400), "could not do a thing"),
+        (refusal(400), "could not do a thing: the server rejects the request"),
+        (refusal(401, "ERR009"), "could not do a thing: the session is over"),
+        (refusal(401, "ERR003"), "could not do a thing: the server rejects the login"),
+        (refusal(403, "ERR014"), "could not do a thing: the user lacks a privilege or has no access"),
+        (refusal(404, "ERR004"), "could not do a thing: the server does not find it"),
         (refusal(500, "ERR001", -1), "could not do a thing"),
         (empty(503), "could not do a thing: the server is unavailable"),
         (empty(429), "could not do a thing: the server receives too many requests"),

@@ -118,8 +118,7 @@ def test_a_task_with_the_session_of_another_retries_only_what_its_session_allows
         assert caught.value is error
     elif is_lost:
         assert text == (
-            f"the session or data model instance of another task is over: the reason. {clear}. "
-            "If only this task was cleared, nothing was published for it (HTTP 500)"
+            f"the reason. {clear}. If only this task was cleared, nothing was published for it (HTTP 500)"
         )
     elif is_end and not later:
         assert text == f"the reason. {kind.advice} {clear} (HTTP 500)"

@@ -131,7 +131,10 @@ def test_an_instance_with_an_invalid_id_is_invalid() -> None:
 def test_an_instance_that_has_expired_keeps_what_failed_and_the_reply() -> None:
     error = play(get_publish_status(an_instance()), refusal(404, "ERR004")).error
     assert isinstance(error, errors.InstanceExpired)
-    assert error.what == f"could not read the publish status of data model {MODEL_NAME}"
+    assert error.what == (
+        f"could not read the publish status of data model {MODEL_NAME}: "
+        "the data model instance no longer exists"
+    )
     assert (error.reply.status, error.reply.code) == (404, "ERR004")
 
 
