@@ -336,7 +336,7 @@ In every case:
 | --- | --- |
 | 429, 500, 502, 503, 504 | the server answers with that status without a body, and does nothing |
 | reset before, reset after | the connection is reset before, or after, the server has processed the request |
-| slow before, slow after | the server processes the request, or answers, only after the connection's `timeout` |
+| slow before, slow after | the server processes the request, or answers, after the connection's `timeout` |
 | HTML, truncated, odd JSON, empty | the server processes the request, but its answer is this |
 | no header | the server processes the request, but its answer lacks a header that is needed |
 | redirect | the server redirects to another host, and does nothing |
