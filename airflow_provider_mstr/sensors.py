@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -27,7 +24,7 @@ from airflow_provider_mstr.refresh.options import (
     positive_seconds,
 )
 from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, PublishTimedOut
-from airflow_provider_mstr.task.failures import handle_failures
+from airflow_provider_mstr.task.failures import HandleFailures
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.refresh.poller import Poller
@@ -36,6 +33,26 @@ if TYPE_CHECKING:
 
 # Seconds for which a worker retries a request before it defers.
 WORKER_RETRY_SECONDS = 3.0
+
+
+class _SensorFailures(HandleFailures):
+    """Ends a sensor as Airflow's own do: a timeout at once, or skipped if the sensor is to be.
+
+    :param skips: whether a failure skips the sensor
+    """
+
+    def __init__(self, *, skips: bool) -> None:
+        self._skips = skips
+
+    def task_error(self, error: MstrError) -> Exception:
+        """Return the error that ends the sensor.
+
+        :param error: the error of the block
+        """
+        failed = super().task_error(error)
+        if isinstance(failed, PublishTimedOut):
+            return AirflowSensorTimeout(str(failed))
+        return AirflowSkipException(f"Skipping: {failed}") if self._skips else failed
 
 
 class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
@@ -78,7 +95,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         if not self.deferrable:
             with self.interruptible():
                 return super().execute(context)
-        with self._failures():
+        with self._failures:
             run = self._run(context)
             poller = self._same_poller(run)
             result = run.poll(poller, poller.wait_for(0, WORKER_RETRY_SECONDS))
@@ -91,7 +108,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
 
         :param context: the task's context
         """
-        with self._failures():
+        with self._failures:
             run = self._run(context)
             poller = self._same_poller(run)
             result = run.poll(poller, poller.wait_for(0))
@@ -103,7 +120,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         :param context: the task's context
         :param event: the event of the trigger
         """
-        with self._failures():
+        with self._failures:
             run = self._run(context)
             return self._conclude(run, run.parse_event(event))
 
@@ -133,15 +150,6 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
         poller.has_answered = False
         return poller
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """Let failures end the sensor as its own do: a timeout at once, or skipped where asked for."""
-        try:
-            with handle_failures():
-                yield
-        except PublishTimedOut as error:
-            raise AirflowSensorTimeout(str(error)) from error
-        except (MstrError, AirflowFailException) as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(f"Skipping: {error}") from error
-            raise
+    @property
+    def _failures(self) -> _SensorFailures:
+        return _SensorFailures(skips=self.soft_fail or self.never_fail)

@@ -68,11 +68,13 @@ def _enter(session: Session, project: Project, projects: Sequence[Project]) -> F
         yield from enter_project(session, project.id)
     except NotFound as error:
         if project in projects:
-            what = f"project {project.name} ({project.id}) is not loaded on the server, or idle"
+            what = f"project {project.name} is not loaded on the server, or idle"
+            advice = "Ask the Strategy administrator to load the project."
         else:
             what = f"no project has the id {project.id}; the user can see {_names(projects)}"
-        raise NotFound(what, error.reply) from None
+            advice = "Correct the project in the schema of the connection, or give the user access to it."
+        raise NotFound(what, error.reply, advice=advice) from None
 
 
 def _names(projects: Sequence[Project]) -> str:
-    return summarize((project.name for project in projects), none="no project")
+    return summarize(project.name for project in projects) or "no project"

@@ -20,7 +20,7 @@ from airflow_provider_mstr.refresh.options import (
     DEFAULT_TIMEOUT,
     WhenBusy,
 )
-from airflow_provider_mstr.task.failures import handle_failures, task_failures
+from airflow_provider_mstr.task.failures import HandleFailures, TaskFailures
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.refresh.data_model import DataModelSpec
@@ -177,7 +177,7 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
         from airflow_provider_mstr.refresh.data_model import DataModelSpec
         from airflow_provider_mstr.task.refresh import OpenRun
 
-        with task_failures(), self.interruptible():
+        with TaskFailures(), self.interruptible():
             project, target = self.resolve(context)
             return OpenRun(self, context).execute(DataModelSpec(project=project, target=target))
 
@@ -227,7 +227,7 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
         """
         from airflow_provider_mstr.task.refresh import StartRun
 
-        with handle_failures():
+        with HandleFailures():
             spec = self.spec(context)
             run = StartRun(self, context, timeout=self.timeout, arguments=self.task_arguments)
             return run.execute(spec, self.instance)
@@ -258,5 +258,5 @@ class MstrDeleteDataModelInstanceOperator(MstrTask, BaseOperator):
         if is_blank(self.instance):
             self.log.info("No instance was created, so there is none to delete")
             return
-        with task_failures():
+        with TaskFailures():
             self.hook.close(TaskRun(self, context).load_handle(self.instance))

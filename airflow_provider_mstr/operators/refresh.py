@@ -14,7 +14,7 @@ from airflow_provider_mstr.operators.arguments import Templated, as_boolean, def
 from airflow_provider_mstr.operators.base import MstrTask
 from airflow_provider_mstr.refresh.options import WhenBusy, positive_seconds
 from airflow_provider_mstr.rest.errors import InvalidInput
-from airflow_provider_mstr.task.failures import task_failures
+from airflow_provider_mstr.task.failures import TaskFailures
 
 if TYPE_CHECKING:
     from airflow_provider_mstr.refresh.spec import JobSpec
@@ -138,7 +138,7 @@ class RefreshTask(ObjectTask, StartTask):
 
         :param context: the task's context
         """
-        with task_failures():
+        with TaskFailures():
             spec = partial(self.spec, context, *self.resolve(context))
             return self._run(context).execute(spec, defers=self.deferrable)
 
@@ -148,7 +148,7 @@ class RefreshTask(ObjectTask, StartTask):
         :param context: the task's context
         :param event: the event of the trigger
         """
-        with task_failures():
+        with TaskFailures():
             return self._run(context).complete(event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -162,7 +162,7 @@ class RefreshTask(ObjectTask, StartTask):
         resume = partial(super().resume_execution, next_method, next_kwargs, context)
         if next_method != "__fail__":
             return resume()
-        with task_failures():
+        with TaskFailures():
             return self._run(context).fail(resume)
 
     def _run(self, context: Context) -> RefreshRun:

@@ -34,7 +34,7 @@ from airflow_provider_mstr.rest.publish_status import State
 # Seconds for which the cancellation of a job is retried; the logout that follows cancels the job too.
 CANCEL_RETRY_SECONDS = 5.0
 
-_FAILED_ADVICE = "Fix the cube or its source, or give the server's message to the Strategy administrator."
+_FAILED_ADVICE = "Fix the cube or its source, or ask the Strategy administrator."
 _PROMPT_ADVICE = "Remove the prompt from the cube, or give it a default answer."
 
 

@@ -18,7 +18,7 @@ from airflow_provider_mstr.refresh.job import (
 )
 from airflow_provider_mstr.refresh.spec import JobSpec, StartContext
 from airflow_provider_mstr.refresh.tables import EVERY_TABLE, TableChoice
-from airflow_provider_mstr.rest.codes import code_message
+from airflow_provider_mstr.rest.codes import code_message, parse_number
 from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, close_session
 from airflow_provider_mstr.rest.endpoints.data_models import (
     DataModelInstance,
@@ -39,10 +39,11 @@ from airflow_provider_mstr.rest.errors import (
     MstrError,
     OutcomeUnknown,
     PublishFailed,
+    ServerReply,
     SessionExpired,
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
-from airflow_provider_mstr.rest.publish_status import PublishStatus, State, verdict
+from airflow_provider_mstr.rest.publish_status import PublishStatus, State, TableStatus, verdict
 from airflow_provider_mstr.rest.words import count, fit, shorten
 
 # Seconds for which the question whether a model is busy is retried.
@@ -207,7 +208,7 @@ class DataModelJob(Job):
             self,
             status.tables,
             tables_confirmed=shown.tables_confirmed,
-            failure=self._failure(status) if shown.state is State.FAILED else "",
+            failure=self._failure(status) if shown.state is State.FAILED else None,
         )
 
     def _unless_concurrent(self, result: PollResult) -> PollResult:
@@ -233,19 +234,27 @@ class DataModelJob(Job):
             return PollResult(State.RUNNING, self)
         raise failed
 
-    def _failure(self, status: PublishStatus) -> str:
+    def _failure(self, status: PublishStatus) -> PublishFailed:
         names = {table.id.upper(): table.name for table in self.tables}
         failed = [table for table in status.tables if table.state is State.FAILED]
-        tables = [
-            f"table {names.get(table.id.upper(), table.id)} ended as {table.word}"
-            + (f" ({table.error})" if table.error else "")
-            for table in failed[:_MAX_FAILED]
-        ]
+        shown = [names.get(table.id.upper(), table.id) for table in failed]
+        reasons = [_table_failure(*pair) for pair in zip(shown, failed, strict=True)][:_MAX_FAILED]
         if len(failed) > _MAX_FAILED:
-            tables.append(f"{len(failed) - _MAX_FAILED} more tables failed")
-        message = code_message(status.status)
-        number = f"status {status.status}" + (f", {message}" if message else "")
-        return "; ".join(part for part in (number, status.message, *tables) if part)
+            reasons.append(f"{count(len(failed) - _MAX_FAILED, 'more table')} failed")
+        if message := code_message(status.status):
+            reasons.insert(0, message)
+        codes = dict.fromkeys(table.code for table in failed if table.code not in ("", str(status.status)))
+        reply = ServerReply(
+            code=", ".join(codes) or None,
+            iserver_code=status.status if status.status < 0 else None,
+            message=status.message or None,
+        )
+        reason = "; ".join(reasons) or f"the server reports status {status.status} without a reason"
+        advice = ""
+        if failed:
+            tables = f"table{'' if len(failed) == 1 else 's'} {shorten(shown, _MAX_FAILED)}"
+            advice = f"Fix {tables} in the model or its source, or ask the Strategy administrator."
+        return PublishFailed(f"the load of {self.name} failed: {reason}", reply, advice=advice)
 
     def _status_shows_load(self) -> Flow[bool | None]:
         try:
@@ -254,6 +263,11 @@ class DataModelJob(Job):
             raise
         except MstrError as error:
             return False if isinstance(error, InvalidRequest) else None
+
+
+def _table_failure(name: str, table: TableStatus) -> str:
+    reason = table.error or code_message(parse_number(table.code))
+    return f"table {name} ended as {table.word}" + (f": {reason.rstrip('.')}" if reason else "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from airflow_provider_mstr.refresh.sealing import Seal
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
 from airflow_provider_mstr.rest.endpoints.search import ObjectKind
 from airflow_provider_mstr.rest.endpoints.sources import Source
-from airflow_provider_mstr.rest.errors import InvalidHandle, MstrError, OutcomeUnknown
+from airflow_provider_mstr.rest.errors import InvalidHandle, MstrError, OutcomeUnknown, PublishFailed
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
@@ -252,18 +252,19 @@ class Job(ABC):
 
         :param cause: why
         """
-        return self._unknown(f"it is unknown whether the load of {self.name} has started", cause)
+        return self._unknown("it is unknown whether {load} has started", cause)
 
     def end_unknown(self, cause: MstrError) -> OutcomeUnknown:
         """Return the error of a load that has started, and of which nothing shows how it ends.
 
         :param cause: why
         """
-        return self._unknown(f"it is unknown how the load of {self.name} ends", cause)
+        return self._unknown("it is unknown how {load} ends", cause)
 
     def _unknown(self, problem: str, cause: MstrError) -> OutcomeUnknown:
         """Return the error; no retry follows if it could add rows twice or would meet the same cause."""
-        error = OutcomeUnknown(f"{cause.what}, so {problem}", cause.reply)
+        load = "the load" if self.name in cause.what else f"the load of {self.name}"
+        error = OutcomeUnknown(f"{cause.what}, so {problem.format(load=load)}", cause.reply)
         if self.adds_rows:
             error.advice, error.retryable = ADDED_ROWS_ADVICE, False
         elif not cause.retryable:
@@ -313,7 +314,7 @@ class PollResult:
     tables_confirmed: bool = False
     is_waiting: bool = False
     is_unconfirmed: bool = False
-    failure: str = ""
+    failure: PublishFailed | None = None
     status: str = ""
     message: str = ""
 

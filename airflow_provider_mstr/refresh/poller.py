@@ -147,8 +147,8 @@ class Poller:
             return (yield from self._check_last_update(lost))
         self.has_answered = True
         self._log_progress(polled)
-        if polled.state is State.FAILED:
-            raise PublishFailed(f"the load of {self.job.name} failed: {polled.failure}")
+        if polled.failure is not None:
+            raise polled.failure
         if polled.state is not State.FINISHED:
             return None
         return self._success(polled.tables_confirmed)

@@ -157,8 +157,9 @@ class _Start(Generic[J]):
                 self._name = yield from get_object_name(job.session, job.project_id, job.object_id)
 
     def _find_out(self, job: J, lost: MstrError) -> Flow[bool | None]:
-        reason = f"{lost.what} ({lost.reply})" if str(lost.reply) else lost.what
-        self.context.log(f"The publish got no valid answer: {reason}. Checking whether the load has started")
+        self.context.log(
+            f"The publish got no valid answer: {lost.cause}. Checking whether the load has started"
+        )
         try:
             has_started = yield from job.has_started(self.context.clock)
         except SessionExpired:
@@ -217,7 +218,14 @@ class _Start(Generic[J]):
 
         :raises ModelBusy: if there is no more waiting
         """
-        if self.spec.when_busy is WhenBusy.FAIL or self.context.clock() >= self.until:
+        if self.spec.when_busy is WhenBusy.FAIL:
+            busy.advice = (
+                'Set when_busy="wait" to wait for that job, or let only one task refresh this object.'
+            )
+            raise busy
+        if self.context.clock() >= self.until:
+            busy.what += f"; it did not end within {self.spec.timeout:g} s"
+            busy.advice = "Increase timeout, or let only one task refresh this object."
             raise busy
         if not self._is_wait_logged:
             job.log_busy(self.context.log, is_busy=True)

@@ -12,7 +12,7 @@ from airflow_provider_mstr.rest.endpoints.data_models import Table, TableRefresh
 from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.text import clean, is_id
-from airflow_provider_mstr.rest.words import find_by_name
+from airflow_provider_mstr.rest.words import find_by_name, suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ class TableChoice:
         if not self.needs_listing:
             return tuple(TableRefresh(name, name, policy) for name, policy in self.policies.items())
         if not model:
-            raise NotFound(f"{model_name} has no tables to publish")
+            raise NotFound(
+                f"{model_name} has no tables to publish", advice="Add a table to the data model in Strategy."
+            )
         if not self.policies:
             return tuple(TableRefresh(table.id, table.name, self.default) for table in model)
         resolved = [(_find(name, model, model_name), policy) for name, policy in self.policies.items()]
@@ -121,11 +123,15 @@ def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
     found = [table for table in model if table.id.upper() == name.upper() or table.name == name]
     found = found or find_by_name(name, model, lambda table: table.name)
     if not found:
-        there_is = ", ".join(sorted(table.name for table in model)[:50])
-        raise NotFound(f"{model_name} has no table {name!r}; it has {there_is}")
+        names = suggest(name, (table.name for table in model))
+        raise NotFound(
+            f"no table named {name!r} in {model_name}; {names}", advice="Correct the argument tables."
+        )
     if len(found) > 1:
         ids = ", ".join(table.id for table in found)
-        raise InvalidInput(f"{model_name} has {len(found)} tables called {name!r}; name one by its id: {ids}")
+        raise InvalidInput(
+            f"{len(found)} tables of {model_name} are named {name!r}; use the id of one: {ids}"
+        )
     return found[0]
 
 
@@ -144,5 +150,5 @@ def _refuse_twice(names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InvalidInput(f"tables names the table {name} twice")
+            raise InvalidInput(f"tables names the table {name} twice: remove one")
         seen.add(name)

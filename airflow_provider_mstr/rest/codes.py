@@ -21,10 +21,12 @@ class KnownCode:
 
     :param message: what it means, for a user
     :param error_class: the error that it always causes; None if that depends on the request
+    :param advice: what to do; empty for the advice of the error
     """
 
     message: str
     error_class: type[MstrError] | None = None
+    advice: str = ""
 
 
 def to_signed(hexadecimal: int) -> int:
@@ -47,13 +49,27 @@ def parse_number(value: Any) -> int | None:
     return number if number is not None and abs(number) < 1 << 32 else None
 
 
+_ENABLE_USER = "Ask the Strategy administrator to enable the user."
+_LOAD_PROJECT = "Ask the Strategy administrator to load the project."
+_CHECK_PROJECT = (
+    "Check the project's id (project_id of the task, or the schema of the Airflow connection), or ask the "
+    "Strategy administrator to load the project."
+)
+_LOG_IN_ONCE = (
+    "Log in to Strategy Library as this user, change the password, and enter the new one in the Airflow "
+    "connection."
+)
+_TOO_MANY_USERS = (
+    "Wait until other users log out, or ask the Strategy administrator to raise the maximum number of users."
+)
+
 NO_SUCH_OBJECT = -2147216373
 MODEL_BUSY = -2147072194
 
 ISERVER_CODES: Mapping[int, KnownCode] = {
     -2147072486: KnownCode("the user has too many sessions in the project", errors.SessionLimit),
     to_signed(0x8004CB0A): KnownCode("the user has too many sessions in the project", errors.SessionLimit),
-    -2147209056: KnownCode("the server has too many users", errors.SessionLimit),
+    -2147209056: KnownCode("the server has too many users", errors.SessionLimit, _TOO_MANY_USERS),
     -2147468986: KnownCode("the data model instance is not in this session", errors.InstanceExpired),
     MODEL_BUSY: KnownCode("the data model is being published by another job", errors.ModelBusy),
     to_signed(0x800438F4): KnownCode("the I-Server session is invalid", errors.SessionExpired),
@@ -61,18 +77,18 @@ ISERVER_CODES: Mapping[int, KnownCode] = {
     to_signed(0x80043705): KnownCode("the I-Server connection failed", errors.SessionExpired),
     to_signed(0x80004003): KnownCode("the session is not logged in to the project", errors.SessionExpired),
     -2147216959: KnownCode("login or password is wrong", errors.AuthenticationError),
-    -2147216960: KnownCode("the password must be changed", errors.AuthenticationError),
-    -2147216963: KnownCode("the password has expired", errors.AuthenticationError),
-    -2147216965: KnownCode("the user is disabled", errors.AuthenticationError),
+    -2147216960: KnownCode("the password must be changed", errors.AuthenticationError, _LOG_IN_ONCE),
+    -2147216963: KnownCode("the password has expired", errors.AuthenticationError, _LOG_IN_ONCE),
+    -2147216965: KnownCode("the user is disabled", errors.AuthenticationError, _ENABLE_USER),
     -2147213784: KnownCode("the user lacks a privilege", errors.NoPrivilege),
     -2147214578: KnownCode("the user has no access to the project", errors.NoPrivilege),
     -2147214568: KnownCode("the user has no access to the object", errors.NoPrivilege),
     to_signed(0x8004CB09): KnownCode("the user lacks the privilege to use Mosaic Studio", errors.NoPrivilege),
     NO_SUCH_OBJECT: KnownCode("no object has this id", errors.NotFound),
-    -2147209151: KnownCode("the project is on no node of the server", errors.NotFound),
-    -2147209183: KnownCode("the project is offline", errors.NotFound),
-    -2147209177: KnownCode("the project is not loaded", errors.NotFound),
-    -2147209192: KnownCode("the project is idle", errors.NotFound),
+    -2147209151: KnownCode("the project is on no node of the server", errors.NotFound, _CHECK_PROJECT),
+    -2147209183: KnownCode("the project is offline", errors.NotFound, _LOAD_PROJECT),
+    -2147209177: KnownCode("the project is not loaded", errors.NotFound, _LOAD_PROJECT),
+    -2147209192: KnownCode("the project is idle", errors.NotFound, _LOAD_PROJECT),
     to_signed(0x8004E457): KnownCode("this is not a Mosaic data model", errors.NotPublishable),
     -2147468903: KnownCode("the result is not ready", errors.ServerUnavailable),
     -2147206497: KnownCode("the request timed out on the server", errors.ServerUnavailable),

@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ServerReply:
-    """The server's own report of a failure, which a support ticket needs."""
+    """The server's own report of a failure, which a support ticket needs.
+
+    :param about: the kind and id of the object, if the error does not name it
+    """
 
     status: int | None = None
     code: str | None = None
@@ -17,17 +20,18 @@ class ServerReply:
     message: str | None = None
     ticket: str | None = None
     retry_after: float | None = None
+    about: str | None = None
 
     def __str__(self) -> str:
+        """Return its ids and codes, which end the text of an error."""
         facts = (
             ("HTTP", self.status),
             ("code", self.code),
             ("iServerCode", self.iserver_code),
             ("ticket", self.ticket),
         )
-        known = ", ".join(f"{name} {value}" for name, value in facts if value is not None)
-        message = f"server message: {self.message}" if self.message else ""
-        return "; ".join(part for part in (message, known) if part)
+        known = [f"{name} {value}" for name, value in facts if value is not None]
+        return ", ".join([self.about, *known] if self.about else known)
 
 
 # The attributes that an instance can override.
@@ -39,6 +43,7 @@ class MstrError(Exception):
 
     :param what: what failed, with the name of the data model and table
     :param reply: the server's report of the failure, if it sent one
+    :param advice: what to do; without it, the advice of the class
     """
 
     advice: str = ""
@@ -46,15 +51,28 @@ class MstrError(Exception):
     # Whether a later poll may still show the end of the load.
     may_answer_later: bool = False
 
-    def __init__(self, what: str, reply: ServerReply | None = None) -> None:
+    def __init__(self, what: str, reply: ServerReply | None = None, *, advice: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.reply = reply or ServerReply()
+        if advice:
+            self.advice = advice
 
     def __str__(self) -> str:
-        reply = str(self.reply)
-        text = f"{self.what} ({reply})" if reply else self.what
-        return f"{text}. {self.advice}" if self.advice else text
+        """Return the cause, then what to do, and the codes last."""
+        return self._text(self.advice)
+
+    @property
+    def cause(self) -> str:
+        """The text without what to do."""
+        return self._text("")
+
+    def _text(self, advice: str) -> str:
+        message = f"Server message: {self.reply.message}" if self.reply.message else ""
+        *first, last = filter(None, (self.what, message, advice))
+        text = " ".join([*(f"{sentence.rstrip('.')}." for sentence in first), last])
+        codes = str(self.reply)
+        return f"{text.rstrip('.')} ({codes})" if codes else text
 
     def to_json(self) -> dict[str, Any]:
         """Return the error as plain JSON, which a trigger event can carry."""
@@ -89,32 +107,34 @@ class CertificateError(MstrError):
 class ProxyError(MstrError):
     """A proxy refuses the connection: the server is not the cause, and a retry does not help."""
 
-    advice = "Environment variables are read when a worker or triggerer starts: restart them after a change."
+    advice = (
+        "After a change, restart the workers and the triggerer: they read environment variables when they "
+        "start."
+    )
 
 
 class AuthenticationError(MstrError):
-    advice = "Check login, password and login_mode of the Airflow connection."
+    advice = "Correct login, password or login_mode of the Airflow connection."
 
 
 class SessionExpired(MstrError):
     advice = (
-        "The Strategy session ended: it expired, was closed, or its cookies did not reach the same node. "
-        "A new attempt logs in again."
+        "A new attempt logs in again. If this happens often, raise the idle limits of the server, or have "
+        "the load balancer keep each session on one node."
     )
     retryable = True
 
 
 class SessionLimit(MstrError):
     advice = (
-        "The user has the maximum number of sessions in this project. Close sessions, run fewer "
-        "refreshes at once (an Airflow pool), or raise the limit in the project's governing settings. "
-        "Let retries wait for minutes."
+        "Close sessions of this user, run fewer refreshes at once (an Airflow pool), or raise the limit in "
+        "the project's governing settings. Set a retry_delay of minutes."
     )
     retryable = True
 
 
 class InstanceExpired(MstrError):
-    advice = "The data model instance no longer exists in its session. A new attempt creates another."
+    advice = "A new attempt creates another instance."
     retryable = True
 
 
@@ -125,26 +145,33 @@ class ModelBusy(MstrError):
 
 class NotPublishable(MstrError):
     advice = (
-        "Only in-memory Mosaic data models can be published; connect_live models read their source directly."
+        "Only in-memory Mosaic data models can be published. Remove this task if the model is connect_live: "
+        "it reads its source directly."
     )
 
 
 class NotFound(MstrError):
-    advice = "Check that the id or name belongs to this project, and that the server has loaded the project."
+    advice = "Check that the id or name is correct, and that the object is in this project."
 
 
 class NoPrivilege(MstrError):
-    advice = "Give the connection's user the required privilege and access, or use another user."
+    advice = (
+        "Give the user of the Airflow connection the required privilege and access to the project and the "
+        "object, or use another user."
+    )
 
 
 class InvalidRequest(MstrError):
-    advice = "The server rejects this request; a retry does not help."
+    advice = (
+        "Check the arguments of the task. If they are correct, report this error and the server's version to "
+        "the developers of this package."
+    )
 
 
 class RequestFailed(MstrError):
     """The server accepted the request, but failed to process it."""
 
-    advice = "Give the code and the ticket to the Strategy administrator."
+    advice = "If a retry does not help, ask the Strategy administrator."
     retryable = True
 
 
@@ -154,13 +181,18 @@ class ServerUnavailable(MstrError):
     :param what: what failed
     :param reply: the server's report of the failure, if it sent one
     :param nothing_done: whether it is certain that the request had no effect
+    :param advice: what to do; without it, the advice of the class
     """
 
-    advice = "Check that this machine can reach the Library server."
+    advice = (
+        "Check host and port of the Airflow connection, and that this machine can reach the Library server."
+    )
     retryable = True
 
-    def __init__(self, what: str, reply: ServerReply | None = None, *, nothing_done: bool = False) -> None:
-        super().__init__(what, reply)
+    def __init__(
+        self, what: str, reply: ServerReply | None = None, *, nothing_done: bool = False, advice: str = ""
+    ) -> None:
+        super().__init__(what, reply, advice=advice)
         self.nothing_done = nothing_done
 
 
@@ -170,6 +202,7 @@ class InvalidResponse(MstrError):
     :param what: what failed
     :param reply: the server's report of the failure, if it sent one
     :param too_large: whether the response exceeds the size limit; a request for less may succeed
+    :param advice: what to do; without it, the advice of the class
     """
 
     advice = (
@@ -178,16 +211,15 @@ class InvalidResponse(MstrError):
     )
     retryable = True
 
-    def __init__(self, what: str, reply: ServerReply | None = None, *, too_large: bool = False) -> None:
-        super().__init__(what, reply)
+    def __init__(
+        self, what: str, reply: ServerReply | None = None, *, too_large: bool = False, advice: str = ""
+    ) -> None:
+        super().__init__(what, reply, advice=advice)
         self.too_large = too_large
 
 
 class PublishFailed(MstrError):
-    advice = (
-        "Fix the table in the model or its source, or give the code and the ticket to the Strategy "
-        "administrator."
-    )
+    advice = "Fix the data model or its source, or ask the Strategy administrator."
     retryable = True
 
 
@@ -199,12 +231,12 @@ class PublishTimedOut(MstrError):
 class OutcomeUnknown(MstrError):
     """The outcome of the publish is unknown; it may still succeed."""
 
-    advice = "Check the last update in Strategy; a new attempt starts the load again."
+    advice = "Check the last update in Strategy. A new attempt starts the load again."
     retryable = True
 
 
 class InvalidHandle(MstrError):
-    advice = "Clear the task that created the data model instance, with its downstream tasks."
+    advice = "Clear the task that created the data model instance, together with its downstream tasks."
 
 
 _CLASSES = {MstrError.__name__: MstrError} | {each.__name__: each for each in MstrError.__subclasses__()}

@@ -79,6 +79,8 @@ class Request(Generic[T]):
     :param has_session: whether the request belongs to a session, so that HTTP 401 means it has expired
     :param retry_for: the maximum total retry time in seconds; None for the default
     :param timeout: the maximum seconds that one answer may take; None for the connection's timeout
+    :param about: the kind and id of the object, for errors, if the purpose does not name it
+    :param if_not_found: what to do if the server does not find the object; empty for the usual advice
     """
 
     purpose: str
@@ -94,6 +96,8 @@ class Request(Generic[T]):
     has_session: bool = False
     retry_for: float | None = None
     timeout: float | None = None
+    about: str | None = None
+    if_not_found: str = ""
 
 
 TOKEN_HEADER = "X-MSTR-AuthToken"  # noqa: S105 - the name of a header

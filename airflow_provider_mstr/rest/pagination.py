@@ -39,6 +39,7 @@ class Listing(Generic[Row]):
     :param total: the field of a response that contains the number of all rows
     :param parse: returns the row of an entry; raises ``InvalidResponse``
     :param query: query parameters
+    :param about: the kind and id of the owner, for errors, if its name is not known
     """
 
     owner: str
@@ -48,6 +49,7 @@ class Listing(Generic[Row]):
     total: str
     parse: Callable[[Any], Row]
     query: Mapping[str, str] = field(default_factory=dict)
+    about: str | None = None
 
     def list_all(self, session: Session, project_id: str | None = None) -> Flow[tuple[Row, ...]]:
         """Return every row, each once.
@@ -87,7 +89,14 @@ class Listing(Generic[Row]):
         query = {**self.query, "offset": str(offset), "limit": str(limit)}
         return (
             yield from session_request(
-                session, purpose, "GET", self.path, self._parse_page, project_id, query=query
+                session,
+                purpose,
+                "GET",
+                self.path,
+                self._parse_page,
+                project_id,
+                query=query,
+                about=self.about,
             )
         )
 
@@ -104,6 +113,6 @@ class Listing(Generic[Row]):
     def _require_all(self, found: Mapping[str, Row], total: int | None) -> tuple[Row, ...]:
         if total is not None:
             raise InvalidResponse(
-                f"{self.owner} has {total} {self.rows}, but the server lists only {len(found)}"
+                f"the server lists only {len(found)} of the {total} {self.rows} of {self.owner}"
             )
         return tuple(found.values())

@@ -28,12 +28,14 @@ class TableStatus:
 
     :param id: the table's id
     :param word: the server's word for its status
-    :param error: the table's error code and message, if the server sends them
+    :param error: the table's error message, if the server sends one
+    :param code: its error code, if the server sends one
     """
 
     id: str
     word: str
     error: str = ""
+    code: str = ""
 
     @property
     def state(self) -> State:
@@ -154,13 +156,12 @@ def state_of(word: str) -> State:
 def _table(entry: Any) -> TableStatus:
     if not isinstance(entry, dict):
         raise InvalidResponse("unexpected response format: publishStatus lists a table that is not an object")
-    code = _first_text(entry, "errorCode")
-    text = _first_text(entry, "errorMessage", "message")
     table_id = _first_text(entry, "id", "tableId", "objectId")
     return TableStatus(
         id=object_id(table_id, "a table of publishStatus") if table_id else "",
         word=clean(_first_text(entry, "status", "state")),
-        error=clean(": ".join(part for part in (code, text) if part), MAX_MESSAGE),
+        error=clean(_first_text(entry, "errorMessage", "message"), MAX_MESSAGE),
+        code=clean(_first_text(entry, "errorCode")),
     )
 
 

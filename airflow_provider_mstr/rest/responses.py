@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.client import responses as reasons
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.codes import ISERVER_CODES, code_message, parse_number, to_signed
+from airflow_provider_mstr.rest.codes import ISERVER_CODES, parse_number, to_signed
 from airflow_provider_mstr.rest.errors import MstrError, ServerReply
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.text import MAX_MESSAGE, MAX_NAME, clean
@@ -31,7 +34,8 @@ def parse_response(request: Request[T], response: Response) -> T:
             return request.parse(response)
         except errors.InvalidResponse as error:
             what = f"could not {request.purpose}: {error.what}"
-            raise errors.InvalidResponse(what, _reply(response)) from None
+            advice = _UNKNOWN_FORMAT if response.json() is not None else ""
+            raise errors.InvalidResponse(what, _reply(request, response), advice=advice) from None
     raise _http_error(request, response)
 
 
@@ -99,24 +103,38 @@ def _unexpected(response: Response, expected: str) -> errors.InvalidResponse:
 
 
 def _http_error(request: Request[Any], response: Response) -> MstrError:
-    reply = _reply(response)
+    reply = _reply(request, response)
     what = f"could not {request.purpose}"
     if 300 <= response.status < 400:
         return errors.InvalidResponse(f"{what}: the server redirects to {_redirect_host(response)}", reply)
     error_class = _error_class(request, response, reply)
-    message = code_message(reply.iserver_code)
-    what = f"{what}: {message}" if message else what
+    reason, advice = _explain(request, response, reply, error_class)
+    what = f"{what}: {reason}" if reason else what
     if error_class is errors.ServerUnavailable:
-        return errors.ServerUnavailable(what, reply, nothing_done=response.status == 429)
-    if error_class is errors.InvalidResponse:
-        what = f"{what}: {_describe_invalid(response)}"
-    return error_class(what, reply)
+        busy = response.status == HTTPStatus.TOO_MANY_REQUESTS
+        return errors.ServerUnavailable(what, reply, nothing_done=busy, advice=advice)
+    return error_class(what, reply, advice=advice)
 
 
-def _describe_invalid(response: Response) -> str:
-    if response.status == 404 and _is_page(response):
-        return f"this URL is not a Strategy REST API: it returns {describe_body(response)}"
-    return f"unexpected response format: {describe_body(response)}"
+def _explain(
+    request: Request[Any], response: Response, reply: ServerReply, error_class: type[MstrError]
+) -> tuple[str, str]:
+    """Return the reason of an error and what to do; empty if neither is known beyond the error's class."""
+    known = ISERVER_CODES.get(reply.iserver_code or 0)
+    reason, advice = (known.message, known.advice) if known else (_REASONS.get(error_class, ""), "")
+    if error_class is errors.NotFound:
+        return reason, advice or request.if_not_found
+    if error_class is errors.ServerUnavailable:
+        failed = "" if reply.message else "the server failed without a message"
+        status_reason, status_advice = _UNAVAILABLE.get(response.status, (failed, _RETRY))
+        return reason or status_reason, status_advice
+    if error_class is not errors.InvalidResponse:
+        return reason, advice
+    if response.status != HTTPStatus.NOT_FOUND:
+        return f"unexpected response format: {describe_body(response)}", ""
+    if request.has_session:
+        return f"the server has no such endpoint: it returns {describe_body(response)}", _NO_ENDPOINT
+    return f"this URL is not a Strategy REST API: it returns {describe_body(response)}", ""
 
 
 def _redirect_host(response: Response) -> str:
@@ -135,7 +153,7 @@ def _error_class(request: Request[Any], response: Response, reply: ServerReply) 
     known_code = ISERVER_CODES.get(reply.iserver_code or 0)
     if known_code is not None and known_code.error_class is not None:
         return known_code.error_class
-    if response.status in _UNAVAILABLE_STATUSES:
+    if response.status in _UNAVAILABLE:
         return errors.ServerUnavailable
     if reply.code == "ERR006" and "publish workflow" in (reply.message or "").lower():
         return errors.NotPublishable
@@ -159,18 +177,26 @@ def _is_page(response: Response) -> bool:
     return bool(response.body.strip()) and response.json() is None
 
 
-def _reply(response: Response) -> ServerReply:
+def _reply(request: Request[Any], response: Response) -> ServerReply:
     payload = _error_body(response.json())
     code = _text(payload.get("code"))
     iserver_code = parse_number(payload.get("iServerCode"))
+    message = _text(payload.get("message"), MAX_MESSAGE)
     return ServerReply(
         status=response.status,
         code=_code(code),
         iserver_code=_hresult(code) if iserver_code is None else iserver_code,
-        message=_text(payload.get("message"), MAX_MESSAGE),
+        message=None if message and _repeats_status(message, response.status) else message,
         ticket=_text(payload.get("ticketId")),
         retry_after=_retry_after(response),
+        about=request.about,
     )
+
+
+def _repeats_status(message: str, status: int) -> bool:
+    """Return whether a message contains only the HTTP status, such as "HTTP 404 Not Found"."""
+    known = f"http {status} {reasons.get(status, '')}".lower().split()
+    return set(re.findall(r"\w+", message.lower())).issubset(known)
 
 
 def _error_body(payload: Any) -> dict[str, Any]:
@@ -212,7 +238,38 @@ def _hresult(code: str | None) -> int | None:
         return None
 
 
-_UNAVAILABLE_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
+_RETRY = "If retries do not help, ask the administrator of the Library server or of the proxy before it."
+
+# The statuses of a server or proxy that cannot answer now: the reason, and what to do.
+_UNAVAILABLE: Mapping[int, tuple[str, str]] = {
+    408: ("the server waited too long for the request", _RETRY),
+    425: ("the server is not ready for the request", _RETRY),
+    429: (
+        "the server receives too many requests",
+        "Run fewer refreshes at once, for example with an Airflow pool.",
+    ),
+    502: ("a proxy received an invalid answer from the server", _RETRY),
+    503: ("the server is unavailable", _RETRY),
+    504: ("a proxy received no answer from the server in time", _RETRY),
+}
+
+# The reasons of errors without a known code of the I-Server.
+_REASONS: Mapping[type[MstrError], str] = {
+    errors.SessionExpired: "the session is over",
+    errors.AuthenticationError: "the server rejects the login",
+    errors.NoPrivilege: "the user lacks a privilege or has no access",
+    errors.NotFound: "the server does not find it",
+    errors.InvalidRequest: "the server rejects the request",
+}
+
+_NO_ENDPOINT = (
+    "The login succeeded, so the Library URL is correct: the server is too old for this request, or a proxy "
+    "blocks its path. The test of the Airflow connection shows the server's version."
+)
+_UNKNOWN_FORMAT = (
+    "This version of the server may not be supported: report this error and the server's version to the "
+    "developers of this package."
+)
 
 # docs/strategy-rest-api.md 7.1
 _BY_CODE: Mapping[str, type[MstrError]] = {

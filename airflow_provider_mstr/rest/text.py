@@ -55,6 +55,19 @@ def object_id(value: Any, what: str) -> str:
     return value
 
 
+def id_advice(argument: str, kind: str) -> str:
+    """Return what to do if the server finds no object with an id.
+
+    :param argument: the argument of a task that has the id
+    :param kind: the kind of object
+    """
+    article = "an" if kind[0] in "aeiou" else "a"
+    return (
+        f"Check that {argument} is the id of {article} {kind} in this project (project_id of the task, or "
+        "the schema of the Airflow connection)."
+    )
+
+
 def path_segment(text: str) -> str:
     """Return a text as one segment of a URL's path.
 

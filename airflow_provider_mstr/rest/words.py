@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import TypeVar
 
 from airflow_provider_mstr.rest.text import clean
@@ -14,6 +15,9 @@ T = TypeVar("T")
 # Columns of a log line, and of a name in it.
 MAX_LINE = 100
 MAX_NAME = 48
+
+# How many names a message lists.
+MAX_NAMES = 20
 
 
 def count(number: int, noun: str) -> str:
@@ -56,6 +60,19 @@ def shorten(names: Sequence[str], most: int) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return the names that are similar to one that does not exist; if none is, the first names.
+
+    :param name: the name
+    :param names: the names that exist
+    """
+    known = {fold_case(each): each for each in sorted(names)}
+    if similar := get_close_matches(fold_case(name), known):
+        return f"similar names: {', '.join(known[each] for each in similar)}"
+    existing = shorten(list(known.values()), MAX_NAMES)
+    return f"the existing names are: {existing}" if existing else "there is none that the user can see"
 
 
 def find_by_name(name: str, things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:

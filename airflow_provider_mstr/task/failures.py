@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which failures leave a task its retries, and which end it at once."""
+"""Which failures leave a task its retries, which end it at once, and what Airflow shows of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,9 @@ else:
     from airflow.exceptions import AirflowTaskTerminated as _Killed
 
 
+log = logging.getLogger(__name__)
+
+
 class TaskKilledError(_Killed):
     """Airflow stops the task: what it does is interrupted, and the session is closed.
 
@@ -34,30 +36,44 @@ class TaskKilledError(_Killed):
     """
 
 
-@contextmanager
-def task_failures() -> Iterator[None]:
-    """Fail the task without retries if no retry can help; otherwise leave it to the retries."""
-    try:
-        yield
-    except MstrError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(str(error)) from error
+class TaskFailures:
+    """Ends a task whose ``with`` block fails: at once if no retry can help, otherwise by the error itself.
+
+    The text of an error of this package is all that a user needs. So Airflow receives it without the frames
+    and errors that led to it, which the log has at level DEBUG. Any other error is a bug and stays as it is.
+    """
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """End the block, and the task if the block failed.
+
+        :param error: the error of the block, if it failed
+        """
+        if isinstance(error, MstrError):
+            log.debug("The complete traceback of the error that ends this task:", exc_info=error)
+            raise self.task_error(error).with_traceback(None) from None
+
+    def task_error(self, error: MstrError) -> Exception:
+        """Return the error that ends the task.
+
+        :param error: the error of the block
+        """
+        return error if error.retryable else AirflowFailException(str(error))
 
 
-@contextmanager
-def handle_failures() -> Iterator[None]:
-    """Do the same for a task that received its session from another task: a retry cannot open a new one."""
-    with task_failures():
-        try:
-            yield
-        except (PublishFailed, OutcomeUnknown) as error:
-            if error.may_answer_later:
-                raise
-            raise AirflowFailException(f"{error} {InvalidHandle.advice}") from error
-        except (SessionExpired, InstanceExpired) as error:
-            raise InvalidHandle(
-                f"the session or instance that this task was given is over: {error.what}. "
-                "If only this task was cleared, nothing was published for it",
-                error.reply,
-            ) from error
+class HandleFailures(TaskFailures):
+    """Does the same for a task that received its session from another task: a retry cannot open a new one."""
+
+    def task_error(self, error: MstrError) -> Exception:
+        """Return the error that ends the task.
+
+        :param error: the error of the block
+        """
+        if isinstance(error, (PublishFailed, OutcomeUnknown)) and not error.may_answer_later:
+            error.advice, error.retryable = f"{error.advice} {InvalidHandle.advice}", False
+        if isinstance(error, (SessionExpired, InstanceExpired)):
+            advice = f"{InvalidHandle.advice} If only this task was cleared, nothing was published for it."
+            error = InvalidHandle(error.what, error.reply, advice=advice)
+        return super().task_error(error)

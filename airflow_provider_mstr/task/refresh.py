@@ -15,7 +15,7 @@ from airflow_provider_mstr.refresh.options import DEFAULT_POLL_INTERVAL, DEFAULT
 from airflow_provider_mstr.refresh.poller import Poller
 from airflow_provider_mstr.refresh.result import RefreshResult
 from airflow_provider_mstr.refresh.spec import JobSpec
-from airflow_provider_mstr.rest.errors import MstrError, ServerUnavailable
+from airflow_provider_mstr.rest.errors import MstrError, OutcomeUnknown, ServerUnavailable
 from airflow_provider_mstr.task.attempts import AttemptStore, can_continue, has_started
 from airflow_provider_mstr.task.failures import TaskKilledError
 from airflow_provider_mstr.task.run import TaskRun
@@ -98,18 +98,18 @@ class RefreshRun(StoredRun):
         """Close the job after the trigger failed, so that nobody has seen how the load ends.
 
         :param resume: lets Airflow raise its own error
-        :raises OutcomeUnknown: if there is a job
+        :raises OutcomeUnknown: if Airflow's own error is raised
         """
         with self._closing(), self.concluding():
             self._reload(self.pull_own_xcom(HANDLE_KEY))
             try:
                 return resume()
             except Exception as error:
-                if self.job is None:
-                    raise
                 failed = ServerUnavailable(
                     f"the wait in the triggerer failed ({type(error).__name__}: {error})"
                 )
+                if self.job is None:
+                    raise OutcomeUnknown(f"{failed.what}, so it is unknown how the load ends") from error
                 raise self.job.end_unknown(failed) from error
 
     def conclude(self, result: RefreshResult) -> dict[str, Any]:

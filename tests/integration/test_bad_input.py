@@ -53,7 +53,7 @@ def mstr_sandbox(library: Sandbox) -> Sandbox:
 
 def refused(error: BaseException | None, *words: str, kind: type[MstrError] = InvalidInput) -> None:
     assert isinstance(error, AirflowFailException)
-    assert isinstance(error.__cause__, kind)
+    assert isinstance(error.__context__, kind)
     assert [word for word in words if word not in str(error)] == []
 
 

@@ -606,7 +606,7 @@ def test_an_unknown_model_fails_with_the_names_there_are(
 ) -> None:
     ran = run(*typed)
     assert (ran.status, ran.out) == (1, "")
-    assert "no data model named 'Retial'; it has Finance (" in ran.err
+    assert "no data model in the project is named 'Retial'; similar names: Retail" in ran.err
     assert nothing_left(mstr_sandbox)
 
 

@@ -736,7 +736,7 @@ def test_a_refresh_of_a_cube_ends_as_the_page_states(beginning: str, mstr_sandbo
     if error is None:
         assert task == "succeeds"
     else:
-        failed = error.__cause__ if isinstance(error, AirflowFailException) else error
+        failed = error.__context__ if isinstance(error, AirflowFailException) else error
         assert f"as {type(failed).__name__}" in task
         assert retries == ("yes" if failed is error else "no")
 
@@ -824,7 +824,7 @@ def test_every_error_looks_as_the_page_shows_it(
 ) -> None:
     error = Provocations(mstr_sandbox, monkeypatch, tmp_path).of(name)
 
-    assert name in (type(error).__name__, type(error.__cause__).__name__ if error else "")
+    assert name in (type(error).__name__, type(error.__context__).__name__ if error else "")
     assert steady(str(error)) == shown(name), "python tests/support/provocations.py"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from airflow_home import EXAMPLE_DAGS
 from airflow_parts import dags_of
-from example_runs import states
+from example_runs import run_example, shown_error, states
 
 from airflow_provider_mstr.sandbox import Sandbox
 
@@ -113,3 +113,25 @@ def test_what_stands_before_and_after_that_refresh_can_be_run_by_hand(
 
     assert {state for _, state in seen} == {"running", "success"}
     assert mstr_sandbox.report().logins == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        ("no_privilege", "AirflowFailException"),
+        pytest.param("session_lost", "SessionExpired", marks=pytest.mark.long),
+    ],
+)
+def test_a_failed_task_shows_its_sentence_once_and_few_frames(
+    fault: str, name: str, mstr_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    mstr_sandbox.add_fault("create_instance", fault)
+
+    shown = shown_error(run_example("mstr_refresh_in_one_task", mstr_sandbox, tmp_path))
+
+    (line,) = shown.lines
+    assert f"{name}: could not create an instance of the data model: the " in line
+    ours = [Path(file).name for file in shown.files if "airflow_provider_mstr" in file]
+    assert ours == ["data_model.py", "refresh.py", "failures.py"]
+    # The others are Airflow's own.
+    assert len(shown.files) < 12

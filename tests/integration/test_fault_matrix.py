@@ -184,8 +184,8 @@ def kind(error: BaseException) -> type[errors.MstrError]:
 
 def cause(error: BaseException) -> errors.MstrError:
     while not isinstance(error, errors.MstrError):
-        assert error.__cause__ is not None, f"an error without a meaning: {error!r}"
-        error = error.__cause__
+        assert error.__context__ is not None, f"an error without a meaning: {error!r}"
+        error = error.__context__
     return error
 
 

@@ -407,8 +407,8 @@ def test_a_name_that_no_data_model_of_the_project_bears_fails_for_good(
     refreshed = refresh(None, data_model=name)
 
     assert isinstance(refreshed.error, AirflowFailException)
-    assert isinstance(refreshed.error.__cause__, errors.NotFound)
-    assert f"no data model named '{name}'; it has Finance (" in str(refreshed.error)
+    assert isinstance(refreshed.error.__context__, errors.NotFound)
+    assert f"no data model in the project is named '{name}'; " in str(refreshed.error)
     assert nothing_left(mstr_sandbox)
     assert "mstr_link" not in next(iter(refreshed.tasks.values())).xcoms
 

@@ -138,7 +138,7 @@ def test_a_lenient_sensor_is_skipped_where_the_publish_fails(
     task = wait(published(), deferrable=deferrable, **{leniency: True})
 
     assert isinstance(task.error, AirflowSkipException)
-    assert "the load of data model Retail failed" in f"{task.error} {task.error.__cause__}"
+    assert "the load of data model Retail failed" in f"{task.error} {task.error.__context__}"
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=600)

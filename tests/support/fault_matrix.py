@@ -24,7 +24,7 @@ WAYS = (*IN_ONE_TASK, *IN_STEPS)
 PAIRS = (ONE_TASK, IN_STEPS, CUBE, REPORT)
 DEFERRED = tuple(deferred for _, deferred in PAIRS)
 
-ONCE, FOR_EVER = "once", "for ever"
+ONCE, EACH_TIME = "once", "each time"
 
 # How often a request is asked that its retry_for would ask for minutes, and how slow answers are.
 ASKED = 3
@@ -100,14 +100,14 @@ class Exceptional:
     :param requests: names of requests
     :param faults: names of faults
     :param changes: what is different of the expectation
-    :param when: once, for ever, or both
+    :param when: once, each time, or both
     :param ways: the ways to refresh
     """
 
     requests: Collection[str]
     faults: Collection[str]
     changes: Mapping[str, Any]
-    when: Collection[str] = (ONCE, FOR_EVER)
+    when: Collection[str] = (ONCE, EACH_TIME)
     ways: Collection[str] = WAYS
 
 
@@ -197,10 +197,10 @@ ONLY_FOR = {
 
 EXCEPTIONS = (
     # A login with a lost answer is sent again, and what it opened cannot be closed: nobody knows its token.
-    Exceptional(["login"], EVERY_FAULT, {"logins": 0}, [FOR_EVER]),
+    Exceptional(["login"], EVERY_FAULT, {"logins": 0}, [EACH_TIME]),
     Exceptional(["login"], ["500 of the API", "403 no privilege"], {"logins": 0}, [ONCE]),
     Exceptional(["login"], UNHEARD, {"logins": 2, "left": 1}, [ONCE]),
-    Exceptional(["login"], UNHEARD, {"logins": ASKED, "left": ASKED}, [FOR_EVER]),
+    Exceptional(["login"], UNHEARD, {"logins": ASKED, "left": ASKED}, [EACH_TIME]),
     # A task that was given its session cannot make another: the one that made it is to be cleared.
     Exceptional(
         ["list tables", "read cube", "publish"],
@@ -217,20 +217,20 @@ EXCEPTIONS = (
     # If nothing shows that the load has started, the start is repeated once, in a new session.
     Exceptional(STARTS, UNHEARD, {"ends": SUCCESS, "load": COMPLETED}),
     Exceptional(STARTS, UNSTARTED, {"logins": 2}, ways=IN_ONE_TASK),
-    Exceptional(STARTS, UNSTARTED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    Exceptional(STARTS, UNSTARTED, {"ends": "OutcomeUnknown"}, [EACH_TIME]),
     Exceptional(["publish"], UNSTARTED, {"ends": "OutcomeUnknown", "load": NO_LOAD}, ways=IN_STEPS),
     Exceptional(["publish"], ["404 instance lost"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
-    Exceptional(["publish"], ["404 instance lost"], {"ends": "InvalidHandle"}, [FOR_EVER], IN_STEPS),
+    Exceptional(["publish"], ["404 instance lost"], {"ends": "InvalidHandle"}, [EACH_TIME], IN_STEPS),
     # If nothing answers for its status, the end of the load is unknown.
-    Exceptional([*STATUS, *JOB_STATUS], UNASKED, {"ends": "OutcomeUnknown"}, [FOR_EVER]),
+    Exceptional([*STATUS, *JOB_STATUS], UNASKED, {"ends": "OutcomeUnknown"}, [EACH_TIME]),
     # A publish status that is the I-Server's failure is the publish's, unless it was not meant so.
     Exceptional(STATUS, ["500 of the API"], {"ends": SUCCESS, "load": COMPLETED}, [ONCE]),
-    Exceptional(STATUS, ["500 of the API"], {"ends": "OutcomeUnknown", "load": COMPLETED}, [FOR_EVER]),
+    Exceptional(STATUS, ["500 of the API"], {"ends": "OutcomeUnknown", "load": COMPLETED}, [EACH_TIME]),
     # What publishStatus no longer tells, the cube does; a lost session takes its load along.
     Exceptional(STATUS, ["404 instance lost", "403 no privilege"], {"ends": SUCCESS, "load": COMPLETED}),
     Exceptional([*STATUS, *JOB_STATUS], ["401 session lost"], {"ends": "OutcomeUnknown", "logins": 2}),
     Exceptional(LOADED, ["401 session lost"], {"ends": SUCCESS}),
-    Exceptional(LOADED, UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [FOR_EVER]),
+    Exceptional(LOADED, UNASKED, {"ends": SUCCESS, "load": COMPLETED}, [EACH_TIME]),
     Exceptional(
         ["publish status, first"], ["401 session lost"], {"ends": "InvalidHandle", "logins": 1}, ways=IN_STEPS
     ),
@@ -243,18 +243,18 @@ EXCEPTIONS = (
     # An instance goes with its session.
     Exceptional(["delete instance", "log out"], EVERY_FAULT, {"ends": SUCCESS, "load": COMPLETED}),
     # What is not certain to be closed fails the teardown, and is a warning in the one task.
-    Exceptional(["log out"], [*AWAY, "redirect", "500 of the API"], {"left": 1}, [FOR_EVER]),
+    Exceptional(["log out"], [*AWAY, "redirect", "500 of the API"], {"left": 1}, [EACH_TIME]),
     Exceptional(["log out"], ["403 no privilege"], {"left": 1}),
     Exceptional(["log out"], ["403 no privilege"], {"left": 0}, [ONCE], [ONE_TASK[1], CUBE[1]]),
     Exceptional(
         ["log out"],
         [*AWAY, "reset after", "slow before", "slow after"],
         {"teardown": "ServerUnavailable"},
-        [FOR_EVER],
+        [EACH_TIME],
         IN_STEPS,
     ),
-    Exceptional(["log out"], [*UNCLEAR, "redirect"], {"teardown": "InvalidResponse"}, [FOR_EVER], IN_STEPS),
-    Exceptional(["log out"], ["500 of the API"], {"teardown": "RequestFailed"}, [FOR_EVER], IN_STEPS),
+    Exceptional(["log out"], [*UNCLEAR, "redirect"], {"teardown": "InvalidResponse"}, [EACH_TIME], IN_STEPS),
+    Exceptional(["log out"], ["500 of the API"], {"teardown": "RequestFailed"}, [EACH_TIME], IN_STEPS),
     Exceptional(["log out"], ["403 no privilege"], {"teardown": "NoPrivilege"}, ways=IN_STEPS),
 )
 
@@ -305,7 +305,7 @@ CELLS = tuple(
     for request in REQUESTS
     for fault in FAULTS
     if makes_sense(request, fault)
-    for when in (ONCE, FOR_EVER)
+    for when in (ONCE, EACH_TIME)
     for way in request.ways
 )
 
@@ -313,58 +313,62 @@ CELLS = tuple(
 # The page
 
 INTRO = f"""\
-# What a refresh makes of faults
+# What a refresh does if a request fails
 
-Each request of a refresh, and each fault that can happen to it, once and for ever: what comes of the refresh,
-and what is left at the server. The tests hold each cell of these tables against the sandbox: for a data model
-in all four ways to refresh; for a cube and an incremental refresh report, blocking and deferred. These are
-{len(CELLS)} cases. `python tests/support/fault_matrix.py > docs/fault-matrix.md` writes this page anew.
+A refresh sends the requests in the rows of these tables, and each can fail in the ways of the columns. A
+cell shows how the refresh ends, and what is left on the server. In the first table, the request fails once;
+in the second, each time. The tests run every cell with the sandbox: for a data model in all four ways to
+refresh it; for a cube and an incremental refresh report, blocking and deferred. These are {len(CELLS)}
+cases. `python tests/support/fault_matrix.py > docs/fault-matrix.md` writes this page.
 
-In every case
+In every case:
 
-- a success is a load that the server has completed;
-- the server has accepted one load at most, and one that still runs when the refresh fails is stopped;
-- no instance is left, and no session but where a cell says so;
-- every call brings all cookies of its login;
-- nothing is sent to where a redirect points;
-- no error, XCom or result holds a secret.
+- A refresh succeeds only if the server has completed the load.
+- The server accepts one load at most. If the refresh fails, a load that still runs is stopped.
+- No instance is left, and no session unless the cell says so.
+- Every request sends all cookies of its login.
+- Nothing is sent to the target of a redirect.
+- No error, XCom or result contains a secret.
 
 ## Legend
 
 | fault | what happens |
 | --- | --- |
-| 429, 500, 502, 503, 504 | that status without a body, and nothing is done |
-| reset before, reset after | the connection is reset before, or after, the work is done |
-| slow before, slow after | the work, or its answer, comes later than the connection's `timeout` allows |
-| HTML, truncated, odd JSON, empty | the work is done, but such is the answer |
-| no header | the work is done, but the response has no header that matters |
-| redirect | to another host, and nothing is done |
-| 500 of the API | the API's own error, with an `iServerCode` |
-| 401 session lost, 404 instance lost | it is gone for good |
+| 429, 500, 502, 503, 504 | the server answers with that status without a body, and does nothing |
+| reset before, reset after | the connection is reset before, or after, the server has processed the request |
+| slow before, slow after | the server processes the request, or answers, after the connection's `timeout` |
+| HTML, truncated, odd JSON, empty | the server processes the request, but its answer is this |
+| no header | the server processes the request, but its answer lacks a header that is needed |
+| redirect | the server redirects to another host, and does nothing |
+| 500 of the API | the API answers with its own error and an `iServerCode` |
+| 401 session lost, 404 instance lost | the session or the instance is lost, and stays lost |
 | 404 job gone | the job monitor no longer lists the job |
-| 403 no privilege | the API's own refusal |
+| 403 no privilege | the API answers that the user lacks a privilege |
 
-- A cell is `success` or the error of the refresh, as [Errors and what to do](errors.md) explains it.
-  Each task is tried once: what its `retries` would mend is not counted.
-- Where the ways to refresh differ, the cell says so: "in steps" is the form of four tasks.
-- "left" counts sessions that idle out, as nobody knows their token or the server would not close them.
-- "teardown" is an error of the task that closes the refresh; the result of the refresh stays. The one task
-  logs a warning instead.
+- A cell is `success` or the error of the refresh: see [Errors and what to do](errors.md). Each task runs
+  once, without `retries`.
+- If the ways to refresh differ, the cell says so. "in steps" means the four tasks.
+- "left" counts sessions that end only later by themselves: nobody knows their token, or the server does not
+  close them.
+- "teardown" is an error of the task that closes the refresh; the result of the refresh does not change. A
+  refresh in one task logs a warning instead.
 - "publish cube" and "job status" are requests for a cube, "read report" and "run report" for an incremental
-  refresh report; the other requests of these are the same as for a data model.
-- "publish status, first" is the check for other jobs right after the publish; "loading" and "loaded" are
-  polls of the wait, while the load goes on and once it has ended; so are those of "job status".
-- "-" is a fault that makes no sense for the request.
-- "For ever" is longer than a request is retried: minutes on a real server, {ASKED} times in the tests.
-- A login whose answer is lost is sent again. What it may have opened takes none of a project's places.
-- An `OutcomeUnknown` for a load that has ended well: servers tell of a failed publish by an error with an
-  `iServerCode`. One that lasts is believed, unless the model's last update speaks against it.
+  refresh report. Their other requests are the same as for a data model.
+- "publish status, first" is the check for other jobs right after the publish. "loading" and "loaded" are
+  the polls during the load and after its end, also for "job status".
+- "-" means that this request cannot fail in this way.
+- "Each time" is longer than a request is retried: minutes on a real server, {ASKED} times in the tests.
+- A login whose answer is lost is sent again. A session that the lost login opened does not count for a
+  project.
+- `OutcomeUnknown` for a load that was successful: servers report a failed publish by an error with an
+  `iServerCode`. If this error lasts, the refresh fails, unless the model's last update shows a successful
+  load.
 """
 
 
 def markdown() -> str:
     """Return the page."""
-    return "\n".join([INTRO, *_section("Once", ONCE), *_section("For ever", FOR_EVER)])
+    return "\n".join([INTRO, *_section("Once", ONCE), *_section("Each time", EACH_TIME)])
 
 
 def _section(title: str, when: str) -> Iterator[str]:

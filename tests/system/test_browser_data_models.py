@@ -197,7 +197,7 @@ def test_each_attempt_of_a_retried_refresh_shows_its_error(
     expect(table_row(tab, "accounts").first).to_contain_text("Loaded")
     expect(table_row(tab, "entries").first).to_contain_text("Failed")
     expect(tab.get_by_role("note").first).to_contain_text("the warehouse is full")
-    expect(tab.get_by_role("note").first).to_contain_text("give the code and the ticket to the Strategy")
+    expect(tab.get_by_role("note").first).to_contain_text("ask the Strategy administrator")
     take_screenshot(tab.page, "ui-tab-failed")
     earlier = tab.locator("summary").filter(has_text="Attempt 1")
     earlier.click()
@@ -357,12 +357,11 @@ def mixed_statuses() -> list[dict[str, Any]]:
 ERRORS = {
     "load_customers": (
         "the load of data model Customers failed: the warehouse is suspended. "
-        "Fix the table in the model or its source, "
-        "or give the code and the ticket to the Strategy administrator."
+        "Fix table customers in the model or its source, or ask the Strategy administrator (code -2147212544)"
     ),
     "load_sales_cube": (
         "the load of cube Sales Cube failed: the job ended as error: out of memory. "
-        "Fix the cube or its source, or give the server's message to the Strategy administrator."
+        "Fix the cube or its source, or ask the Strategy administrator."
     ),
 }
 

@@ -43,9 +43,9 @@ def login(credentials: Credentials) -> Flow[Session]:
     try:
         token: str = yield request
     except AuthenticationError as error:
-        if not credentials.password_problem:
-            raise
-        raise AuthenticationError(f"{error.what}; {credentials.password_problem}", error.reply) from None
+        if credentials.password_problem:
+            error.what += f"; {credentials.password_problem}"
+        raise
     return Session(token, cookies)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from airflow_provider_mstr.rest.codes import MODEL_BUSY
+from airflow_provider_mstr.rest.codes import MODEL_BUSY, code_message
 from airflow_provider_mstr.rest.endpoints.sources import SourcePage
 from airflow_provider_mstr.rest.errors import (
     InstanceExpired,
@@ -24,7 +24,7 @@ from airflow_provider_mstr.rest.publish_status import PublishStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.responses import expect_empty, json_object, required_header
 from airflow_provider_mstr.rest.session import Session, session_request
-from airflow_provider_mstr.rest.text import clean, object_id, path_segment
+from airflow_provider_mstr.rest.text import clean, id_advice, object_id, path_segment
 
 T = TypeVar("T")
 INSTANCE_HEADER = "X-MSTR-DataModelInstanceId"
@@ -61,8 +61,17 @@ def create_instance(session: Session, project_id: str, data_model_id: str) -> Fl
     :param data_model_id: the data model's id
     """
     path = f"/api/dataModels/{path_segment(data_model_id)}/instances"
-    purpose = f"create an instance of data model {data_model_id}"
-    instance_id = yield from session_request(session, purpose, "POST", path, _instance_id, project_id)
+    purpose = "create an instance of the data model"
+    instance_id = yield from session_request(
+        session,
+        purpose,
+        "POST",
+        path,
+        _instance_id,
+        project_id,
+        about=f"data model {data_model_id}",
+        if_not_found=id_advice("data_model_id", "data model"),
+    )
     return DataModelInstance(session, project_id, data_model_id, instance_id)
 
 
@@ -72,7 +81,10 @@ def list_tables(instance: DataModelInstance) -> Flow[tuple[Table, ...]]:
     :param instance: an instance of the data model
     :raises InvalidResponse: if the server returns fewer tables than it counts
     """
-    tables = Listing(instance.model_name, "tables", _tables_path(instance), "tables", "total", _table)
+    owner, about = instance.model_name, None
+    if not instance.data_model_name:
+        owner, about = "the data model", instance.model_name
+    tables = Listing(owner, "tables", _tables_path(instance), "tables", "total", _table, about=about)
     return (yield from tables.list_all(instance.session, instance.project_id))
 
 
@@ -129,7 +141,9 @@ def get_publish_status(instance: DataModelInstance, retry_for: float | None = No
             instance, purpose, "GET", "publishStatus", _status, retry_for=retry_for
         )
     except RequestFailed as error:
-        raise PublishFailed(f"the load of {instance.model_name} failed", error.reply) from None
+        reason = code_message(error.reply.iserver_code)
+        what = f"the load of {instance.model_name} failed" + (f": {reason}" if reason else "")
+        raise PublishFailed(what, error.reply) from None
     if status.status == MODEL_BUSY:
         raise ModelBusy(f"another job is publishing {instance.model_name}")
     return status
@@ -178,7 +192,8 @@ def _of_instance(
         if error.reply.iserver_code is not None:
             raise
         # The data model existed when the instance was created, so the instance is missing.
-        raise InstanceExpired(error.what, error.reply) from None
+        what = f"could not {purpose}: the data model instance no longer exists"
+        raise InstanceExpired(what, error.reply) from None
 
 
 def _instance_id(response: Response) -> str:

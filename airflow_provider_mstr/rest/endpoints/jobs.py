@@ -11,7 +11,7 @@ from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.responses import expect_empty, json_object
 from airflow_provider_mstr.rest.session import Session, session_request
-from airflow_provider_mstr.rest.text import MAX_MESSAGE, clean, object_id, path_segment
+from airflow_provider_mstr.rest.text import MAX_MESSAGE, clean, id_advice, object_id, path_segment
 
 _ENDED = {"completed": State.FINISHED, "error": State.FAILED, "stopped": State.FAILED}
 
@@ -50,7 +50,14 @@ def publish_cube(session: Session, project_id: str, cube_id: str, name: str) -> 
     path = f"/api/v2/cubes/{path_segment(cube_id)}"
     return (
         yield from session_request(
-            session, f"publish {name}", "POST", path, _id, project_id, repeatable=False
+            session,
+            f"publish {name}",
+            "POST",
+            path,
+            _id,
+            project_id,
+            repeatable=False,
+            if_not_found=id_advice("cube_id", "cube"),
         )
     )
 
@@ -75,6 +82,7 @@ def run_incremental_refresh(session: Session, project_id: str, report_id: str, n
             project_id,
             query={"executionStage": "execute_data"},
             repeatable=False,
+            if_not_found=id_advice("report_id", "incremental refresh report"),
         )
     )
 
@@ -91,10 +99,17 @@ def get_job(
     :raises NotFound: if the job monitor does not list the job; some servers report this as error 500
     :raises NoPrivilege: if the user has no privilege to monitor jobs
     """
-    purpose = f"read the status of job {job_id}"
+    purpose = "read the status of the job"
     return (
         yield from session_request(
-            session, purpose, "GET", _path(job_id), _status, project_id, retry_for=retry_for
+            session,
+            purpose,
+            "GET",
+            _path(job_id),
+            _status,
+            project_id,
+            retry_for=retry_for,
+            about=f"job {job_id}",
         )
     )
 
@@ -109,9 +124,15 @@ def cancel_job(session: Session, project_id: str, job_id: str, retry_for: float 
     :raises NotFound: if the job monitor does not list the job
     :raises NoPrivilege: if the user has no privilege to cancel jobs
     """
-    purpose = f"cancel job {job_id}"
     yield from session_request(
-        session, purpose, "DELETE", _path(job_id), expect_empty, project_id, retry_for=retry_for
+        session,
+        "cancel the job",
+        "DELETE",
+        _path(job_id),
+        expect_empty,
+        project_id,
+        retry_for=retry_for,
+        about=f"job {job_id}",
     )
 
 

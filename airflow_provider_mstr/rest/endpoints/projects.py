@@ -17,9 +17,14 @@ from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.responses import json_object
 from airflow_provider_mstr.rest.session import Session, session_request
 from airflow_provider_mstr.rest.text import clean, is_id, object_id, path_segment
-from airflow_provider_mstr.rest.words import find_by_name
+from airflow_provider_mstr.rest.words import find_by_name, suggest
 
 PROJECT_TYPE = "32"
+
+CHECK_PROJECT = (
+    "Correct the project in the Airflow connection (schema) or in the task (project_id), or give the user "
+    "access to it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,12 @@ def find_project(name: str, projects: Sequence[Project]) -> Project:
     :raises NotFound: if no project, or more than one, has that name
     """
     found = find_by_name(name, projects, lambda project: project.name)
-    if len(found) != 1:
-        visible = ", ".join(sorted(known.name for known in projects)[:50]) or "none"
-        raise NotFound(f"{len(found) or 'no'} projects are named {name!r}; the user can see {visible}")
+    if not found:
+        names = suggest(name, (known.name for known in projects))
+        raise NotFound(f"no project is named {name!r}; {names}", advice=CHECK_PROJECT)
+    if len(found) > 1:
+        ids = ", ".join(f"{project.name} ({project.id})" for project in found)
+        raise NotFound(f"{len(found)} projects are named {name!r}", advice=f"Use the id of one: {ids}.")
     return found[0]
 
 

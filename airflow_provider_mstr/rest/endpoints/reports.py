@@ -11,7 +11,7 @@ from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.responses import json_object
 from airflow_provider_mstr.rest.session import Session, session_request
-from airflow_provider_mstr.rest.text import clean, object_id, path_segment
+from airflow_provider_mstr.rest.text import clean, id_advice, object_id, path_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,18 @@ def get_incremental_refresh_report(
     :param report_id: the report's id
     """
     path = f"/api/model/incrementalRefresh/{path_segment(report_id)}"
-    purpose = f"read incremental refresh report {report_id}"
-    return (yield from session_request(session, purpose, "GET", path, _report, project_id))
+    return (
+        yield from session_request(
+            session,
+            "read the incremental refresh report",
+            "GET",
+            path,
+            _report,
+            project_id,
+            about=f"report {report_id}",
+            if_not_found=id_advice("report_id", "incremental refresh report"),
+        )
+    )
 
 
 def _report(response: Response) -> IncrementalRefreshReport:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_mstr.rest.endpoints.monitors import _entry
-from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
+from airflow_provider_mstr.rest.errors import InvalidInput, NotFound, ServerReply
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.pagination import Listing
 from airflow_provider_mstr.rest.responses import json_object
 from airflow_provider_mstr.rest.session import Session, session_request
 from airflow_provider_mstr.rest.text import clean, is_id, path_segment
-from airflow_provider_mstr.rest.words import find_by_name, shorten
+from airflow_provider_mstr.rest.words import MAX_NAMES, find_by_name, shorten, suggest
 
 # Search patterns (EnumDSSXMLSearchTypes).
 EXACTLY, CONTAINS = "2", "4"
@@ -32,7 +32,7 @@ _REPORT_TYPE = "3"
 # Seconds for which the name of an object is requested; callers can do without it.
 NAME_RETRY_SECONDS = 5.0
 
-_MAX_NAMES = 20
+CHECK_NAME = "Correct the name, use the id instead, or give the user access to the object."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,14 @@ def list_objects(
         query = {"type": subtype, "getAncestors": "true"}
         query |= {"name": name, "pattern": pattern} if name else {}
         search = Listing(
-            f"project {project_id}",
+            "the project",
             f"{kind.name}s",
             "/api/searches/results",
             "result",
             "totalItems",
             _search_result,
             query,
+            f"project {project_id}",
         )
         found += filter(kind.has, (yield from search.list_all(session, project_id)))
     return tuple({hit.id: hit for hit in found}.values())
@@ -133,13 +134,15 @@ def find_object_id(session: Session, project_id: str, kind: ObjectKind, name: st
         every = yield from list_objects(session, project_id, kind)
         found = find_by_name(name, every, lambda hit: hit.name)
         if not found:
+            names = suggest(name, (hit.name for hit in every))
             raise NotFound(
-                f"project {project_id} has no {kind.name} named {name!r}; "
-                f"it has {summarize(f'{hit.name} ({hit.id})' for hit in every)}"
+                f"no {kind.name} in the project is named {name!r}; {names}",
+                ServerReply(about=f"project {project_id}"),
+                advice=CHECK_NAME,
             )
     if len(found) > 1:
         raise InvalidInput(
-            f"project {project_id} has {len(found)} {kind.name}s named {name!r}; "
+            f"{len(found)} {kind.name}s in the project are named {name!r}; "
             f"use the id of one: {summarize(map(str, found))}"
         )
     return found[0].id
@@ -167,13 +170,12 @@ def get_object_name(session: Session, project_id: str, object_id: str) -> Flow[s
     )
 
 
-def summarize(names: Iterable[str], none: str = "none that the user can see") -> str:
+def summarize(names: Iterable[str]) -> str:
     """Return the first names in alphabetical order, and the number of further ones.
 
     :param names: the names
-    :param none: what to return if there are none
     """
-    return shorten(sorted(names), _MAX_NAMES) or none
+    return shorten(sorted(names), MAX_NAMES)
 
 
 def _search_result(entry: Any) -> SearchResult:

@@ -538,15 +538,21 @@ def test_such_an_error_is_no_failure_while_a_load_runs_beside_another_job() -> N
 
 def test_a_failed_load_has_no_message_of_a_table_that_did_not_fail() -> None:
     played = poll(published(-7, (YTD_DAY, "error"), (CITY, "completed")))
-    assert played.result.failure.endswith("; table ytd_day ended as error")
+    failure = played.result.failure
+    assert failure.what.endswith("failed: table ytd_day ended as error")
+    assert (
+        failure.advice == "Fix table ytd_day in the model or its source, or ask the Strategy administrator."
+    )
 
 
 @pytest.mark.parametrize(
-    ("failed", "more"), [(5, ""), (6, "; 1 more tables failed"), (8, "; 3 more tables failed")]
+    ("failed", "more"), [(5, ""), (6, "; 1 more table failed"), (8, "; 3 more tables failed")]
 )
 def test_a_failure_names_five_tables_and_counts_the_others(failed: int, more: str) -> None:
     failure = poll(published(-7, *[(f"T{at}", "error") for at in range(failed)])).result.failure
-    assert failure.endswith(f"; table T4 ended as error{more}")
+    assert failure.what.endswith(f"; table T4 ended as error{more}")
+    assert failure.advice.startswith("Fix tables T0, T1, T2, T3, T4")
+    assert (f"T4 and {failed - 5} more in the model" in failure.advice) is (failed > 5)
 
 
 # has_started

@@ -504,7 +504,10 @@ def test_a_publish_that_waits_behind_another_job_fails_after_the_timeout() -> No
     started = start(empty(), timeout=20.0, publishStatus=[MODEL_BUSY], cubes=[cube(PROCESSING)])
     error = started.played.error
     assert isinstance(error, errors.ModelBusy)
-    assert error.what == f"another job is publishing data model {MODEL_NAME}"
+    assert str(error) == (
+        f"another job is publishing data model {MODEL_NAME}; it did not end within 20 s. "
+        "Increase timeout, or let only one task refresh this object."
+    )
     assert (started.calls.count("publish"), sum(started.played.pauses)) == (1, 20.0)
 
 

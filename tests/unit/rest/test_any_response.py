@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -147,6 +148,30 @@ def test_any_response_is_a_value_or_an_mstr_error(name: str, response: Response)
         assert str(made)
     else:
         assert 200 <= response.status < 300
+
+
+CODE_OR_TICKET = re.compile(r"\b(code|iServerCode|ticket)\b")
+
+
+@thorough
+@given(name=st.sampled_from(sorted(REQUESTS)), status=STATUSES, payload=LIKELY_JSON)
+@example(name="publish", status=404, payload={"code": "ERR004", "message": "HTTP 404 Not Found"})
+def test_the_codes_end_the_text_and_are_there_once(name: str, status: int, payload: Any) -> None:
+    error = outcome(name, Response(status, (), json.dumps(payload).encode()))
+    if not isinstance(error, MstrError):
+        return
+    reply = error.reply
+    words = replace(error.reply, message=None)
+    error.reply = words
+    text = str(error)
+
+    assert text.endswith(f" ({words})")
+    own = text.removesuffix(f" ({words})")
+    # Nobody looks for a code or a ticket that the server did not send.
+    assert CODE_OR_TICKET.search(own) is None
+    assert f"HTTP {status}" not in own
+    assert ("ticket" in str(words)) is (reply.ticket is not None)
+    assert not own.endswith(".")
 
 
 def texts_of(value: Any) -> Iterator[str]:

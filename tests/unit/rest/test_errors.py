@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from airflow_provider_mstr.rest import errors
+from airflow_provider_mstr.rest.codes import ISERVER_CODES
 from airflow_provider_mstr.rest.errors import MstrError, ServerReply
 
 KINDS = sorted(
@@ -70,8 +72,12 @@ def test_an_attribute_of_another_type_is_not_read() -> None:
 def test_an_error_has_its_cause_the_servers_report_and_advice() -> None:
     error = errors.ModelBusy("could not publish", ServerReply(500, "ERR001", -2147072194, "in use", "T1"))
     assert str(error) == (
-        "could not publish (server message: in use; "
-        "HTTP 500, code ERR001, iServerCode -2147072194, ticket T1). " + errors.ModelBusy.advice
+        f"could not publish. Server message: in use. {errors.ModelBusy.advice.rstrip('.')} "
+        "(HTTP 500, code ERR001, iServerCode -2147072194, ticket T1)"
+    )
+    assert error.cause == (
+        "could not publish. Server message: in use "
+        "(HTTP 500, code ERR001, iServerCode -2147072194, ticket T1)"
     )
 
 
@@ -79,7 +85,38 @@ def test_an_error_without_reply_and_advice_has_only_its_cause() -> None:
     assert str(MstrError("it broke")) == "it broke"
     assert str(errors.InvalidInput("no table")) == "no table"
     assert str(ServerReply()) == ""
-    assert str(ServerReply(message="why")) == "server message: why"
+    assert str(MstrError("it broke", ServerReply(message="why"))) == "it broke. Server message: why"
+    assert str(ServerReply(500, about="data model M")) == "data model M, HTTP 500"
+
+
+CODE_OR_TICKET = re.compile(r"\b(code|iServerCode|ticket|HTTP)\b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(kind("it broke") for kind in KINDS),
+        *(known.advice for known in ISERVER_CODES.values()),
+        *(known.message for known in ISERVER_CODES.values()),
+    ],
+    ids=str,
+)
+def test_no_text_mentions_a_code_or_ticket_without_a_reply(text: object) -> None:
+    assert CODE_OR_TICKET.search(str(text)) is None
+
+
+def test_a_sentence_ends_with_one_full_stop_before_the_next() -> None:
+    error = errors.RequestFailed("it broke.", ServerReply(message="Out of memory."))
+    assert str(error) == "it broke. Server message: Out of memory. " + errors.RequestFailed.advice
+
+
+def test_an_error_can_have_advice_of_its_own() -> None:
+    assert str(errors.NotFound("no table", advice="Correct it.")) == "no table. Correct it."
+    assert str(errors.ServerUnavailable("away", advice="Wait.")) == "away. Wait."
+    assert str(errors.InvalidResponse("odd", advice="Update.")) == "odd. Update."
+    again = MstrError.from_json(errors.NotFound("no table", advice="Correct it.").to_json())
+    assert again.advice == "Correct it."
+    assert errors.NotFound("no table").advice == errors.NotFound.advice != ""
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def test_the_error_names_what_is_invalid(data: dict[str, Any], what: str) -> Non
         ({}, TableStatus("", "")),
         ({"id": None, "status": {"word": "loaded"}}, TableStatus("", "")),
         ({"id": "A", "status": 4}, TableStatus("A", "4")),
-        ({"id": "A", "status": "error", "errorCode": -7}, TableStatus("A", "error", "-7")),
+        ({"id": "A", "status": "error", "errorCode": -7}, TableStatus("A", "error", code="-7")),
         ({"id": "A", "status": "error", "errorCode": 0}, TableStatus("A", "error")),
         ({"id": "A", "status": "error", "errorMessage": "why"}, TableStatus("A", "error", "why")),
         (
             {"id": "A", "status": "error", "errorCode": -7, "message": "why"},
-            TableStatus("A", "error", "-7: why"),
+            TableStatus("A", "error", "why", "-7"),
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from scripted import TOKEN, answer, empty, refusal
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.codes import ISERVER_CODES, code_message, to_signed
+from airflow_provider_mstr.rest.codes import ISERVER_CODES, NO_SUCH_OBJECT, code_message, to_signed
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.responses import (
     describe_body,
@@ -202,25 +202,83 @@ def test_a_code_of_the_library_has_priority_over_the_status(
 @pytest.mark.parametrize(
     ("response", "what"),
     [
-        (refusal(400), "could not do a thing"),
+        (refusal(400), "could not do a thing: the server rejects the request"),
+        (refusal(401, "ERR009"), "could not do a thing: the session is over"),
+        (refusal(401, "ERR003"), "could not do a thing: the server rejects the login"),
+        (refusal(403, "ERR014"), "could not do a thing: the user lacks a privilege or has no access"),
+        (refusal(404, "ERR004"), "could not do a thing: the server does not find it"),
         (refusal(500, "ERR001", -1), "could not do a thing"),
-        (empty(503), "could not do a thing"),
+        (empty(503), "could not do a thing: the server is unavailable"),
+        (empty(429), "could not do a thing: the server receives too many requests"),
+        (empty(500), "could not do a thing: the server failed without a message"),
         (refusal(500, "ERR001", -2147212544), f"could not do a thing: {code_message(-2147212544)}"),
         (empty(418), "could not do a thing: unexpected response format: an empty body"),
-        (empty(404), "could not do a thing: unexpected response format: an empty body"),
+        (empty(404), "could not do a thing: the server has no such endpoint: it returns an empty body"),
         (
             Response(403, (("Content-Type", "text/html"),), b"<html>"),
             "could not do a thing: unexpected response format: an HTML page (text/html, 6 bytes)",
         ),
         (
             Response(404, (("Content-Type", "text/html"),), b"<html>"),
-            "could not do a thing: this URL is not a Strategy REST API: "
+            "could not do a thing: the server has no such endpoint: "
             "it returns an HTML page (text/html, 6 bytes)",
         ),
     ],
 )
 def test_an_error_names_the_request_and_the_known_cause(response: Response, what: str) -> None:
     assert error_of(response).what == what
+
+
+def test_a_page_before_the_login_means_another_url() -> None:
+    page = Response(404, (("Content-Type", "text/html"),), b"<html>")
+    error = error_of(page, has_session=False)
+    assert error.what.startswith("could not do a thing: this URL is not a Strategy REST API")
+    assert "MicroStrategyLibrary" in error.advice
+
+
+@pytest.mark.parametrize(
+    ("response", "more", "advice"),
+    [
+        # A project that is not loaded is another case than an id that does not exist.
+        (refusal(404, "ERR004", NO_SUCH_OBJECT), {"if_not_found": "Check the id."}, "Check the id."),
+        (refusal(404, "ERR004"), {"if_not_found": "Check the id."}, "Check the id."),
+        (refusal(404, "ERR004"), {}, errors.NotFound.advice),
+        (
+            refusal(500, "ERR001", -2147209177),
+            {"if_not_found": "Check the id."},
+            "Ask the Strategy administrator to load the project.",
+        ),
+        # A server without this endpoint is another case than a wrong URL, and than an odd answer.
+        (empty(404), {}, "the server is too old for this request, or a proxy blocks its path"),
+        (empty(404), {"has_session": False}, "Check that the connection's host is the Library URL"),
+        (answer([]), {"parse": json_object}, "This version of the server may not be supported"),
+        (Response(200, (), b"<html>"), {"parse": json_object}, "that no proxy or login page answers"),
+        # A server that answers can be reached.
+        (empty(503), {}, "ask the administrator of the Library server or of the proxy before it"),
+        (empty(500), {}, "ask the administrator of the Library server or of the proxy before it"),
+        (empty(429), {}, "Run fewer refreshes at once"),
+        (refusal(401, "ERR003", -2147216963), {}, "change the password"),
+        (refusal(401, "ERR003", -2147216965), {}, "enable the user"),
+        (refusal(401, "ERR003"), {}, "Correct login, password or login_mode"),
+    ],
+)
+def test_the_advice_fits_the_case(response: Response, more: dict[str, Any], advice: str) -> None:
+    assert advice in error_of(response, **more).advice
+
+
+@pytest.mark.parametrize("message", ["HTTP 404 Not Found", "Not Found", "404", "http 404"])
+def test_a_message_that_repeats_the_status_is_left_out(message: str) -> None:
+    text = str(error_of(refusal(404, "ERR004", message=message)))
+    assert text.count("404") == 1
+    assert "Server message" not in text
+
+
+def test_the_text_names_the_object_after_the_reason() -> None:
+    response = refusal(404, "ERR004", NO_SUCH_OBJECT)
+    assert str(error_of(response, about="data model M", if_not_found="Check the id.")) == (
+        "could not do a thing: no object has this id. Server message: no. Check the id "
+        f"(data model M, HTTP 404, code ERR004, iServerCode {NO_SUCH_OBJECT}, ticket ticket-1)"
+    )
 
 
 @pytest.mark.parametrize("code", [code for code, known in ISERVER_CODES.items() if known.error_class])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_mstr.rest.words import MAX_LINE, count, duration, find_by_name, fit, shorten
+from airflow_provider_mstr.rest.words import MAX_LINE, count, duration, find_by_name, fit, shorten, suggest
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,25 @@ from airflow_provider_mstr.rest.words import MAX_LINE, count, duration, find_by_
 )
 def test_the_first_names_are_listed_in_order_and_the_rest_is_counted(names: list[str], expected: str) -> None:
     assert shorten(names, 2) == expected
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 tables"), (1, "1 table"), (2, "2 tables")])
+def test_one_thing_is_counted_in_the_singular(number: int, text: str) -> None:
+    assert count(number, "table") == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["Retail", "Sales"], "similar names: Retail"),
+        (["RETAILS", "Sales"], "similar names: RETAILS"),
+        (["b", "a"], "the existing names are: a, b"),
+        ([f"{number:02}" for number in range(21)], f"{', '.join(f'{n:02}' for n in range(20))} and 1 more"),
+        ([], "there is none that the user can see"),
+    ],
+)
+def test_similar_names_come_before_a_list_of_all(names: list[str], text: str) -> None:
+    assert suggest("retial", iter(names)).endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +57,6 @@ def test_an_exact_name_comes_before_another_unicode_form_and_another_case(
     name: str, found: list[str]
 ) -> None:
     assert find_by_name(name, iter(["Sales", "SALES", "Köln"]), str) == found
-
-
-def test_a_number_has_its_noun() -> None:
-    assert [count(number, "table") for number in (0, 1, 2)] == ["0 tables", "1 table", "2 tables"]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_refused_login_says_who_and_never_with_what(credentials: Credentials, 
     message = f"Login failed for {credentials.password or '-'}."
     played = play(login(credentials), refusal(401, "ERR003", message=message))
     assert type(played.error) is errors.AuthenticationError
-    assert played.error.what == f"could not log in as {who}"
+    assert played.error.what == f"could not log in as {who}: the server rejects the login"
     assert "for pass." not in str(played.error)
     assert "for token." not in str(played.error)
 
@@ -121,7 +121,7 @@ def test_a_rejected_login_names_what_is_probably_wrong_with_the_password() -> No
     played = play(login(Credentials(login="u", password=f"{PASSWORD} ")), refusal(401, "ERR003"))
     assert type(played.error) is errors.AuthenticationError
     assert played.error.what == (
-        "could not log in as u; the connection's password begins or ends with a space: "
-        "remove it, unless it is part of the password"
+        "could not log in as u: the server rejects the login; the connection's password begins or ends with "
+        "a space: remove it, unless it is part of the password"
     )
     assert (played.error.reply.status, played.error.reply.code) == (401, "ERR003")

@@ -67,6 +67,7 @@ from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
 from airflow_provider_mstr.rest.publish_status import PublishStatus, TableStatus
 from airflow_provider_mstr.rest.session import Session
+from airflow_provider_mstr.rest.text import id_advice
 
 AUTH = {"X-MSTR-AuthToken": TOKEN}
 JOB_ID = "490:bm9kZQ=="
@@ -151,6 +152,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         lambda session: publish_cube(session, PROJECT, MODEL, "cube Sales"),
         {
             "purpose": "publish cube Sales",
+            "if_not_found": id_advice("cube_id", "cube"),
             "method": "POST",
             "path": f"/api/v2/cubes/{MODEL}",
             "headers": IN_PROJECT,
@@ -163,6 +165,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         lambda session: run_incremental_refresh(session, PROJECT, MODEL, "report Daily"),
         {
             "purpose": "run report Daily",
+            "if_not_found": id_advice("report_id", "incremental refresh report"),
             "method": "POST",
             "path": f"/api/incrementalRefresh/{MODEL}",
             "query": {"executionStage": "execute_data"},
@@ -175,7 +178,9 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "get_incremental_refresh_report": (
         lambda session: get_incremental_refresh_report(session, PROJECT, MODEL),
         {
-            "purpose": f"read incremental refresh report {MODEL}",
+            "purpose": "read the incremental refresh report",
+            "about": f"report {MODEL}",
+            "if_not_found": id_advice("report_id", "incremental refresh report"),
             "method": "GET",
             "path": f"/api/model/incrementalRefresh/{MODEL}",
             "headers": IN_PROJECT,
@@ -186,7 +191,8 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "get_job": (
         lambda session: get_job(session, PROJECT, JOB_ID, 7.0),
         {
-            "purpose": f"read the status of job {JOB_ID}",
+            "purpose": "read the status of the job",
+            "about": f"job {JOB_ID}",
             "method": "GET",
             "path": JOB_PATH,
             "headers": IN_PROJECT,
@@ -198,7 +204,8 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "cancel_job": (
         lambda session: cancel_job(session, PROJECT, JOB_ID, 7.0),
         {
-            "purpose": f"cancel job {JOB_ID}",
+            "purpose": "cancel the job",
+            "about": f"job {JOB_ID}",
             "method": "DELETE",
             "path": JOB_PATH,
             "headers": IN_PROJECT,
@@ -224,7 +231,9 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
     "create_instance": (
         lambda session: create_instance(session, PROJECT, MODEL),
         {
-            "purpose": f"create an instance of data model {MODEL}",
+            "purpose": "create an instance of the data model",
+            "about": f"data model {MODEL}",
+            "if_not_found": id_advice("data_model_id", "data model"),
             "method": "POST",
             "path": f"/api/dataModels/{MODEL}/instances",
             "headers": IN_PROJECT,

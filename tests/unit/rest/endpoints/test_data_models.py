@@ -101,7 +101,10 @@ def test_a_status_that_is_the_number_of_a_busy_model_is_one() -> None:
 def test_a_failed_publish_names_the_model_and_keeps_the_reply_of_the_server() -> None:
     error = play(get_publish_status(an_instance()), refusal(500, "ERR002", -2147212544, "stalled")).error
     assert isinstance(error, errors.PublishFailed)
-    assert error.what == f"the load of data model {MODEL_NAME} failed"
+    assert error.what == (
+        f"the load of data model {MODEL_NAME} failed: "
+        "the query engine failed: check the data types and the state of the engine"
+    )
     assert (error.reply.message, error.reply.iserver_code, error.reply.ticket) == (
         "stalled",
         -2147212544,
@@ -122,13 +125,16 @@ def test_a_delete_that_is_refused_is_no_delete() -> None:
 def test_an_instance_with_an_invalid_id_is_invalid() -> None:
     error = play(create_instance(a_session(), PROJECT, MODEL), created("x" * 257)).error
     assert isinstance(error, errors.InvalidResponse)
-    assert error.what.endswith("data model " + MODEL + ": the data model instance has an invalid id")
+    assert error.what.endswith("the data model: the data model instance has an invalid id")
 
 
 def test_an_instance_that_has_expired_keeps_what_failed_and_the_reply() -> None:
     error = play(get_publish_status(an_instance()), refusal(404, "ERR004")).error
     assert isinstance(error, errors.InstanceExpired)
-    assert error.what == f"could not read the publish status of data model {MODEL_NAME}"
+    assert error.what == (
+        f"could not read the publish status of data model {MODEL_NAME}: "
+        "the data model instance no longer exists"
+    )
     assert (error.reply.status, error.reply.code) == (404, "ERR004")
 
 

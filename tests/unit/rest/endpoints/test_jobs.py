@@ -54,7 +54,7 @@ def test_an_answer_without_a_status_is_not_understood() -> None:
     error = play(get_job(a_session(), PROJECT, "1"), answer({})).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == (
-        "could not read the status of job 1: unexpected response format: the job has no status"
+        "could not read the status of the job: unexpected response format: the job has no status"
     )
 
 

@@ -10,6 +10,7 @@ from scripted import PROJECT, SESSIONS_FULL, a_session, answer, empty, play, ref
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.rest.endpoints.projects import (
+    CHECK_PROJECT,
     enter_project,
     find_project_id,
     list_projects,
@@ -42,23 +43,42 @@ def test_a_projects_id_is_returned_without_a_request(project: str) -> None:
     assert play(find_project_id(a_session(), project)).result == project
 
 
-@pytest.mark.parametrize(("name", "count"), [("Nowhere", "no"), ("sales", "2"), ("Twin", "2")])
-def test_a_name_of_no_project_or_several_is_refused_with_those_there_are(name: str, count: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("tutoriall", "similar names: Tutorial"),
+        ("Nowhere", "the existing names are: Sales, Tutorial, Twin"),
+    ],
+)
+def test_a_misspelled_project_is_not_found_and_the_error_names_others(name: str, names: str) -> None:
     error = play(find_project_id(a_session(), name), PROJECTS).error
     assert type(error) is errors.NotFound
-    assert error.what.startswith(f"{count} projects are named '{name}'")
-    assert "Tutorial" in error.what
+    assert str(error) == f"no project is named {name!r}; {names}. {CHECK_PROJECT}"
+    assert "loaded" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("sales", f"Sales ({'1' * 32}), SALES ({'2' * 32})"),
+        ("Twin", f"Twin ({'4' * 32}), Twin ({'5' * 32})"),
+    ],
+)
+def test_a_name_of_several_projects_is_refused_with_their_ids(name: str, ids: str) -> None:
+    error = play(find_project_id(a_session(), name), PROJECTS).error
+    assert type(error) is errors.NotFound
+    assert str(error) == f"2 projects are named {name!r}. Use the id of one: {ids}."
 
 
 def test_the_error_reports_that_the_user_can_see_no_project() -> None:
     error = play(find_project_id(a_session(), "x"), answer([])).error
-    assert "the user can see none" in str(error)
+    assert "there is none that the user can see" in str(error)
 
 
-def test_only_the_first_fifty_projects_are_named() -> None:
+def test_only_the_first_projects_are_named() -> None:
     projects = [{"id": f"{number:032}", "name": f"P{number:02}"} for number in range(51)]
     error = play(find_project_id(a_session(), "x"), answer(projects)).error
-    assert error.what.endswith("the user can see " + ", ".join(f"P{number:02}" for number in range(50)))
+    assert error.what.endswith(", ".join(f"P{number:02}" for number in range(20)) + " and 31 more")
 
 
 @pytest.mark.parametrize("payload", [{}, {"projects": []}, None, 7, ["odd", {"else": True}]])

@@ -21,7 +21,7 @@ def test_a_report_needs_a_target_cube(cube: Any) -> None:
     error = get({"information": {"name": "Daily"}, "targetCube": cube}).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == (
-        "could not read incremental refresh report R: "
+        "could not read the incremental refresh report: "
         "unexpected response format: the report has no target cube"
     )
 

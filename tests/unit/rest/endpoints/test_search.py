@@ -143,13 +143,22 @@ def test_an_unknown_name_is_rejected_with_the_existing_names() -> None:
     every = hits(hit("Sales", IDS[1]), hit("Finance", IDS[2]), hit("Pushed", IDS[3], extType=256))
     played = find("Retail", NONE, every)
     assert type(played.error) is errors.NotFound
-    assert f"no data model named 'Retail'; it has Finance ({IDS[2]}), Sales ({IDS[1]})" in played.error.what
-    assert "Pushed" not in played.error.what
+    assert str(played.error) == (
+        "no data model in the project is named 'Retail'; the existing names are: Finance, Sales. "
+        f"Correct the name, use the id instead, or give the user access to the object (project {PROJECT})"
+    )
+
+
+def test_an_unknown_name_is_rejected_with_similar_names() -> None:
+    every = hits(hit("Sales", IDS[1]), hit("Finance", IDS[2]))
+    error = find("SALE", NONE, every).error
+    assert isinstance(error, errors.NotFound)
+    assert error.what == "no data model in the project is named 'SALE'; similar names: Sales"
 
 
 def test_an_unknown_name_in_a_project_without_models_is_rejected() -> None:
     played = find("Retail", NONE, answer({"totalItems": 0}))
-    assert "it has none that the user can see" in str(played.error)
+    assert "there is none that the user can see" in str(played.error)
 
 
 def test_the_number_of_listed_names_is_limited() -> None:
@@ -166,7 +175,7 @@ def test_an_ambiguous_name_is_rejected_with_the_ids_and_folders(name: str) -> No
     found = hits(hit("Sales", ancestors=folders), hit("Sales", IDS[1]))
     played = find(name, found)
     assert type(played.error) is errors.InvalidInput
-    assert f"2 data models named {name!r}" in played.error.what
+    assert f"2 data models in the project are named {name!r}; use the id of one" in played.error.what
     assert f"Sales ({IDS[0]}, in Tutorial/Public Objects), Sales ({IDS[1]})" in played.error.what
 
 
@@ -181,8 +190,7 @@ def test_a_hit_without_an_id_is_named_in_the_error() -> None:
     error = find("Sales", answer({"result": [{}], "totalItems": 1})).error
     assert isinstance(error, errors.InvalidResponse)
     assert error.what == (
-        f"could not list the data models of project {PROJECT}: "
-        "unexpected response format: a search result has no id"
+        "could not list the data models of the project: unexpected response format: a search result has no id"
     )
 
 
@@ -286,7 +294,7 @@ def test_a_data_model_is_not_found_as_a_cube() -> None:
     model = hits(*cubes_of((779, 448)))
     played = play(find_object_id(a_session(), PROJECT, CUBE, "779/448"), NONE, model, NONE, model)
     assert isinstance(played.error, errors.NotFound)
-    assert "has no cube named '779/448'" in played.error.what
+    assert "no cube in the project is named '779/448'" in played.error.what
 
 
 def test_reports_of_both_kinds_of_cubes_are_found() -> None:
