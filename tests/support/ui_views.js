@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import * as api from "./airflow_api.js";
 import { firstSentence, formatAge, formatDuration, median, pluralize } from "./format.js";
 import { parseIdentity } from "./kinds.js";
-import { addXComs, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
+import { addResult, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
 import { groupByObject, matchesFilter, objectTitle, parseRun, selectUnidentified, sortByUrgency, summarizeObject, taskLabel } from "./status.js";
 import { toWebUrl } from "./values.js";
 
@@ -56,7 +56,7 @@ const summarize = (instances, details = {}, now = NOW) =>
     ),
   );
 
-const progress = (entries, handle = null, outcome = null) => addXComs(readLog(entries), { handle, outcome });
+const progress = (entries, load = null, result = null) => addResult(readLog(entries, load), result);
 
 const attempt = (state, ...logAndXComs) => ({ number: 1, state, start: null, end: null, progress: progress(...logAndXComs), isLatest: true, isOnly: true });
 

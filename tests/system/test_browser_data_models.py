@@ -476,13 +476,10 @@ def test_a_log_without_permission_affects_only_the_error(open_as: Callable[..., 
 ODD_VALUES = (5, 2.5, True, [], ["A"], {}, {"a": {"b": 1}}, None, "")
 ODD_LOG = [
     *ODD_VALUES,
-    {"event": {"a": 1}, "logger": "airflow_provider_mstr.tasks", "mstr": 5},
-    {
-        "mstr": {
-            "tables": [5, {"id": ["x"], "name": {}}, {"id": "T1", "name": {"a": 1}, "word": [], "state": 7}]
-        }
-    },
-    {"mstr": {"result": {"tables": [None], "seconds": "long"}, "started_at": "now"}, "timestamp": 5},
+    {"event": {"a": 1}, "logger": "airflow_provider_mstr.task.run", "table": ["x"], "state": "loading"},
+    {"logger": "airflow_provider_mstr.task.run", "tables": {"1": 2}, "state": 7, "seconds": "long"},
+    {"logger": "airflow_provider_mstr.task.run", "busy": "yes", "server": [], "since": {}, "timestamp": 5},
+    {"logger": "airflow_provider_mstr.task.run", "usual_seconds": "4 min", "refresh": ["ended"]},
     {"error_detail": [{"exc_value": {"a": 1}, "exc_type": ["E"]}]},
 ]
 

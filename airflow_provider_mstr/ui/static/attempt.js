@@ -35,13 +35,13 @@ export function Attempt({ number, state, start, end, progress, isLatest, isOnly 
 
 /** Return the status, label and description of an attempt. */
 function summarizeAttempt(state, progress) {
-  const { tables, outcome, lastMessage, error, isReadable } = progress;
+  const { tables, outcome, endSeconds, lastMessage, error, isReadable } = progress;
   const { total, finished, running } = countTables(progress);
   const ofTables = `${finished} of ${pluralize(total, "table")} loaded`;
   const unfinishedNames = joinNames(tables.filter((table) => table.state === "running").map(({ name }) => name));
   switch (state) {
     case "success": {
-      const seconds = outcome && outcome.seconds !== null ? ` in ${formatDuration(outcome.seconds)}` : "";
+      const seconds = endSeconds !== null ? ` in ${formatDuration(endSeconds)}` : "";
       const unconfirmed = outcome?.areTablesConfirmed === false ? " The server reported success, but no status for each table." : "";
       return { status: "up-to-date", label: "Loaded", description: total ? `${pluralize(total, "table")} loaded${seconds}.${unconfirmed}` : "The load is finished." };
     }
@@ -85,8 +85,8 @@ const Summary = ({ status, label, description, isLatest, isRunning, total, finis
 /** What is known of a refresh without tables: its duration, and the server's word for the status of its job. */
 function JobDetails({ progress, status, isRunning }) {
   const time = useTime(isRunning);
-  const { publishedAt, outcome, jobStatus } = progress;
-  const seconds = outcome ? outcome.seconds : isRunning && publishedAt ? (time - publishedAt) / 1000 : null;
+  const { startedAt, endSeconds, jobStatus } = progress;
+  const seconds = isRunning && startedAt ? (time - startedAt) / 1000 : endSeconds;
   const details = [
     ["Duration", seconds !== null && formatDuration(seconds)],
     // The error of a failure contains the last status.
@@ -97,10 +97,10 @@ function JobDetails({ progress, status, isRunning }) {
 
 function Timeline({ progress, isRunning, end }) {
   const time = useTime(isRunning);
-  const { publishedAt, outcome, tables } = progress;
-  const lastChange = Math.max(outcome?.seconds ?? 0, ...tables.map(({ seconds, history }) => seconds ?? history.at(-1)?.from ?? 0));
+  const { startedAt, endSeconds, tables } = progress;
+  const lastChange = Math.max(endSeconds ?? 0, ...tables.map(({ seconds, history }) => seconds ?? history.at(-1)?.from ?? 0));
   const until = isRunning ? time : end;
-  const elapsed = publishedAt && until && !outcome ? (until - publishedAt) / 1000 : 0;
+  const elapsed = startedAt && until && endSeconds === null ? (until - startedAt) / 1000 : 0;
   const length = Math.max(lastChange, elapsed, 1);
   return h(
     "table",

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tab "Strategy refresh" of a task instance: the refresh by attempt and table.
 
-import { ApiError, HANDLE_KEY, RESULT_KEY, getLog, getTaskInstance, getTries, getXCom, getXComKeys, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
+import { ApiError, LOAD_KEY, RESULT_KEY, getLog, getTaskInstance, getTries, getXCom, getXComKeys, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
 import { Fragment, Link, Styles, h, useEffect, useInterval, useRef, useState } from "./airflow_ui.js";
 import { Attempt } from "./attempt.js";
 import { Notice } from "./components.js";
 import { shortenId } from "./format.js";
 import { KIND_LABELS, parseIdentity } from "./kinds.js";
-import { addXComs, parseOutcome, readLog } from "./progress.js";
+import { addResult, parseOutcome, readLog } from "./progress.js";
 import { REFRESH_OPERATORS, STEP_OPERATORS, objectTitle, parseRun } from "./status.js";
 import { toTimestamp, toWebUrl } from "./values.js";
 
@@ -92,24 +92,24 @@ async function loadRefresh(tiKey, cache) {
   // A subclass of an operator has another name, but pushes the same XComs.
   if (!REFRESH_OPERATORS.includes(run.operator) && !keys.has(LINK_KEY)) return { kind: "other" };
   const pull = async (key) => (keys.has(key) ? getXCom(tiKey, key) : null);
-  const [link, outcome, handle] = [await pull(LINK_KEY), await pull(RESULT_KEY), await pull(HANDLE_KEY)];
+  const [link, result, load] = [await pull(LINK_KEY), await pull(RESULT_KEY), await pull(LOAD_KEY)];
   const isFinished = FINISHED_STATES.includes(ti.state);
   const attempts = [];
   for (const { try_number: number, state, start_date: start, end_date: end } of ti.try_number > 0 ? await getTries(tiKey) : []) {
     const isLatest = number === ti.try_number;
-    const progress = cache.get(number) ?? addXComs(readLog(await getLog(tiKey, number)), { handle: (isLatest && handle) || run.handle, outcome: isLatest ? outcome : null });
+    const progress = cache.get(number) ?? addResult(readLog(await getLog(tiKey, number), isLatest ? load : null), isLatest ? result : null);
     if (!isLatest || isFinished) cache.set(number, progress);
     attempts.push({ number, state: isLatest ? ti.state : state === "up_for_retry" ? "failed" : state, start: toTimestamp(start), end: toTimestamp(end), progress });
   }
   const lastOutcome = attempts.at(-1)?.progress.outcome;
-  const identity = lastOutcome?.identity ?? parseIdentity(handle);
+  const identity = lastOutcome?.identity ?? parseIdentity(load);
   const id = run.id || identity?.id || "";
   return {
     kind: "refresh",
     isFinished,
     link,
     // A custom XCom backend may store a reference in Airflow's database.
-    isUnreadable: outcome !== null && !parseOutcome(outcome) && !lastOutcome,
+    isUnreadable: result !== null && !parseOutcome(result) && !lastOutcome,
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state, start: null, end: null, progress: readLog(null) }],
     id,
     objectKind: identity?.kind || run.kind,

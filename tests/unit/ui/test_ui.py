@@ -90,32 +90,38 @@ def run(hours: float, state: str = "success", **changes: Any) -> dict[str, Any]:
 
 MODEL_ID = "9F4772B837604551B4D3CC916ADC5598"
 TABLES = [
-    {
-        "id": "A1",
-        "name": "lu_store",
-        "policy": "replace",
-        "state": "finished",
-        "word": "loaded",
-        "seconds": 4,
-    },
-    {"id": "A2", "name": "ytd_day", "policy": "add", "state": "running", "word": "loading", "seconds": 2.5},
+    {"id": "A1", "name": "lu_store", "policy": "replace"},
+    {"id": "A2", "name": "ytd_day", "policy": "add"},
 ]
-LOG = [
-    {
-        "event": "Published",
-        "logger": "airflow_provider_mstr.operators.base",
-        "timestamp": "2026-01-01T00:00:00Z",
-    },
-    {
-        "event": "Waiting",
-        "logger": "airflow_provider_mstr.operators.base",
-        "mstr": {"tables": TABLES, "started_at": 9},
-    },
-    {"event": "Failed", "error_detail": [{"exc_type": "MstrError", "exc_value": "It failed. Do this."}]},
-]
-RUNNING_LOG = LOG[:2]
-HANDLE = {"data_model_id": MODEL_ID, "project_id": "P1", "tables": TABLES, "started_at": 1767225600.0}
-LOADED = [table | {"state": "finished", "word": "loaded"} for table in TABLES]
+STARTED_AT = 1_767_225_600.0
+
+
+def entry(event: Any = "A line", **fields: Any) -> dict[str, Any]:
+    """Return a log entry of the provider. With `seconds`, it is that long after the start of the load."""
+    time = datetime.fromtimestamp(STARTED_AT + fields.get("seconds", 0), UTC).isoformat()
+    return {"event": event, "logger": "airflow_provider_mstr.task.run", "timestamp": time} | fields
+
+
+STORE_LOADED = entry(table="lu_store", state="finished", seconds=4)
+DAY_LOADING = entry(table="ytd_day", state="loading", seconds=2.5)
+FAILURE = {
+    "event": "Failed",
+    "logger": "task",
+    "error_detail": [{"exc_type": "MstrError", "exc_value": "It failed. Do this."}],
+}
+RUNNING_LOG = [entry("Published"), DAY_LOADING, STORE_LOADED]
+LOG = [*RUNNING_LOG, FAILURE]
+LOAD = {
+    "kind": "data_model",
+    "data_model_id": MODEL_ID,
+    "name": "Retail",
+    "project_id": "P1",
+    "project": "Tutorial",
+    "tables": TABLES,
+    "started_at": STARTED_AT,
+}
+HANDLE = {"data_model_id": MODEL_ID, "project_id": "P1", "tables": TABLES, "started_at": STARTED_AT}
+LOADED = [table | {"state": "finished", "word": "loaded", "seconds": 4} for table in TABLES]
 RESULT = {
     "data_model_id": MODEL_ID,
     "project_id": "P1",
@@ -775,11 +781,11 @@ def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -
         ("queued", [], None, "Queued", "The refresh has not started."),
         ("scheduled", [], None, "Queued", "The refresh has not started."),
         ("running", RUNNING_LOG, None, "Running", "1 of 2 tables loaded. Waiting for ytd_day."),
-        ("deferred", LOG[:1], None, "Running", "Published"),
+        ("deferred", [entry("Waiting")], None, "Running", "Waiting"),
         ("running", [], None, "Running", "The refresh is starting."),
         (
             "deferred",
-            [{"mstr": {"tables": LOADED}}],
+            [STORE_LOADED, entry(table="ytd_day", state="finished", seconds=9)],
             None,
             "Running",
             "2 of 2 tables loaded. Waiting for the publish to finish.",
@@ -792,14 +798,7 @@ def test_the_status_of_an_attempt(
     assert call("attemptTexts", state, log, None, result)[:2] == [label, description]
 
 
-CUBE_LOG = [
-    {"event": "Publishing cube Sales Cube", "logger": "airflow_provider_mstr.operators.cube"},
-    {
-        "event": "The job of cube Sales Cube: loading_data",
-        "logger": "airflow_provider_mstr.operators.cube",
-        "mstr": {"job_status": "loading_data", "started_at": 1_767_225_600.0},
-    },
-]
+CUBE_LOG = [entry("Publishing cube Sales Cube"), entry("Job: loading_data", state="loading_data", seconds=3)]
 
 
 @pytest.mark.parametrize(
@@ -844,17 +843,15 @@ def test_the_duration_of_a_running_refresh_without_tables_counts_from_its_start(
 def test_a_table_that_is_not_loaded_is_unknown_only_after_the_attempt(
     call: Call, state: str, word: str, label: str, bars: list[str]
 ) -> None:
-    log = [
-        {"mstr": {"tables": [TABLES[1] | {"word": "reserved", "seconds": 0}]}},
-        {"mstr": {"tables": [TABLES[1] | {"word": word, "seconds": 2}, TABLES[0]]}},
-    ]
+    reserved = entry(table="ytd_day", state="reserved", seconds=0)
+    log = [reserved, entry(table="ytd_day", state=word, seconds=2), STORE_LOADED]
 
-    texts = call("attemptTexts", state, log)
-    kinds = [bar["className"].split()[1] for bar in call("attemptBars", state, log)]
+    texts = call("attemptTexts", state, log, LOAD)
+    kinds = [bar["className"].split()[1] for bar in call("attemptBars", state, log, LOAD)]
 
-    assert texts[texts.index("ytd_day") : texts.index("lu_store")] == ["ytd_day", "add", label, "\N{EN DASH}"]
-    assert texts[texts.index("lu_store") :] == ["lu_store", "replace", "Loaded", "4 s"]
-    assert kinds == [*bars, "mstr-bar-loaded"]
+    assert texts[texts.index("ytd_day") :] == ["ytd_day", "add", label, "\N{EN DASH}"]
+    assert texts[texts.index("lu_store") : texts.index("ytd_day")] == ["lu_store", "replace", "Loaded", "4 s"]
+    assert kinds == ["mstr-bar-loaded", *bars]
 
 
 def test_a_table_without_a_state_is_waiting(call: Call) -> None:
@@ -864,11 +861,11 @@ def test_a_table_without_a_state_is_waiting(call: Call) -> None:
 
 
 def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) -> None:
-    table = TABLES[0]
     log = [
-        {"mstr": {"tables": [table | {"state": "running", "word": "reserved", "seconds": 0}]}},
-        {"mstr": {"tables": [table | {"state": "running", "word": "loading", "seconds": 1}]}},
-        {"mstr": {"tables": [table, TABLES[1] | {"state": "failed", "word": "error", "seconds": 10}]}},
+        entry(table="lu_store", state="reserved", seconds=0),
+        entry(table="lu_store", state="loading", seconds=1),
+        STORE_LOADED,
+        entry(table="ytd_day", state="failed", seconds=10),
     ]
 
     waiting, loading, failed = call("attemptBars", "failed", log)
@@ -883,9 +880,9 @@ def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) ->
 
 
 def test_a_long_list_of_unfinished_tables_is_cut(call: Call) -> None:
-    tables = [TABLES[1] | {"id": str(index), "name": f"t{index}"} for index in range(7)]
+    tables = [{"id": str(index), "name": f"t{index}"} for index in range(7)]
 
-    texts = call("attemptTexts", "running", [{"mstr": {"tables": tables}}])
+    texts = call("attemptTexts", "running", [], LOAD | {"tables": tables})
 
     assert texts[1] == "0 of 7 tables loaded. Waiting for t0, t1, t2, t3, t4 and 2 more."
 
@@ -893,52 +890,161 @@ def test_a_long_list_of_unfinished_tables_is_cut(call: Call) -> None:
 # The progress in a log and in XComs
 
 
+def states(progress: dict[str, Any]) -> dict[str, tuple[str, str, float | None]]:
+    """Return the state, the server's word and the end of each table, by name."""
+    return {
+        table["name"]: (table["state"], table["serverState"], table["seconds"])
+        for table in progress["tables"]
+    }
+
+
 def test_later_lines_of_a_log_replace_earlier_ones(call: Call) -> None:
-    end = {"tables": [TABLES[1] | {"state": "failed", "word": "error", "seconds": 9}], "started_at": 11}
+    failed = entry(table="ytd_day", state="failed", seconds=9)
     second = {"error_detail": [{"exc_type": "MstrError", "exc_value": "Second."}]}
 
-    progress = call("progress", [*LOG, {"mstr": end}, second])
+    progress = call("progress", [*LOG, failed, second], LOAD)
 
-    table = progress["tables"][1]
-    assert (table["state"], table["serverState"], table["seconds"]) == ("failed", "error", 9)
-    assert [change["serverState"] for change in table["history"]] == ["loading", "error"]
-    assert (progress["publishedAt"], progress["error"]) == (11_000, "Second.")
+    assert states(progress) == {"lu_store": ("finished", "", 4), "ytd_day": ("failed", "", 9)}
+    history = progress["tables"][1]["history"]
+    assert history == [
+        {"state": "running", "serverState": "loading", "from": 2.5},
+        {"state": "failed", "serverState": "", "from": 9},
+    ]
+    assert progress["error"] == "Second."
     assert progress["counts"] == {"total": 2, "finished": 1, "failed": 1, "running": 0}
 
 
-def test_a_line_without_the_state_of_a_table_keeps_it(call: Call) -> None:
-    line = {"mstr": {"tables": [{"id": "A1", "name": "lu_store", "policy": "replace"}]}}
+def test_the_tables_of_a_load_are_known_before_the_first_line_about_them(call: Call) -> None:
+    progress = call("progress", [], LOAD)
 
-    assert call("progress", [*LOG, line])["tables"] == call("progress", LOG)["tables"]
-
-
-def test_a_line_with_tables_and_no_publish_time_gives_its_own_time(call: Call) -> None:
-    line = {"timestamp": "1970-01-01T00:00:05Z", "mstr": {"tables": TABLES}}
-    plain = {"timestamp": "1970-01-01T00:00:06Z", "event": "Waiting"}
-
-    assert call("progress", [line, plain])["publishedAt"] == 5000
+    assert states(progress) == {"lu_store": ("running", "", None), "ytd_day": ("running", "", None)}
+    assert [table["policy"] for table in progress["tables"]] == ["replace", "add"]
+    assert progress["startedAt"] == STARTED_AT * 1000
+    assert progress["identity"]["name"] == "Retail"
 
 
-def test_the_handle_gives_only_what_the_log_does_not(call: Call) -> None:
-    other = HANDLE | {"tables": [TABLES[0] | {"id": "A9"}]}
+def test_a_log_without_the_xcom_gives_the_tables_of_its_lines_and_the_start(call: Call) -> None:
+    progress = call("progress", LOG)
 
-    assert [table["id"] for table in call("progress", LOG, other)["tables"]] == ["A1", "A2"]
-    assert call("progress", LOG, other)["publishedAt"] == 9000
-    assert [table["id"] for table in call("progress", [], other)["tables"]] == ["A9"]
-    assert call("progress", [], other)["publishedAt"] == 1_767_225_600_000
+    assert states(progress) == {"ytd_day": ("running", "loading", None), "lu_store": ("finished", "", 4)}
+    assert progress["startedAt"] == STARTED_AT * 1000
 
 
-def test_the_result_of_the_log_comes_before_that_of_the_xcom(call: Call) -> None:
-    log = [{"mstr": {"result": RESULT | {"seconds": 8.0}}}]
+def test_a_line_names_a_table_by_its_id_if_its_name_is_not_unique(call: Call) -> None:
+    tables = [{"id": "A1", "name": "day"}, {"id": "A2", "name": "day"}]
+    log = [entry(table="A2", state="finished", seconds=3)]
 
-    assert call("progress", log, None, RESULT)["outcome"]["seconds"] == 8.0
-    assert call("progress", [], None, RESULT)["outcome"]["seconds"] == 5.0
+    progress = call("progress", log, LOAD | {"tables": tables}, RESULT | {"tables": []})
+
+    assert [(table["id"], table["state"]) for table in progress["tables"]] == [
+        ("A1", "running"),
+        ("A2", "finished"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("1-37,40", [*range(1, 38), 40]),
+        ("2", [2]),
+        ("39-41", [39, 40]),
+        ("1, 3-4", [1, 3, 4]),
+        ("0-2,50,4-3,-1,x,,1-2-3", []),
+        (7, [7]),
+        ([1, 2], []),
+        (None, []),
+    ],
+    ids=str,
+)
+def test_a_line_about_many_tables_has_their_positions(call: Call, text: Any, positions: list[int]) -> None:
+    tables = [{"id": f"T{number}", "name": f"t{number}"} for number in range(1, 41)]
+    log = [entry(tables=text, state="finished", seconds=12.0)]
+
+    progress = call("progress", log, LOAD | {"tables": tables})
+
+    finished = [table["name"] for table in progress["tables"] if table["state"] == "finished"]
+    assert finished == [f"t{number}" for number in positions]
+    assert len(progress["tables"]) == 40
+
+
+def test_a_line_about_many_tables_without_the_xcom_changes_no_table(call: Call) -> None:
+    log = [STORE_LOADED, entry(tables="1-3", state="failed", seconds=12.0)]
+
+    assert states(call("progress", log)) == {"lu_store": ("finished", "", 4)}
+
+
+BUSY = entry("Waiting for another refresh", busy=True)
+
+
+@pytest.mark.parametrize(
+    ("log", "is_busy", "busy_since"),
+    [
+        ([], False, None),
+        ([BUSY], True, STARTED_AT * 1000),
+        ([BUSY, BUSY | {"timestamp": "2026-01-01T00:05:00Z"}, entry()], True, STARTED_AT * 1000),
+        ([BUSY, entry(busy=False)], False, None),
+        ([BUSY, STORE_LOADED], False, None),
+        ([entry(busy="true")], False, None),
+        ([BUSY | {"logger": "other"}], False, None),
+    ],
+)
+def test_a_refresh_waits_for_another_one_until_it_starts(
+    call: Call, log: list[dict[str, Any]], is_busy: bool, busy_since: float | None
+) -> None:
+    progress = call("progress", log)
+
+    assert (progress["isBusy"], progress["busySince"]) == (is_busy, busy_since)
+
+
+UNAVAILABLE = entry("No response", server="unavailable", since="2026-01-01T00:01:10Z", timestamp=None)
+
+
+@pytest.mark.parametrize(
+    ("log", "since"),
+    [
+        ([], None),
+        ([STORE_LOADED, UNAVAILABLE], (STARTED_AT + 70) * 1000),
+        ([UNAVAILABLE | {"since": "soon"}], None),
+        ([UNAVAILABLE | {"since": 5.5e300, "timestamp": "2026-01-01T00:00:00Z"}], STARTED_AT * 1000),
+        ([UNAVAILABLE, entry(server="available")], None),
+        ([UNAVAILABLE, STORE_LOADED], None),
+        ([UNAVAILABLE, entry("Still no response")], (STARTED_AT + 70) * 1000),
+        ([UNAVAILABLE | {"logger": "other"}], None),
+    ],
+)
+def test_a_server_is_unavailable_until_it_answers(
+    call: Call, log: list[dict[str, Any]], since: float | None
+) -> None:
+    assert call("progress", log)["unavailableSince"] == since
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(240.0, 240), (0, None), (-1, None), ("4 min", None), ([], None)]
+)
+def test_the_usual_duration_is_a_positive_number(call: Call, value: Any, seconds: float | None) -> None:
+    assert call("progress", [entry(usual_seconds=value), entry()])["usualSeconds"] == seconds
+
+
+def test_the_last_line_of_a_refresh_has_its_duration(call: Call) -> None:
+    log = [*RUNNING_LOG, entry("Refreshed", refresh="ended", state="failed", seconds=22.1)]
+
+    progress = call("progress", log, LOAD)
+
+    assert (progress["endSeconds"], progress["jobStatus"]) == (22.1, "")
+    assert states(progress) == states(call("progress", RUNNING_LOG, LOAD))
+
+
+def test_the_duration_of_the_result_comes_before_that_of_the_log(call: Call) -> None:
+    log = [entry(refresh="ended", state="finished", seconds=22.1)]
+
+    assert call("progress", log, None, RESULT)["endSeconds"] == 5
+    assert call("progress", log, None, RESULT | {"seconds": None})["endSeconds"] == 22.1
 
 
 def test_a_loaded_table_without_a_time_has_the_time_of_the_result(call: Call) -> None:
     tables = [
-        TABLES[0] | {"seconds": None},
-        TABLES[1] | {"seconds": None, "state": "failed"},
+        LOADED[0] | {"seconds": None},
+        LOADED[1] | {"seconds": None, "state": "failed"},
     ]
 
     loaded, failed = call("progress", [], None, RESULT | {"tables": tables})["tables"]
@@ -966,7 +1072,7 @@ def test_a_line_with_the_status_of_a_job_is_not_the_last_message(call: Call) -> 
     progress = call("progress", CUBE_LOG)
 
     assert (progress["jobStatus"], progress["lastMessage"]) == ("loading_data", "Publishing cube Sales Cube")
-    assert progress["publishedAt"] == 1_767_225_600_000
+    assert progress["startedAt"] == STARTED_AT * 1000
 
 
 @pytest.mark.parametrize(
@@ -1171,17 +1277,29 @@ def test_a_success_at_an_unknown_time_is_a_success(call: Call, date: Any) -> Non
     )
 
 
+WHOLE_LOG = [
+    entry("Publishing data model Retail", usual_seconds=240.0),
+    *LOG,
+    BUSY,
+    entry(tables="1-2", state="finished", seconds=12.0),
+    UNAVAILABLE,
+    entry(refresh="ended", state="failed", seconds=22.1),
+]
+
+
 @given(
-    odd({"log": LOG}).map(lambda value: value.get("log")) | VALUES,
-    odd(HANDLE) | VALUES,
+    odd({"log": WHOLE_LOG}).map(lambda value: value.get("log")) | VALUES,
+    odd(LOAD) | VALUES,
     odd(RESULT) | VALUES,
 )
 def test_a_log_and_xcoms_of_any_form_give_text_and_numbers(
-    call: Call, entries: Any, handle: Any, result: Any
+    call: Call, entries: Any, load: Any, result: Any
 ) -> None:
-    progress = call("progress", entries, handle, result)
-    assert {type(progress[name]) for name in ("error", "lastMessage", "sentence")} == {str}
-    assert is_number_or_null(progress["publishedAt"])
+    progress = call("progress", entries, load, result)
+    assert {type(progress[name]) for name in ("error", "lastMessage", "sentence", "jobStatus")} == {str}
+    times = ("startedAt", "busySince", "unavailableSince", "usualSeconds", "endSeconds")
+    assert all(is_number_or_null(progress[name]) for name in times)
+    assert isinstance(progress["isBusy"], bool)
     for table in progress["tables"]:
         assert {type(table[name]) for name in ("id", "name", "policy", "serverState")} == {str}
         assert table["state"] in {"running", "finished", "failed"}
@@ -1200,14 +1318,17 @@ def test_an_odd_line_or_table_changes_no_other(call: Call) -> None:
         "text",
         5,
         *LOG[1:],
-        {"mstr": 5},
-        {"mstr": {"tables": 7}},
-        {"mstr": {"result": [1]}},
+        entry(table=["lu_store"], state="failed"),
+        entry(tables={}, state=5),
+        entry([], table="ytd_day", state=None),
+        entry({}, busy=7, server=[], usual_seconds="4 min", refresh={}),
+        STORE_LOADED | {"logger": "other", "state": "failed"},
+        {"error_detail": 5},
+        {"logger": 5},
     ]
-    spoiled += [{"mstr": {"tables": [None, 5, {"name": "no id"}]}}, {"error_detail": 5}, {"logger": 5}]
     assert call("progress", spoiled) == whole
     assert whole["counts"] == {"total": 2, "finished": 1, "failed": 0, "running": 1}
-    assert (whole["error"], whole["publishedAt"]) == ("It failed. Do this.", 9000)
+    assert (whole["error"], whole["startedAt"]) == ("It failed. Do this.", STARTED_AT * 1000)
 
 
 @pytest.mark.parametrize("result", [5, "s3://bucket/result", [], {}, {"tables": None}, True])
