@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The components that both views use.
 
-import { h } from "./airflow_ui.js";
+import { Link, formatTime, h } from "./airflow_ui.js";
 import { formatDuration } from "./format.js";
 import { MAX_RUNS, STATUS_LABELS } from "./status.js";
 
@@ -38,8 +38,10 @@ const BAR_WIDTH = 5;
 const GAP = 2;
 const HEIGHT = 28;
 
-/** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median. */
-export function Chart({ finished, medianSeconds, lastSeconds }) {
+/** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median.
+ *
+ * With `linkTo`, each run links to a page. */
+export function Chart({ finished, medianSeconds, lastSeconds, linkTo, isCurrent }) {
   const runs = [...finished].reverse();
   const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds ?? 0, 1e-9);
   const heightOf = (seconds) => Math.max(2, (HEIGHT * (seconds ?? 0)) / longest);
@@ -50,13 +52,30 @@ export function Chart({ finished, medianSeconds, lastSeconds }) {
   const y = HEIGHT - heightOf(medianSeconds) + 1;
   return h(
     "svg",
-    { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: "img", "aria-label": label },
-    runs.map(({ key, state, seconds }, index) => {
+    { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: linkTo ? "group" : "img", "aria-label": label },
+    runs.map((run, index) => {
+      const { key, state, seconds } = run;
       const x = width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;
-      return state === "success"
-        ? h("rect", { key, x, y: HEIGHT - heightOf(seconds), width: BAR_WIDTH, height: heightOf(seconds) })
-        : h("path", { key, d: `M${x} ${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5` });
+      const mark =
+        state === "success"
+          ? h("rect", { key, x, y: HEIGHT - heightOf(seconds), width: BAR_WIDTH, height: heightOf(seconds) })
+          : h("path", { key, d: `M${x} ${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5` });
+      if (!linkTo) return mark;
+      const label = describeRun(run);
+      return h(
+        Link,
+        { key, to: linkTo(run), "aria-label": label, "aria-current": isCurrent?.(run) ? "page" : undefined },
+        h("title", null, label),
+        h("rect", { className: "mstr-target", x: x - GAP / 2, y: -1, width: BAR_WIDTH + GAP, height: HEIGHT + 2 }),
+        mark,
+      );
     }),
     medianSeconds !== null && h("line", { x1: 0, x2: width, y1: y, y2: y }),
   );
 }
+
+const describeRun = ({ state, start, end, seconds }) =>
+  [
+    formatTime(start ?? end ?? 0),
+    state === "success" ? (seconds === null ? "loaded" : `loaded in ${formatDuration(seconds)}`) : seconds ? `failed after ${formatDuration(seconds)}` : "failed",
+  ].join(": ");

@@ -6,6 +6,7 @@ import { Fragment, Link, Styles, h, useEffect, useInterval, useRef, useState } f
 import { Attempt } from "./attempt.js";
 import { Notice } from "./components.js";
 import { shortenId } from "./format.js";
+import { LastRuns, selectSameObject, useLastRuns, usualDuration } from "./history.js";
 import { KIND_LABELS, parseIdentity } from "./kinds.js";
 import { addResult, parseOutcome, readLog } from "./progress.js";
 import { REFRESH_OPERATORS, STEP_OPERATORS, objectTitle, parseRun } from "./status.js";
@@ -26,25 +27,38 @@ function Refresh({ tiKey }) {
   if (!refresh) return h(Notice, { role: error ? "alert" : "status", title: error?.advice ?? "Loading the refresh …" });
   if (refresh.kind === "other") return h("p", { className: "mstr-muted" }, "This task does not refresh a Strategy object.");
   if (refresh.kind === "step") return h(Step, refresh);
+  return h(RefreshView, { ...refresh, error, tiKey });
+}
+
+function RefreshView({ error, tiKey, ...refresh }) {
+  const { attempts, isFinished } = refresh;
+  const runs = selectSameObject(useLastRuns(tiKey, isFinished) ?? [], refresh);
+  const usual = usualDuration(runs, tiKey.runId, attempts.at(-1).progress.usualSeconds);
   return h(
     Fragment,
     null,
-    h(Heading, refresh),
+    h(Heading, { ...refresh, name: refresh.name || runs.find(({ name }) => name)?.name }),
     error && h(Notice, { role: "alert", title: error.advice }),
     refresh.isUnreadable && h("p", { className: "mstr-muted", role: "note" }, UNREADABLE_OUTCOME),
-    [...refresh.attempts].reverse().map((attempt, index) =>
-      h(Attempt, { key: attempt.number, ...attempt, isLatest: index === 0, isOnly: refresh.attempts.length === 1 }),
+    [...attempts].reverse().map((attempt, index) =>
+      h(Attempt, { key: attempt.number, ...attempt, usual, isLatest: index === 0, isOnly: attempts.length === 1 }),
     ),
+    runs.length > 0 && h(LastRuns, { runs, runId: tiKey.runId, usual }),
   );
 }
 
-const Heading = ({ title, objectKind, id, project, link }) =>
+const Heading = ({ name, title, objectKind, id, project, link }) =>
   h(
     "header",
     { className: "mstr-header" },
-    h("h2", null, title),
+    h("h2", null, name || title),
     h("span", { className: "mstr-muted" }, [KIND_LABELS[objectKind], project && `Project ${shortenId(project)}`, id && `ID ${id}`].filter(Boolean).join(" · ")),
-    toWebUrl(link) && h("a", { href: toWebUrl(link), target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
+    h(
+      "nav",
+      { "aria-label": "Links of the refresh" },
+      h(Link, { to: `plugin/strategy-refreshes?filter=${encodeURIComponent(name || id || title)}` }, "All Strategy refreshes"),
+      toWebUrl(link) && h("a", { href: toWebUrl(link), target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
+    ),
   );
 
 const Step = ({ waitTask, error }) =>
@@ -113,7 +127,8 @@ async function loadRefresh(tiKey, cache) {
     attempts: attempts.length ? attempts : [{ number: 1, state: ti.state, start: null, end: null, progress: readLog(null) }],
     id,
     objectKind: identity?.kind || run.kind,
-    title: identity?.name || run.name || objectTitle({ runs: [run], id }),
+    name: identity?.name || run.name,
+    title: objectTitle({ runs: [run], id }),
     project: identity?.project || run.project,
   };
 }
