@@ -5,7 +5,7 @@ import { now } from "./airflow_api.js";
 import { Fragment, formatClockTime, formatTime, h, useEffect, useState } from "./airflow_ui.js";
 import { ProgressBar, StatusBadge } from "./components.js";
 import { firstSentence, formatDuration, pluralize } from "./format.js";
-import { compareWithUsual } from "./history.js";
+import { compareWithUsual, isLong } from "./history.js";
 import { countTables } from "./progress.js";
 import { UNREADABLE_LOG } from "./status.js";
 
@@ -37,7 +37,7 @@ export function Attempt({ number, state, start, end, progress, usual, isLatest, 
 
 /** Return the status, label and description of an attempt, and the start of the time that passes while it runs. */
 function summarizeAttempt({ state, start, progress, usual }) {
-  const { tables, error, isReadable } = progress;
+  const { tables, endSeconds, error, isReadable } = progress;
   const { total, finished, running } = countTables(progress);
   switch (state) {
     case "success":
@@ -46,9 +46,10 @@ function summarizeAttempt({ state, start, progress, usual }) {
     case "upstream_failed":
     case "up_for_retry": {
       const loaded = running ? `${describeLoaded(finished, total)}; status unknown: ${nameUnfinished(tables)}.` : "";
+      const after = endSeconds === null ? "" : `after ${formatDuration(endSeconds)}.`;
       const cause = error ? "" : describeMissingError(state, isReadable);
       const retry = state === "up_for_retry" ? "Airflow retries the task automatically." : "";
-      return { status: "failing", label: "Failed", description: [loaded, cause, retry].filter(Boolean).join(" ") };
+      return { status: "failing", label: "Failed", description: [after, loaded, cause, retry].filter(Boolean).join(" ") };
     }
     case "skipped":
     case "removed":
@@ -109,9 +110,9 @@ const Summary = ({ status, label, description, error, isLatest, isRunning, total
     error && h("p", { className: "mstr-error", role: "note", "aria-label": "Error" }, error),
   );
 
-function Elapsed({ since, usual }) {
+function Elapsed({ since, usual = null }) {
   const seconds = Math.max(0, useTime(true) - since) / 1000;
-  return h("span", { className: "mstr-elapsed" }, `${formatDuration(seconds)} so far${compareWithUsual(seconds, usual, "usually takes")}`);
+  return h("span", { className: `mstr-elapsed${isLong(seconds, usual) ? " mstr-stale" : ""}` }, `${formatDuration(seconds)} so far${compareWithUsual(seconds, usual, "usually takes")}`);
 }
 
 function Timeline({ progress, isRunning, end }) {
@@ -156,7 +157,7 @@ function TableRow({ table, length, knownUntil, isRunning }) {
     null,
     h("th", { scope: "row" }, table.name),
     h("td", { "data-title": "Policy" }, table.policy || "–"),
-    h("td", { title: serverState || undefined }, h(StatusBadge, { status }, label)),
+    h("td", { "data-title": "State", title: serverState || undefined }, h(StatusBadge, { status }, label)),
     h("td", { className: "mstr-number", "data-title": "Finished" }, state !== "running" && seconds !== null ? `+${formatDuration(seconds)}` : "–"),
     h("td", { className: "mstr-number", "data-title": "Load time" }, loadSeconds >= 0 ? formatDuration(loadSeconds) : "–"),
     h("td", { className: "mstr-track", "aria-hidden": true }, tableBars(table, length, knownUntil, isRunning)),

@@ -49,21 +49,24 @@ export const selectSameObject = (runs, { id, name }) => {
   return runs.filter((run) => (id && run.id ? isSame(id, run.id) : isSame(name, run.name)));
 };
 
-/** Return the usual duration: the median of the successes before a run, or else what its log contains; null if there is none.
+/** Return the usual duration: the median of the other successes, or else what the log contains; null if there is none.
  * @param {import("./status.js").Run[]} runs
- * @param {string} runId the run itself, which is not among them
- * @param {number | null} loggedSeconds */
+ * @param {string} runId the run itself
+ * @param {number | null} loggedSeconds
+ * @returns {{seconds: number, longest: number} | null} */
 export function usualDuration(runs, runId, loggedSeconds) {
   const durations = runs.filter(({ state, seconds, tiKey }) => state === "success" && seconds !== null && tiKey.runId !== runId).map(({ seconds }) => seconds);
   if (!durations.length) return loggedSeconds === null ? null : { seconds: loggedSeconds, longest: loggedSeconds };
   return { seconds: median(durations), longest: Math.max(...durations) };
 }
 
+/** Whether a duration is longer than usual. */
+export const isLong = (seconds, usual) => usual !== null && seconds > USUAL_DURATIONS * usual.seconds && seconds > usual.longest;
+
 /** Compare a duration with the usual one, as the end of a sentence. */
 export function compareWithUsual(seconds, usual, verb) {
   if (!usual) return "";
-  const isLonger = seconds > USUAL_DURATIONS * usual.seconds && seconds > usual.longest;
-  return isLonger ? `, longer than usual (${formatDuration(usual.seconds)})` : `, ${verb} ${formatDuration(usual.seconds)}`;
+  return isLong(seconds, usual) ? `, longer than usual (${formatDuration(usual.seconds)})` : `, ${verb} ${formatDuration(usual.seconds)}`;
 }
 
 /** The durations of the last runs. Each links to its tab. */

@@ -735,67 +735,134 @@ def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -
 
 # An attempt in the tab
 
+USUAL = {"seconds": 43_200.0, "longest": 50_000.0}
+BUSY = entry("Waiting for another refresh", busy=True)
+UNAVAILABLE = entry("No response", server="unavailable", since="2026-01-01T23:58:50Z", timestamp=None)
+ENDED = entry("Refreshed", refresh="ended", state="failed", seconds=43.0)
+
 
 @pytest.mark.parametrize(
-    ("state", "log", "result", "label", "description"),
+    ("state", "log", "result", "texts"),
     [
-        ("success", RUNNING_LOG, RESULT, "Loaded", "2 tables loaded in 5 s."),
+        ("success", RUNNING_LOG, RESULT, ["Loaded", "2 tables in 5 s"]),
         (
             "success",
             RUNNING_LOG,
             RESULT | {"tables_confirmed": False},
-            "Loaded",
-            "2 tables loaded in 5 s. The server reported success, but no status for each table.",
+            ["Loaded", "2 tables in 5 s. The server reported success, but no status for each table."],
         ),
-        ("success", [], None, "Loaded", "The load is finished."),
-        ("failed", LOG, None, "Failed", "1 of 2 tables loaded; status unknown: ytd_day."),
+        ("success", [], None, ["Loaded"]),
+        ("failed", LOG, None, ["Failed", "1 of 2 tables loaded; status unknown: ytd_day."]),
         (
             "up_for_retry",
-            LOG,
+            [*LOG, ENDED],
             None,
-            "Failed",
-            "1 of 2 tables loaded; status unknown: ytd_day. Airflow retries the task automatically.",
+            [
+                "Failed",
+                "after 43 s. 1 of 2 tables loaded; status unknown: ytd_day. "
+                "Airflow retries the task automatically.",
+            ],
         ),
         (
             "failed",
             [],
             None,
-            "Failed",
-            "The log contains no error: a user marked the task as failed, or its worker was lost.",
+            [
+                "Failed",
+                "The log contains no error: a user marked the task as failed, or its worker was lost.",
+            ],
         ),
         (
             "failed",
             None,
             None,
-            "Failed",
-            "The cause is unknown: the log does not exist or you do not have permission to read it.",
+            [
+                "Failed",
+                "The cause is unknown: the log does not exist or you do not have permission to read it.",
+            ],
         ),
+        ("upstream_failed", None, None, ["Failed", "An upstream task failed. Open that task for details."]),
+        ("skipped", [], None, ["Skipped", "Nothing was loaded."]),
+        ("queued", [], None, ["Queued", "The refresh has not started."]),
+        ("scheduled", [], None, ["Queued", "The refresh has not started."]),
         (
-            "upstream_failed",
+            "running",
+            RUNNING_LOG,
             None,
-            None,
-            "Failed",
-            "An upstream task failed. Open that task for details.",
+            ["Loading", "1 of 2 tables loaded", "1 d so far", "(Tables loaded)"],
         ),
-        ("skipped", [], None, "Skipped", "Nothing was loaded."),
-        ("queued", [], None, "Queued", "The refresh has not started."),
-        ("scheduled", [], None, "Queued", "The refresh has not started."),
-        ("running", RUNNING_LOG, None, "Running", "1 of 2 tables loaded. Waiting for ytd_day."),
-        ("deferred", [entry("Waiting")], None, "Running", "Waiting"),
-        ("running", [], None, "Running", "The refresh is starting."),
+        ("deferred", [entry("Waiting")], None, ["Starting", "Waiting"]),
+        ("running", [], None, ["Starting", "The refresh is starting."]),
         (
             "deferred",
             [STORE_LOADED, entry(table="ytd_day", state="finished", seconds=9)],
             None,
-            "Running",
-            "2 of 2 tables loaded. Waiting for the publish to finish.",
+            [
+                "Loading",
+                "2 of 2 tables loaded. Waiting for the server to finish",
+                "1 d so far",
+                "(Tables loaded)",
+            ],
+        ),
+        (
+            "deferred",
+            [BUSY],
+            None,
+            [
+                "Waiting for another refresh",
+                "This refresh starts when the other one has ended.",
+                "1 d so far",
+            ],
+        ),
+        ("failed", [BUSY, FAILURE], None, ["Failed", "(Error)", "It failed. Do this."]),
+    ],
+)
+def test_the_status_of_an_attempt(call: Call, state: str, log: Any, result: Any, texts: list[str]) -> None:
+    assert call("attemptTexts", state, log, None, result)[: len(texts)] == texts
+
+
+@pytest.mark.parametrize(
+    ("log", "description", "elapsed"),
+    [
+        ([UNAVAILABLE], r"since 11:58:50\sPM; retrying\.", "1 min 10 s so far"),
+        (
+            [*RUNNING_LOG, UNAVAILABLE],
+            r"since 11:58:50\sPM; retrying\. 1 of 2 tables loaded before\.",
+            "1 min 10 s so far",
         ),
     ],
 )
-def test_the_status_of_an_attempt(
-    call: Call, state: str, log: Any, result: Any, label: str, description: str
+def test_a_server_that_does_not_answer_is_shown(
+    call: Call, log: list[dict[str, Any]], description: str, elapsed: str
 ) -> None:
-    assert call("attemptTexts", state, log, None, result)[:2] == [label, description]
+    texts = call("attemptTexts", "deferred", log, None, None, USUAL)
+
+    assert texts[0] == "Server not answering"
+    assert re.fullmatch(description, texts[1])
+    assert texts[2] == elapsed
+
+
+@pytest.mark.parametrize(
+    ("state", "usual", "text"),
+    [
+        ("deferred", USUAL | {"seconds": 86_400.0}, "1 d so far, usually takes 1 d"),
+        ("deferred", USUAL, "1 d so far, longer than usual (12 h)"),
+        ("deferred", USUAL | {"longest": 90_000.0}, "1 d so far, usually takes 12 h"),
+        ("success", {"seconds": 4.0, "longest": 4.5}, "2 tables in 5 s, usually 4 s"),
+        ("success", {"seconds": 2.0, "longest": 4.5}, "2 tables in 5 s, longer than usual (2 s)"),
+        (
+            "queued",
+            {"seconds": 240.0, "longest": 300.0},
+            "The refresh has not started. It usually takes 4 min.",
+        ),
+    ],
+)
+def test_the_duration_is_compared_with_the_usual_one(
+    call: Call, state: str, usual: dict[str, float], text: str
+) -> None:
+    result = RESULT if state == "success" else None
+
+    assert text in call("attemptTexts", state, RUNNING_LOG, LOAD, result, usual)
 
 
 CUBE_LOG = [entry("Publishing cube Sales Cube"), entry("Job: loading_data", state="loading_data", seconds=3)]
@@ -804,31 +871,31 @@ CUBE_LOG = [entry("Publishing cube Sales Cube"), entry("Job: loading_data", stat
 @pytest.mark.parametrize(
     ("state", "log", "result", "texts"),
     [
-        (
-            "success",
-            CUBE_LOG,
-            CUBE_RESULT,
-            ["The load is finished.", "Duration", "5 s", "Last job status", "loading data"],
-        ),
-        ("success", [], CUBE_RESULT, ["The load is finished.", "Duration", "5 s"]),
-        ("success", [], None, ["The load is finished."]),
-        ("deferred", CUBE_LOG[:1], None, ["Publishing cube Sales Cube"]),
-        ("failed", [*CUBE_LOG, LOG[-1]], CUBE_RESULT, ["(Error)", "It failed. Do this.", "Duration", "5 s"]),
-        ("queued", [], None, ["The refresh has not started."]),
+        ("success", CUBE_LOG, CUBE_RESULT, ["Loaded", "in 5 s"]),
+        ("success", [], None, ["Loaded"]),
+        ("deferred", CUBE_LOG[:1], None, ["Starting", "Publishing cube Sales Cube"]),
+        ("deferred", CUBE_LOG, None, ["Loading", 'The job\'s status is "loading data"', "1 d so far"]),
+        ("failed", [*CUBE_LOG, LOG[-1]], None, ["Failed", "(Error)", "It failed. Do this."]),
+        ("queued", [], None, ["Queued", "The refresh has not started."]),
     ],
 )
-def test_an_attempt_without_tables_shows_its_duration_and_the_status_of_its_job(
+def test_an_attempt_without_tables_shows_the_status_of_its_job(
     call: Call, state: str, log: Any, result: Any, texts: list[str]
 ) -> None:
-    assert call("attemptTexts", state, log, None, result)[1:] == texts
+    assert call("attemptTexts", state, log, None, result) == texts
 
 
-def test_the_duration_of_a_running_refresh_without_tables_counts_from_its_start(call: Call) -> None:
-    texts = call("attemptTexts", "deferred", CUBE_LOG)
+def test_a_load_without_a_status_shows_the_last_message(call: Call) -> None:
+    load = LOAD | {"tables": []}
 
-    assert texts[:3] == ["Running", "Publishing cube Sales Cube", "Duration"]
-    assert re.fullmatch(r"\d+ d( \d+ h)?", texts[3])
-    assert texts[4:] == ["Job status", "loading data"]
+    assert call("attemptTexts", "deferred", CUBE_LOG[:1], load) == [
+        "Loading",
+        "Publishing cube Sales Cube",
+        "1 d so far",
+    ]
+
+
+DASH = "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
@@ -849,26 +916,39 @@ def test_a_table_that_is_not_loaded_is_unknown_only_after_the_attempt(
     texts = call("attemptTexts", state, log, LOAD)
     kinds = [bar["className"].split()[1] for bar in call("attemptBars", state, log, LOAD)]
 
-    assert texts[texts.index("ytd_day") :] == ["ytd_day", "add", label, "\N{EN DASH}"]
-    assert texts[texts.index("lu_store") : texts.index("ytd_day")] == ["lu_store", "replace", "Loaded", "4 s"]
+    assert texts[texts.index("ytd_day") :] == ["ytd_day", "add", label, DASH, DASH]
+    store = texts[texts.index("lu_store") : texts.index("ytd_day")]
+    assert store == ["lu_store", "replace", "Loaded", "+4 s", DASH]
     assert kinds == ["mstr-bar-loaded", *bars]
 
 
 def test_a_table_without_a_state_is_waiting(call: Call) -> None:
-    texts = call("attemptTexts", "running", [], {"tables": [{"id": "A1", "name": "lu_store"}]})
+    load = LOAD | {"tables": [{"id": "A1", "name": "lu_store"}]}
 
-    assert texts[texts.index("lu_store") :] == ["lu_store", "Waiting", "\N{EN DASH}"]
+    texts = call("attemptTexts", "running", [], load)
+
+    assert texts[texts.index("lu_store") :] == ["lu_store", DASH, "Waiting", DASH, DASH]
+
+
+TIMED_LOG = [
+    entry(table="lu_store", state="reserved", seconds=0),
+    entry(table="lu_store", state="loading", seconds=1),
+    STORE_LOADED,
+    entry(table="ytd_day", state="failed", seconds=10),
+]
+
+
+def test_a_table_has_its_end_and_its_load_time(call: Call) -> None:
+    texts = call("attemptTexts", "failed", TIMED_LOG)
+
+    assert texts[texts.index("lu_store") :] == [
+        *["lu_store", DASH, "Loaded", "+4 s", "3 s"],
+        *["ytd_day", DASH, "Failed", "+10 s", DASH],
+    ]
 
 
 def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) -> None:
-    log = [
-        entry(table="lu_store", state="reserved", seconds=0),
-        entry(table="lu_store", state="loading", seconds=1),
-        STORE_LOADED,
-        entry(table="ytd_day", state="failed", seconds=10),
-    ]
-
-    waiting, loading, failed = call("attemptBars", "failed", log)
+    waiting, loading, failed = call("attemptBars", "failed", TIMED_LOG)
 
     assert (waiting["left"], waiting["width"]) == ("0%", "10%")
     assert (loading["className"], loading["left"], loading["width"]) == (
@@ -879,12 +959,100 @@ def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) ->
     assert (failed["className"], failed["width"]) == ("mstr-bar mstr-bar-failed", "100%")
 
 
-def test_a_long_list_of_unfinished_tables_is_cut(call: Call) -> None:
-    tables = [{"id": str(index), "name": f"t{index}"} for index in range(7)]
+def test_the_state_of_a_table_is_unknown_while_the_server_does_not_answer(call: Call) -> None:
+    bars = call("attemptBars", "deferred", [DAY_LOADING, UNAVAILABLE | {"since": "2026-01-01T00:00:10Z"}])
 
-    texts = call("attemptTexts", "running", [], LOAD | {"tables": tables})
+    assert [bar["className"].split()[1] for bar in bars] == [
+        "mstr-bar-waiting",
+        "mstr-bar-loading",
+        "mstr-bar-unknown",
+    ]
 
-    assert texts[1] == "0 of 7 tables loaded. Waiting for t0, t1, t2, t3, t4 and 2 more."
+
+def test_a_long_list_of_tables_names_the_unfinished_ones(call: Call) -> None:
+    tables = [{"id": f"T{index}", "name": f"t{index}"} for index in range(11)]
+    log = [entry(tables="1-4", state="finished", seconds=3)]
+
+    texts = call("attemptTexts", "running", log, LOAD | {"tables": tables})
+    few = call("attemptTexts", "running", log, LOAD | {"tables": tables[:10]})
+
+    assert texts[1] == "4 of 11 tables loaded; left: t4, t5, t6, t7, t8 and 2 more"
+    assert few[1] == "4 of 10 tables loaded"
+
+
+# The last runs in the tab
+
+REFRESH_KEY = {"dagId": "load", "runId": "run-1", "taskId": "refresh", "mapIndex": -1}
+RETAIL = {"id": MODEL_ID, "name": "Retail"}
+
+
+def test_the_last_runs_are_those_of_the_task(call: Call) -> None:
+    runs = [run(hours) for hours in range(1, 25)]
+    others = [run(0.1, task_id="other"), run(0.2, map_index=1), run(0.3, "running"), run(0.4, "skipped")]
+
+    found = call("lastRuns", [*others, None, {}, *runs], REFRESH_KEY, RETAIL)
+
+    assert found == [f"run-{hours}" for hours in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("rendered", "is_same"),
+    [
+        ({"data_model": "RETAIL"}, True),
+        ({"data_model": "Finance"}, False),
+        ({"data_model": "New name", "data_model_id": MODEL_ID.lower()}, True),
+        ({"data_model": "Retail", "data_model_id": "A" * 32}, False),
+        ({}, True),
+        (None, True),
+    ],
+)
+def test_the_last_runs_are_those_of_the_object(call: Call, rendered: Any, is_same: bool) -> None:
+    found = call("lastRuns", [run(1, rendered_fields=rendered)], REFRESH_KEY, RETAIL)
+
+    assert found == (["run-1"] if is_same else [])
+
+
+@pytest.mark.parametrize(
+    ("durations", "logged", "usual"),
+    [
+        ([9.0, 1.0, 2.0, 4.0], 240.0, {"seconds": 2.0, "longest": 4.0}),
+        ([9.0], 240.0, {"seconds": 240.0, "longest": 240.0}),
+        ([9.0, None], None, None),
+        ([], None, None),
+    ],
+)
+def test_the_usual_duration_is_the_median_of_the_other_successes(
+    call: Call, durations: list[float | None], logged: float | None, usual: Any
+) -> None:
+    runs = [run(hours, duration=seconds) for hours, seconds in enumerate(durations, 1)]
+    failed = run(30, "failed", duration=1000.0)
+
+    assert call("usualDuration", [*runs, failed], "run-1", logged) == usual
+
+
+def test_the_last_runs_show_their_durations_and_link_to_their_tabs(call: Call) -> None:
+    runs = [run(1, duration=30.0), run(2, "failed", duration=5.0), run(3, duration=None)]
+
+    texts = call("lastRunsTexts", runs, {"seconds": 40.0, "longest": 40.0})
+    links = call("lastRunsLinks", runs)
+
+    assert texts[:4] == [
+        "Last 3 runs",
+        "2 of 3 succeeded. ",
+        "Usually 40 s (dashed line). ",
+        "Select a run to open it.",
+    ]
+    endings = [text.rsplit(": ", 1)[1] for text in texts if text.startswith("(Jan")]
+    assert endings == ["loaded)", "failed after 5 s)", "loaded in 30 s)"]
+    path = "http://airflow.example.com/dags/load/runs/run-{}/tasks/refresh/plugin/strategy-refresh"
+    assert links == [path.format(number) for number in (3, 2, 1)]
+
+
+def test_failed_runs_alone_have_no_usual_duration(call: Call) -> None:
+    texts = call("lastRunsTexts", [run(1, "failed", duration=None)], None)
+
+    assert texts[:3] == ["Last run", "0 of 1 succeeded. ", "Select a run to open it."]
+    assert any(text.endswith(": failed)") for text in texts)
 
 
 # The progress in a log and in XComs
@@ -973,9 +1141,6 @@ def test_a_line_about_many_tables_without_the_xcom_changes_no_table(call: Call) 
     assert states(call("progress", log)) == {"lu_store": ("finished", "", 4)}
 
 
-BUSY = entry("Waiting for another refresh", busy=True)
-
-
 @pytest.mark.parametrize(
     ("log", "is_busy", "busy_since"),
     [
@@ -996,19 +1161,19 @@ def test_a_refresh_waits_for_another_one_until_it_starts(
     assert (progress["isBusy"], progress["busySince"]) == (is_busy, busy_since)
 
 
-UNAVAILABLE = entry("No response", server="unavailable", since="2026-01-01T00:01:10Z", timestamp=None)
+SILENT = NOW.timestamp() - 70
 
 
 @pytest.mark.parametrize(
     ("log", "since"),
     [
         ([], None),
-        ([STORE_LOADED, UNAVAILABLE], (STARTED_AT + 70) * 1000),
+        ([STORE_LOADED, UNAVAILABLE], SILENT * 1000),
         ([UNAVAILABLE | {"since": "soon"}], None),
         ([UNAVAILABLE | {"since": 5.5e300, "timestamp": "2026-01-01T00:00:00Z"}], STARTED_AT * 1000),
         ([UNAVAILABLE, entry(server="available")], None),
         ([UNAVAILABLE, STORE_LOADED], None),
-        ([UNAVAILABLE, entry("Still no response")], (STARTED_AT + 70) * 1000),
+        ([UNAVAILABLE, entry("Still no response")], SILENT * 1000),
         ([UNAVAILABLE | {"logger": "other"}], None),
     ],
 )
@@ -1308,6 +1473,8 @@ def test_a_log_and_xcoms_of_any_form_give_text_and_numbers(
     if progress["outcome"] is not None:
         assert is_number_or_null(progress["outcome"]["seconds"])
         assert isinstance(progress["outcome"]["areTablesConfirmed"], bool)
+    for state in ("deferred", "failed", "success"):
+        assert {type(text) for text in call("attemptTexts", state, entries, load, result, USUAL)} == {str}
 
 
 def test_an_odd_line_or_table_changes_no_other(call: Call) -> None:
