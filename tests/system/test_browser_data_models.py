@@ -430,8 +430,14 @@ def test_the_last_runs_link_to_their_tabs_and_the_tab_to_the_page(
         f"{guarded.url}/dags/shown/runs/the%2Fother%20run/tasks/refresh_retail/plugin/strategy-refresh"
     )
     pages.page.go_back()
+    serve_list(
+        pages.page, [*older, *every(timedelta(days=1), "Orders", 2, last=timedelta(hours=1), seconds=9)]
+    )
     tab.get_by_role("link", name="All Strategy refreshes").click()
-    expect(pages.page).to_have_url(f"{guarded.url}/plugin/strategy-refreshes?filter=Retail")
+    page = pages.page.get_by_role("region", name="Strategy refreshes")
+    expect(page.get_by_role("searchbox")).to_have_value("Retail")
+    expect(row(page, "Retail")).to_be_visible()
+    expect(page.get_by_role("rowheader")).to_have_count(1)
 
 
 def test_a_task_of_another_operator_has_a_one_line_tab(

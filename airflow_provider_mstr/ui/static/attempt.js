@@ -56,7 +56,7 @@ function summarizeAttempt({ state, start, progress, usual }) {
       return { status: "never", label: "Skipped", description: "Nothing was loaded." };
     case "queued":
     case "scheduled":
-      return { status: "never", label: "Queued", description: `The refresh has not started.${usual ? ` It usually takes ${formatDuration(usual.seconds)}.` : ""}` };
+      return { status: "queued", label: "Queued", description: `The refresh has not started.${usual ? ` It usually takes ${formatDuration(usual.seconds)}.` : ""}` };
   }
   return { ...summarizeRunning({ start, progress, total, finished, usual }), isRunning: true, total, finished };
 }
@@ -66,9 +66,9 @@ function summarizeRunning({ start, progress, total, finished, usual }) {
   const loaded = total ? describeLoaded(finished, total) : "";
   if (unavailableSince !== null) {
     const before = total ? ` ${loaded} before.` : "";
-    return { status: "stale", label: "Server not answering", description: `since ${formatClockTime(unavailableSince)}; retrying.${before}`, since: unavailableSince };
+    return { status: "unavailable", label: "Server not answering", description: `since ${formatClockTime(unavailableSince)}; retrying.${before}`, since: unavailableSince };
   }
-  if (isBusy) return { status: "stale", label: "Waiting for another refresh", description: "This refresh starts when the other one has ended.", since: busySince };
+  if (isBusy) return { status: "waiting", label: "Waiting for another refresh", description: "This refresh starts when the other one has ended.", since: busySince };
   if (!startedAt && !total) return { status: "running", label: "Starting", description: lastMessage || "The refresh is starting." };
   const job = jobStatus && `The job's status is "${jobStatus.replaceAll("_", " ")}"`;
   return {

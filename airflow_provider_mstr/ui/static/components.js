@@ -11,6 +11,9 @@ const ICONS = {
   stale: `${CIRCLE}M12 7.5V12l3.2 2`,
   never: `${CIRCLE}M8.5 12h7`,
   running: "M12 3a9 9 0 1 1-9 9",
+  unavailable: `${CIRCLE}M12 7.5v5.5M12 16.5v.1`,
+  waiting: "M6.5 3h11M6.5 21h11M8 3v4l4 5 4-5V3M8 21v-4l4-5 4 5v4",
+  queued: `${CIRCLE}M8 12h.1M12 12h.1M16 12h.1`,
   "up-to-date": `${CIRCLE}M8 12.3l2.8 2.8 5.2-5.6`,
 };
 

@@ -33,11 +33,13 @@ function Refresh({ tiKey }) {
 function RefreshView({ error, tiKey, ...refresh }) {
   const { attempts, isFinished } = refresh;
   const runs = selectSameObject(useLastRuns(tiKey, isFinished) ?? [], refresh);
+  // Before Airflow 3.3, a list of task instances contains no names, so the page cannot filter by them.
+  const listedName = runs.find(({ name }) => name)?.name;
   const usual = usualDuration(runs, tiKey.runId, attempts.at(-1).progress.usualSeconds);
   return h(
     Fragment,
     null,
-    h(Heading, { ...refresh, name: refresh.name || runs.find(({ name }) => name)?.name }),
+    h(Heading, { ...refresh, name: refresh.name || listedName, filter: listedName || `${tiKey.dagId} ${tiKey.taskId}` }),
     error && h(Notice, { role: "alert", title: error.advice }),
     refresh.isUnreadable && h("p", { className: "mstr-muted", role: "note" }, UNREADABLE_OUTCOME),
     [...attempts].reverse().map((attempt, index) =>
@@ -47,7 +49,7 @@ function RefreshView({ error, tiKey, ...refresh }) {
   );
 }
 
-const Heading = ({ name, title, objectKind, id, project, link }) =>
+const Heading = ({ name, title, objectKind, id, project, link, filter }) =>
   h(
     "header",
     { className: "mstr-header" },
@@ -56,7 +58,7 @@ const Heading = ({ name, title, objectKind, id, project, link }) =>
     h(
       "nav",
       { "aria-label": "Links of the refresh" },
-      h(Link, { to: `plugin/strategy-refreshes?filter=${encodeURIComponent(name || id || title)}` }, "All Strategy refreshes"),
+      h(Link, { to: `plugin/strategy-refreshes?filter=${encodeURIComponent(filter)}` }, "All Strategy refreshes"),
       toWebUrl(link) && h("a", { href: toWebUrl(link), target: "_blank", rel: "noreferrer" }, "Open in Strategy ", h("span", { "aria-hidden": true }, "↗")),
     ),
   );
