@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import * as api from "./airflow_api.js";
 import { firstSentence, formatAge, formatDuration, median, pluralize } from "./format.js";
 import { parseIdentity } from "./kinds.js";
-import { addXComs, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
+import { addResult, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
 import { groupByObject, matchesFilter, objectTitle, parseRun, selectUnidentified, sortByUrgency, summarizeObject, taskLabel } from "./status.js";
 import { toWebUrl } from "./values.js";
 
@@ -19,6 +19,7 @@ globalThis.React = {
 globalThis.document = { baseURI: "http://airflow.example.com/" };
 const { Attempt } = await import("./attempt.js");
 const { Chart } = await import("./components.js");
+const { LastRuns, selectRuns, selectSameObject, usualDuration } = await import("./history.js");
 const { Body, Footer } = await import("./page.js");
 
 const NOW = Date.parse("2026-01-02T00:00:00Z");
@@ -56,9 +57,32 @@ const summarize = (instances, details = {}, now = NOW) =>
     ),
   );
 
-const progress = (entries, handle = null, outcome = null) => addXComs(readLog(entries), { handle, outcome });
+const progress = (entries, load = null, result = null) => addResult(readLog(entries, load), result);
 
-const attempt = (state, ...logAndXComs) => ({ number: 1, state, start: null, end: null, progress: progress(...logAndXComs), isLatest: true, isOnly: true });
+const attempt = (state, log, load, result, usual = null) => ({ number: 1, state, start: null, end: null, progress: progress(log, load, result), usual, isLatest: true, isOnly: true });
+
+/** Return what a function returns at NOW. */
+function atNow(action) {
+  const systemTime = Date.now;
+  const offset = api.now() - systemTime();
+  Date.now = () => NOW - Math.round(offset / 1000) * 1000;
+  try {
+    return action();
+  } finally {
+    Date.now = systemTime;
+  }
+}
+
+/** The destinations of all links of a React element. */
+function links(element) {
+  if (Array.isArray(element)) return element.flatMap(links);
+  if (!element?.type) return [];
+  const { type, props } = element;
+  if (typeof type === "function") return links(type(props));
+  return [...(props.href ? [props.href] : []), ...links(props.children)];
+}
+
+const lastRuns = (instances, tiKey, object) => selectSameObject(selectRuns(instances, tiKey), object);
 
 /** Call a function of the API client at NOW. Each of its requests gets the same response, or none. */
 async function request(name, args, { status, body, aheadSeconds }) {
@@ -95,8 +119,12 @@ const CALLS = {
     const value = progress(...logAndXComs);
     return { ...value, counts: countTables(value), sentence: firstSentence(value.error) };
   },
-  attemptTexts: (...args) => texts({ type: Attempt, props: attempt(...args) }),
+  attemptTexts: (...args) => atNow(() => texts({ type: Attempt, props: attempt(...args) })),
   attemptBars: (...args) => styles({ type: Attempt, props: attempt(...args) }, "mstr-bar"),
+  lastRuns: (...args) => lastRuns(...args).map(({ tiKey }) => tiKey.runId),
+  lastRunsTexts: (runs, usual) => texts({ type: LastRuns, props: { runs: runs.map(parseRun), runId: "run-1", usual } }),
+  lastRunsLinks: (runs) => links({ type: LastRuns, props: { runs: runs.map(parseRun), runId: "run-1", usual: null } }),
+  usualDuration: (instances, ...args) => usualDuration(instances.map(parseRun), ...args),
   chartTexts: (instances) => texts({ type: Chart, props: summarize(instances)[0] }),
   bodyTexts: (props) => texts({ type: Body, props: { shown: [], summaries: [], isLoading: false, error: null, isFiltered: false, ...props } }),
   footerTexts: (props) => texts({ type: Footer, props }),

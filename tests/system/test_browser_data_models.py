@@ -8,9 +8,10 @@ The tests also take the screenshots of the documentation:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -171,16 +172,16 @@ def test_the_tab_follows_a_deferred_refresh_without_a_reload(
     tab = pages.refresh("shown", run_id, "refresh_retail")
 
     expect(tab.get_by_role("heading", name="Retail")).to_be_visible()
-    expect(tab.get_by_text("Waiting for ytd_day")).to_be_visible()
+    expect(tab.get_by_text("0 of 4 tables loaded")).to_be_visible()
     expect(tab.get_by_role("link", name="Open in Strategy")).to_have_attribute(
         "href", f"{shown.url}/app/library#/model/{RETAIL.id}"
     )
     opened = pages.page.evaluate("performance.timeOrigin")
     shown.advance(2000)
-    expect(tab.get_by_text("2 of 4 tables loaded. Waiting for lu_store")).to_be_visible()
+    expect(tab.get_by_text("2 of 4 tables loaded")).to_be_visible()
     take_screenshot(pages.page, "ui-tab-running")
     shown.finish_publishes()
-    expect(tab.get_by_text("4 tables loaded in")).to_be_visible()
+    expect(tab.get_by_text("4 tables in")).to_be_visible()
     expect(table_row(tab, "lu_store")).to_contain_text("Loaded")
     assert pages.page.evaluate("performance.timeOrigin") == opened
     take_screenshot(pages.page, "ui-tab-loaded")
@@ -264,11 +265,10 @@ def test_a_cube_has_its_name_and_the_status_of_its_job_and_one_row_however_it_is
 
     expect(tab.get_by_role("heading", name="Sales Cube")).to_be_visible()
     expect(tab.get_by_text(f"Cube · Project Tutorial · ID {SALES_CUBE.id}")).to_be_visible()
-    expect(tab.get_by_role("definition").filter(has_text="waiting on governor")).to_be_visible()
+    expect(tab.get_by_text('The job\'s status is "waiting on governor"')).to_be_visible()
     expect(tab.get_by_role("table")).to_have_count(0)
     shown.finish_publishes()
-    expect(tab.get_by_text("The load is finished.")).to_be_visible(timeout=90_000)
-    expect(tab.get_by_role("definition").filter(has_text="completed")).to_be_visible()
+    expect(tab.get_by_text("Loaded", exact=True)).to_be_visible(timeout=90_000)
     take_screenshot(pages.page, "ui-tab-cube")
     guarded.task_in("shown_cubes", run_id, "refresh_by_name", "deferred", has_trigger=True)
     shown.finish_publishes()
@@ -295,6 +295,149 @@ def test_a_step_of_a_refresh_links_to_the_sensor_and_the_page_shows_the_error_of
     expect(tab.get_by_text("An upstream task failed")).to_be_visible()
     page = pages.refreshes()
     expect(row(page, "Pipeline")).to_contain_text("has no table 'no_such_table'")
+
+
+LOAD_SECONDS = 100
+
+
+def log_entry(after: float, event: str, **fields: Any) -> dict[str, Any]:
+    """Return a log entry of the provider, some seconds after the start of a load that has run for 100."""
+    time = datetime.now(UTC) + timedelta(seconds=after - LOAD_SECONDS)
+    logger = "airflow_provider_mstr.task.refresh"
+    return {"timestamp": time.isoformat(), "event": event, "logger": logger, **fields}
+
+
+def table_entry(table: str, state: str, seconds: float) -> dict[str, Any]:
+    event = f"Table {table}: {state} after {seconds:g} s"
+    return log_entry(seconds, event, table=table, state=state, seconds=seconds)
+
+
+def busy_log() -> list[dict[str, Any]]:
+    return [log_entry(0, "Another refresh of data model Retail is running", busy=True)]
+
+
+def loading_log() -> list[dict[str, Any]]:
+    return [
+        table_entry("ytd_day", "loading", 2),
+        table_entry("lu_store", "loading", 3),
+        table_entry("ytd_day", "finished", 22),
+    ]
+
+
+def unavailable_log() -> list[dict[str, Any]]:
+    return [*loading_log(), log_entry(50, "No response", server="unavailable")]
+
+
+def serve_json(page: Page, url: str, answer: Any) -> None:
+    page.route(url, lambda route: route.fulfill(json=answer))
+
+
+def open_deferred_refresh(
+    pages: Pages, airflow: Standalone, log: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]
+) -> Locator:
+    """Open the tab of the finished refresh of Retail as if it were deferred, with this log and these runs."""
+    (run,) = airflow.api("GET", "dags/shown/dagRuns")["dag_runs"]
+    path = f"dags/shown/dagRuns/{run['dag_run_id']}/taskInstances/refresh_retail"
+    instance = airflow.api("GET", path) | {"state": "deferred", "end_date": None}
+    for url, answer in {
+        "**/taskInstances/refresh_retail": instance,
+        "**/taskInstances/refresh_retail/-1": instance,
+        "**/xcomEntries/mstr_load?*": {"value": None},
+        "**/xcomEntries/mstr_result?*": {"value": None},
+        LOGS: {"content": log},
+        "**/dags/shown/dagRuns/~/taskInstances?*": page_of(runs, 0, 20),
+    }.items():
+        serve_json(pages.page, url, answer)
+    return pages.refresh("shown", run["dag_run_id"], "refresh_retail")
+
+
+def last_runs() -> list[dict[str, Any]]:
+    """Return 19 runs of the task that refreshes Retail, one of which failed."""
+    failed = ended("Retail", ago=timedelta(days=4, hours=12), seconds=20, state="failed")
+    runs = [*every(timedelta(days=1), "Retail", 18, last=timedelta(hours=20), seconds=240), failed]
+    newest_first = sorted(runs, key=lambda run: str(run["end_date"]), reverse=True)
+    return [run | {"dag_id": "shown", "task_id": "refresh_retail"} for run in newest_first]
+
+
+@pytest.mark.parametrize(
+    ("log", "status", "text", "name"),
+    [
+        (loading_log, "Loading", "1 of 2 tables loaded", None),
+        (
+            busy_log,
+            "Waiting for another refresh",
+            "This refresh starts when the other one has ended.",
+            "ui-tab-waiting",
+        ),
+        (
+            unavailable_log,
+            "Server not answering",
+            "; retrying. 1 of 2 tables loaded before.",
+            "ui-tab-unavailable",
+        ),
+    ],
+    ids=["loading", "busy", "unavailable"],
+)
+def test_the_tab_shows_what_a_refresh_waits_for(
+    open_as: Callable[..., Pages],
+    guarded: Standalone,
+    log: Callable[[], list[dict[str, Any]]],
+    status: str,
+    text: str,
+    name: str | None,
+) -> None:
+    pages = open_as(VIEWER)
+
+    tab = open_deferred_refresh(pages, guarded, log(), last_runs())
+
+    expect(tab.get_by_text(status, exact=True).first).to_be_visible()
+    expect(tab.get_by_text(text)).to_be_visible()
+    expect(tab.get_by_text(re.compile(r"1 min \d+ s so far|\d+ s so far"))).to_be_visible()
+    if name:
+        take_screenshot(pages.page, name)
+
+
+def test_the_tab_shows_when_each_table_finished_and_how_long_its_load_took(
+    open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    pages = open_as(VIEWER)
+
+    tab = open_deferred_refresh(pages, guarded, loading_log(), [])
+
+    day = table_row(tab, "ytd_day").get_by_role("cell")
+    expect(day.nth(2)).to_have_text("+22 s")
+    expect(day.nth(3)).to_have_text("20 s")
+    expect(table_row(tab, "lu_store").get_by_role("cell").nth(3)).to_have_text("\N{EN DASH}")
+
+
+def test_the_last_runs_link_to_their_tabs_and_the_tab_to_the_page(
+    open_as: Callable[..., Pages], guarded: Standalone
+) -> None:
+    pages = open_as(VIEWER)
+    other, *older = last_runs()
+
+    tab = open_deferred_refresh(
+        pages, guarded, loading_log(), [other | {"dag_run_id": "the/other run"}, *older]
+    )
+
+    expect(tab.get_by_text("18 of 19 succeeded.")).to_contain_text("Usually 4 min")
+    expect(tab.get_by_text("so far, usually takes 4 min")).to_be_visible()
+    bars = tab.get_by_role("group", name="Durations of the last 19 runs").get_by_role("link")
+    expect(bars).to_have_count(19)
+    bars.last.focus()
+    pages.page.keyboard.press("Enter")
+    expect(pages.page).to_have_url(
+        f"{guarded.url}/dags/shown/runs/the%2Fother%20run/tasks/refresh_retail/plugin/strategy-refresh"
+    )
+    pages.page.go_back()
+    serve_list(
+        pages.page, [*older, *every(timedelta(days=1), "Orders", 2, last=timedelta(hours=1), seconds=9)]
+    )
+    tab.get_by_role("link", name="All Strategy refreshes").click()
+    page = pages.page.get_by_role("region", name="Strategy refreshes")
+    expect(page.get_by_role("searchbox")).to_have_value("Retail")
+    expect(row(page, "Retail")).to_be_visible()
+    expect(page.get_by_role("rowheader")).to_have_count(1)
 
 
 def test_a_task_of_another_operator_has_a_one_line_tab(
@@ -475,13 +618,10 @@ def test_a_log_without_permission_affects_only_the_error(open_as: Callable[..., 
 ODD_VALUES = (5, 2.5, True, [], ["A"], {}, {"a": {"b": 1}}, None, "")
 ODD_LOG = [
     *ODD_VALUES,
-    {"event": {"a": 1}, "logger": "airflow_provider_mstr.tasks", "mstr": 5},
-    {
-        "mstr": {
-            "tables": [5, {"id": ["x"], "name": {}}, {"id": "T1", "name": {"a": 1}, "word": [], "state": 7}]
-        }
-    },
-    {"mstr": {"result": {"tables": [None], "seconds": "long"}, "started_at": "now"}, "timestamp": 5},
+    {"event": {"a": 1}, "logger": "airflow_provider_mstr.task.run", "table": ["x"], "state": "loading"},
+    {"logger": "airflow_provider_mstr.task.run", "tables": {"1": 2}, "state": 7, "seconds": "long"},
+    {"logger": "airflow_provider_mstr.task.run", "busy": "yes", "server": [], "since": {}, "timestamp": 5},
+    {"logger": "airflow_provider_mstr.task.run", "usual_seconds": "4 min", "refresh": ["ended"]},
     {"error_detail": [{"exc_value": {"a": 1}, "exc_type": ["E"]}]},
 ]
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The components that both views use.
 
-import { h } from "./airflow_ui.js";
+import { Link, formatTime, h } from "./airflow_ui.js";
 import { formatDuration } from "./format.js";
 import { MAX_RUNS, STATUS_LABELS } from "./status.js";
 
@@ -11,6 +11,9 @@ const ICONS = {
   stale: `${CIRCLE}M12 7.5V12l3.2 2`,
   never: `${CIRCLE}M8.5 12h7`,
   running: "M12 3a9 9 0 1 1-9 9",
+  unavailable: `${CIRCLE}M12 7.5v5.5M12 16.5v.1`,
+  waiting: "M6.5 3h11M6.5 21h11M8 3v4l4 5 4-5V3M8 21v-4l4-5 4 5v4",
+  queued: `${CIRCLE}M8 12h.1M12 12h.1M16 12h.1`,
   "up-to-date": `${CIRCLE}M8 12.3l2.8 2.8 5.2-5.6`,
 };
 
@@ -38,8 +41,10 @@ const BAR_WIDTH = 5;
 const GAP = 2;
 const HEIGHT = 28;
 
-/** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median. */
-export function Chart({ finished, medianSeconds, lastSeconds }) {
+/** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median.
+ *
+ * With `linkTo`, each run links to a page. */
+export function Chart({ finished, medianSeconds, lastSeconds, linkTo, isCurrent }) {
   const runs = [...finished].reverse();
   const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds ?? 0, 1e-9);
   const heightOf = (seconds) => Math.max(2, (HEIGHT * (seconds ?? 0)) / longest);
@@ -50,13 +55,30 @@ export function Chart({ finished, medianSeconds, lastSeconds }) {
   const y = HEIGHT - heightOf(medianSeconds) + 1;
   return h(
     "svg",
-    { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: "img", "aria-label": label },
-    runs.map(({ key, state, seconds }, index) => {
+    { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: linkTo ? "group" : "img", "aria-label": label },
+    runs.map((run, index) => {
+      const { key, state, seconds } = run;
       const x = width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;
-      return state === "success"
-        ? h("rect", { key, x, y: HEIGHT - heightOf(seconds), width: BAR_WIDTH, height: heightOf(seconds) })
-        : h("path", { key, d: `M${x} ${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5` });
+      const mark =
+        state === "success"
+          ? h("rect", { key, x, y: HEIGHT - heightOf(seconds), width: BAR_WIDTH, height: heightOf(seconds) })
+          : h("path", { key, d: `M${x} ${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5` });
+      if (!linkTo) return mark;
+      const label = describeRun(run);
+      return h(
+        Link,
+        { key, to: linkTo(run), "aria-label": label, "aria-current": isCurrent?.(run) ? "page" : undefined },
+        h("title", null, label),
+        h("rect", { className: "mstr-target", x: x - GAP / 2, y: -1, width: BAR_WIDTH + GAP, height: HEIGHT + 2 }),
+        mark,
+      );
     }),
     medianSeconds !== null && h("line", { x1: 0, x2: width, y1: y, y2: y }),
   );
 }
+
+const describeRun = ({ state, start, end, seconds }) =>
+  [
+    formatTime(start ?? end ?? 0),
+    state === "success" ? (seconds === null ? "loaded" : `loaded in ${formatDuration(seconds)}`) : seconds ? `failed after ${formatDuration(seconds)}` : "failed",
+  ].join(": ");

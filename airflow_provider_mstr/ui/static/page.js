@@ -13,7 +13,7 @@ const FILTER_LABEL = "Filter by name, kind, project or DAG";
 
 function Page() {
   const objects = useObjects();
-  const [filter, setFilter] = useState("");
+  const [filter, setFilter] = useState(() => new URLSearchParams(globalThis.location.search).get("filter") ?? "");
   const [status, setStatus] = useState(null);
   const shown = useMemo(
     () => objects.summaries.filter((each) => (!status || each.status === status) && matchesFilter(each.object, filter)),

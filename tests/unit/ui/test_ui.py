@@ -90,32 +90,38 @@ def run(hours: float, state: str = "success", **changes: Any) -> dict[str, Any]:
 
 MODEL_ID = "9F4772B837604551B4D3CC916ADC5598"
 TABLES = [
-    {
-        "id": "A1",
-        "name": "lu_store",
-        "policy": "replace",
-        "state": "finished",
-        "word": "loaded",
-        "seconds": 4,
-    },
-    {"id": "A2", "name": "ytd_day", "policy": "add", "state": "running", "word": "loading", "seconds": 2.5},
+    {"id": "A1", "name": "lu_store", "policy": "replace"},
+    {"id": "A2", "name": "ytd_day", "policy": "add"},
 ]
-LOG = [
-    {
-        "event": "Published",
-        "logger": "airflow_provider_mstr.operators.base",
-        "timestamp": "2026-01-01T00:00:00Z",
-    },
-    {
-        "event": "Waiting",
-        "logger": "airflow_provider_mstr.operators.base",
-        "mstr": {"tables": TABLES, "started_at": 9},
-    },
-    {"event": "Failed", "error_detail": [{"exc_type": "MstrError", "exc_value": "It failed. Do this."}]},
-]
-RUNNING_LOG = LOG[:2]
-HANDLE = {"data_model_id": MODEL_ID, "project_id": "P1", "tables": TABLES, "started_at": 1767225600.0}
-LOADED = [table | {"state": "finished", "word": "loaded"} for table in TABLES]
+STARTED_AT = 1_767_225_600.0
+
+
+def entry(event: Any = "A line", **fields: Any) -> dict[str, Any]:
+    """Return a log entry of the provider. With `seconds`, it is that long after the start of the load."""
+    time = datetime.fromtimestamp(STARTED_AT + fields.get("seconds", 0), UTC).isoformat()
+    return {"event": event, "logger": "airflow_provider_mstr.task.run", "timestamp": time} | fields
+
+
+STORE_LOADED = entry(table="lu_store", state="finished", seconds=4)
+DAY_LOADING = entry(table="ytd_day", state="loading", seconds=2.5)
+FAILURE = {
+    "event": "Failed",
+    "logger": "task",
+    "error_detail": [{"exc_type": "MstrError", "exc_value": "It failed. Do this."}],
+}
+RUNNING_LOG = [entry("Published"), DAY_LOADING, STORE_LOADED]
+LOG = [*RUNNING_LOG, FAILURE]
+LOAD = {
+    "kind": "data_model",
+    "data_model_id": MODEL_ID,
+    "name": "Retail",
+    "project_id": "P1",
+    "project": "Tutorial",
+    "tables": TABLES,
+    "started_at": STARTED_AT,
+}
+HANDLE = {"data_model_id": MODEL_ID, "project_id": "P1", "tables": TABLES, "started_at": STARTED_AT}
+LOADED = [table | {"state": "finished", "word": "loaded", "seconds": 4} for table in TABLES]
 RESULT = {
     "data_model_id": MODEL_ID,
     "project_id": "P1",
@@ -729,107 +735,167 @@ def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -
 
 # An attempt in the tab
 
-
-@pytest.mark.parametrize(
-    ("state", "log", "result", "label", "description"),
-    [
-        ("success", RUNNING_LOG, RESULT, "Loaded", "2 tables loaded in 5 s."),
-        (
-            "success",
-            RUNNING_LOG,
-            RESULT | {"tables_confirmed": False},
-            "Loaded",
-            "2 tables loaded in 5 s. The server reported success, but no status for each table.",
-        ),
-        ("success", [], None, "Loaded", "The load is finished."),
-        ("failed", LOG, None, "Failed", "1 of 2 tables loaded; status unknown: ytd_day."),
-        (
-            "up_for_retry",
-            LOG,
-            None,
-            "Failed",
-            "1 of 2 tables loaded; status unknown: ytd_day. Airflow retries the task automatically.",
-        ),
-        (
-            "failed",
-            [],
-            None,
-            "Failed",
-            "The log contains no error: a user marked the task as failed, or its worker was lost.",
-        ),
-        (
-            "failed",
-            None,
-            None,
-            "Failed",
-            "The cause is unknown: the log does not exist or you do not have permission to read it.",
-        ),
-        (
-            "upstream_failed",
-            None,
-            None,
-            "Failed",
-            "An upstream task failed. Open that task for details.",
-        ),
-        ("skipped", [], None, "Skipped", "Nothing was loaded."),
-        ("queued", [], None, "Queued", "The refresh has not started."),
-        ("scheduled", [], None, "Queued", "The refresh has not started."),
-        ("running", RUNNING_LOG, None, "Running", "1 of 2 tables loaded. Waiting for ytd_day."),
-        ("deferred", LOG[:1], None, "Running", "Published"),
-        ("running", [], None, "Running", "The refresh is starting."),
-        (
-            "deferred",
-            [{"mstr": {"tables": LOADED}}],
-            None,
-            "Running",
-            "2 of 2 tables loaded. Waiting for the publish to finish.",
-        ),
-    ],
-)
-def test_the_status_of_an_attempt(
-    call: Call, state: str, log: Any, result: Any, label: str, description: str
-) -> None:
-    assert call("attemptTexts", state, log, None, result)[:2] == [label, description]
-
-
-CUBE_LOG = [
-    {"event": "Publishing cube Sales Cube", "logger": "airflow_provider_mstr.operators.cube"},
-    {
-        "event": "The job of cube Sales Cube: loading_data",
-        "logger": "airflow_provider_mstr.operators.cube",
-        "mstr": {"job_status": "loading_data", "started_at": 1_767_225_600.0},
-    },
-]
+USUAL = {"seconds": 43_200.0, "longest": 50_000.0}
+BUSY = entry("Waiting for another refresh", busy=True)
+UNAVAILABLE = entry("No response", server="unavailable", since="2026-01-01T23:58:50Z", timestamp=None)
+ENDED = entry("Refreshed", refresh="ended", state="failed", seconds=43.0)
 
 
 @pytest.mark.parametrize(
     ("state", "log", "result", "texts"),
     [
+        ("success", RUNNING_LOG, RESULT, ["Loaded", "2 tables in 5 s"]),
         (
             "success",
-            CUBE_LOG,
-            CUBE_RESULT,
-            ["The load is finished.", "Duration", "5 s", "Last job status", "loading data"],
+            RUNNING_LOG,
+            RESULT | {"tables_confirmed": False},
+            ["Loaded", "2 tables in 5 s. The server reported success, but no status for each table."],
         ),
-        ("success", [], CUBE_RESULT, ["The load is finished.", "Duration", "5 s"]),
-        ("success", [], None, ["The load is finished."]),
-        ("deferred", CUBE_LOG[:1], None, ["Publishing cube Sales Cube"]),
-        ("failed", [*CUBE_LOG, LOG[-1]], CUBE_RESULT, ["(Error)", "It failed. Do this.", "Duration", "5 s"]),
-        ("queued", [], None, ["The refresh has not started."]),
+        ("success", [], None, ["Loaded"]),
+        ("failed", LOG, None, ["Failed", "1 of 2 tables loaded; status unknown: ytd_day."]),
+        (
+            "up_for_retry",
+            [*LOG, ENDED],
+            None,
+            [
+                "Failed",
+                "after 43 s. 1 of 2 tables loaded; status unknown: ytd_day. "
+                "Airflow retries the task automatically.",
+            ],
+        ),
+        (
+            "failed",
+            [],
+            None,
+            [
+                "Failed",
+                "The log contains no error: a user marked the task as failed, or its worker was lost.",
+            ],
+        ),
+        (
+            "failed",
+            None,
+            None,
+            [
+                "Failed",
+                "The cause is unknown: the log does not exist or you do not have permission to read it.",
+            ],
+        ),
+        ("upstream_failed", None, None, ["Failed", "An upstream task failed. Open that task for details."]),
+        ("skipped", [], None, ["Skipped", "Nothing was loaded."]),
+        ("queued", [], None, ["Queued", "The refresh has not started."]),
+        ("scheduled", [], None, ["Queued", "The refresh has not started."]),
+        (
+            "running",
+            RUNNING_LOG,
+            None,
+            ["Loading", "1 of 2 tables loaded", "1 d so far", "(Tables loaded)"],
+        ),
+        ("deferred", [entry("Waiting")], None, ["Starting", "Waiting"]),
+        ("running", [], None, ["Starting", "The refresh is starting."]),
+        (
+            "deferred",
+            [STORE_LOADED, entry(table="ytd_day", state="finished", seconds=9)],
+            None,
+            [
+                "Loading",
+                "2 of 2 tables loaded. Waiting for the server to finish",
+                "1 d so far",
+                "(Tables loaded)",
+            ],
+        ),
+        (
+            "deferred",
+            [BUSY],
+            None,
+            [
+                "Waiting for another refresh",
+                "This refresh starts when the other one has ended.",
+                "1 d so far",
+            ],
+        ),
+        ("failed", [BUSY, FAILURE], None, ["Failed", "(Error)", "It failed. Do this."]),
     ],
 )
-def test_an_attempt_without_tables_shows_its_duration_and_the_status_of_its_job(
+def test_the_status_of_an_attempt(call: Call, state: str, log: Any, result: Any, texts: list[str]) -> None:
+    assert call("attemptTexts", state, log, None, result)[: len(texts)] == texts
+
+
+@pytest.mark.parametrize(
+    ("log", "description", "elapsed"),
+    [
+        ([UNAVAILABLE], r"since 11:58:50\sPM; retrying\.", "1 min 10 s so far"),
+        (
+            [*RUNNING_LOG, UNAVAILABLE],
+            r"since 11:58:50\sPM; retrying\. 1 of 2 tables loaded before\.",
+            "1 min 10 s so far",
+        ),
+    ],
+)
+def test_a_server_that_does_not_answer_is_shown(
+    call: Call, log: list[dict[str, Any]], description: str, elapsed: str
+) -> None:
+    texts = call("attemptTexts", "deferred", log, None, None, USUAL)
+
+    assert texts[0] == "Server not answering"
+    assert re.fullmatch(description, texts[1])
+    assert texts[2] == elapsed
+
+
+@pytest.mark.parametrize(
+    ("state", "usual", "text"),
+    [
+        ("deferred", USUAL | {"seconds": 86_400.0}, "1 d so far, usually takes 1 d"),
+        ("deferred", USUAL, "1 d so far, longer than usual (12 h)"),
+        ("deferred", USUAL | {"longest": 90_000.0}, "1 d so far, usually takes 12 h"),
+        ("success", {"seconds": 4.0, "longest": 4.5}, "2 tables in 5 s, usually 4 s"),
+        ("success", {"seconds": 2.0, "longest": 4.5}, "2 tables in 5 s, longer than usual (2 s)"),
+        (
+            "queued",
+            {"seconds": 240.0, "longest": 300.0},
+            "The refresh has not started. It usually takes 4 min.",
+        ),
+    ],
+)
+def test_the_duration_is_compared_with_the_usual_one(
+    call: Call, state: str, usual: dict[str, float], text: str
+) -> None:
+    result = RESULT if state == "success" else None
+
+    assert text in call("attemptTexts", state, RUNNING_LOG, LOAD, result, usual)
+
+
+CUBE_LOG = [entry("Publishing cube Sales Cube"), entry("Job: loading_data", state="loading_data", seconds=3)]
+
+
+@pytest.mark.parametrize(
+    ("state", "log", "result", "texts"),
+    [
+        ("success", CUBE_LOG, CUBE_RESULT, ["Loaded", "in 5 s"]),
+        ("success", [], None, ["Loaded"]),
+        ("deferred", CUBE_LOG[:1], None, ["Starting", "Publishing cube Sales Cube"]),
+        ("deferred", CUBE_LOG, None, ["Loading", 'The job\'s status is "loading data"', "1 d so far"]),
+        ("failed", [*CUBE_LOG, LOG[-1]], None, ["Failed", "(Error)", "It failed. Do this."]),
+        ("queued", [], None, ["Queued", "The refresh has not started."]),
+    ],
+)
+def test_an_attempt_without_tables_shows_the_status_of_its_job(
     call: Call, state: str, log: Any, result: Any, texts: list[str]
 ) -> None:
-    assert call("attemptTexts", state, log, None, result)[1:] == texts
+    assert call("attemptTexts", state, log, None, result) == texts
 
 
-def test_the_duration_of_a_running_refresh_without_tables_counts_from_its_start(call: Call) -> None:
-    texts = call("attemptTexts", "deferred", CUBE_LOG)
+def test_a_load_without_a_status_shows_the_last_message(call: Call) -> None:
+    load = LOAD | {"tables": []}
 
-    assert texts[:3] == ["Running", "Publishing cube Sales Cube", "Duration"]
-    assert re.fullmatch(r"\d+ d( \d+ h)?", texts[3])
-    assert texts[4:] == ["Job status", "loading data"]
+    assert call("attemptTexts", "deferred", CUBE_LOG[:1], load) == [
+        "Loading",
+        "Publishing cube Sales Cube",
+        "1 d so far",
+    ]
+
+
+DASH = "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
@@ -844,34 +910,45 @@ def test_the_duration_of_a_running_refresh_without_tables_counts_from_its_start(
 def test_a_table_that_is_not_loaded_is_unknown_only_after_the_attempt(
     call: Call, state: str, word: str, label: str, bars: list[str]
 ) -> None:
-    log = [
-        {"mstr": {"tables": [TABLES[1] | {"word": "reserved", "seconds": 0}]}},
-        {"mstr": {"tables": [TABLES[1] | {"word": word, "seconds": 2}, TABLES[0]]}},
-    ]
+    reserved = entry(table="ytd_day", state="reserved", seconds=0)
+    log = [reserved, entry(table="ytd_day", state=word, seconds=2), STORE_LOADED]
 
-    texts = call("attemptTexts", state, log)
-    kinds = [bar["className"].split()[1] for bar in call("attemptBars", state, log)]
+    texts = call("attemptTexts", state, log, LOAD)
+    kinds = [bar["className"].split()[1] for bar in call("attemptBars", state, log, LOAD)]
 
-    assert texts[texts.index("ytd_day") : texts.index("lu_store")] == ["ytd_day", "add", label, "\N{EN DASH}"]
-    assert texts[texts.index("lu_store") :] == ["lu_store", "replace", "Loaded", "4 s"]
-    assert kinds == [*bars, "mstr-bar-loaded"]
+    assert texts[texts.index("ytd_day") :] == ["ytd_day", "add", label, DASH, DASH]
+    store = texts[texts.index("lu_store") : texts.index("ytd_day")]
+    assert store == ["lu_store", "replace", "Loaded", "+4 s", DASH]
+    assert kinds == ["mstr-bar-loaded", *bars]
 
 
 def test_a_table_without_a_state_is_waiting(call: Call) -> None:
-    texts = call("attemptTexts", "running", [], {"tables": [{"id": "A1", "name": "lu_store"}]})
+    load = LOAD | {"tables": [{"id": "A1", "name": "lu_store"}]}
 
-    assert texts[texts.index("lu_store") :] == ["lu_store", "Waiting", "\N{EN DASH}"]
+    texts = call("attemptTexts", "running", [], load)
+
+    assert texts[texts.index("lu_store") :] == ["lu_store", DASH, "Waiting", DASH, DASH]
+
+
+TIMED_LOG = [
+    entry(table="lu_store", state="reserved", seconds=0),
+    entry(table="lu_store", state="loading", seconds=1),
+    STORE_LOADED,
+    entry(table="ytd_day", state="failed", seconds=10),
+]
+
+
+def test_a_table_has_its_end_and_its_load_time(call: Call) -> None:
+    texts = call("attemptTexts", "failed", TIMED_LOG)
+
+    assert texts[texts.index("lu_store") :] == [
+        *["lu_store", DASH, "Loaded", "+4 s", "3 s"],
+        *["ytd_day", DASH, "Failed", "+10 s", DASH],
+    ]
 
 
 def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) -> None:
-    table = TABLES[0]
-    log = [
-        {"mstr": {"tables": [table | {"state": "running", "word": "reserved", "seconds": 0}]}},
-        {"mstr": {"tables": [table | {"state": "running", "word": "loading", "seconds": 1}]}},
-        {"mstr": {"tables": [table, TABLES[1] | {"state": "failed", "word": "error", "seconds": 10}]}},
-    ]
-
-    waiting, loading, failed = call("attemptBars", "failed", log)
+    waiting, loading, failed = call("attemptBars", "failed", TIMED_LOG)
 
     assert (waiting["left"], waiting["width"]) == ("0%", "10%")
     assert (loading["className"], loading["left"], loading["width"]) == (
@@ -882,63 +959,257 @@ def test_the_bars_of_a_table_are_its_waiting_and_its_loading_time(call: Call) ->
     assert (failed["className"], failed["width"]) == ("mstr-bar mstr-bar-failed", "100%")
 
 
-def test_a_long_list_of_unfinished_tables_is_cut(call: Call) -> None:
-    tables = [TABLES[1] | {"id": str(index), "name": f"t{index}"} for index in range(7)]
+def test_the_state_of_a_table_is_unknown_while_the_server_does_not_answer(call: Call) -> None:
+    bars = call("attemptBars", "deferred", [DAY_LOADING, UNAVAILABLE | {"since": "2026-01-01T00:00:10Z"}])
 
-    texts = call("attemptTexts", "running", [{"mstr": {"tables": tables}}])
+    assert [bar["className"].split()[1] for bar in bars] == [
+        "mstr-bar-waiting",
+        "mstr-bar-loading",
+        "mstr-bar-unknown",
+    ]
 
-    assert texts[1] == "0 of 7 tables loaded. Waiting for t0, t1, t2, t3, t4 and 2 more."
+
+def test_a_long_list_of_tables_names_the_unfinished_ones(call: Call) -> None:
+    tables = [{"id": f"T{index}", "name": f"t{index}"} for index in range(11)]
+    log = [entry(tables="1-4", state="finished", seconds=3)]
+
+    texts = call("attemptTexts", "running", log, LOAD | {"tables": tables})
+    few = call("attemptTexts", "running", log, LOAD | {"tables": tables[:10]})
+
+    assert texts[1] == "4 of 11 tables loaded; left: t4, t5, t6, t7, t8 and 2 more"
+    assert few[1] == "4 of 10 tables loaded"
+
+
+# The last runs in the tab
+
+REFRESH_KEY = {"dagId": "load", "runId": "run-1", "taskId": "refresh", "mapIndex": -1}
+RETAIL = {"id": MODEL_ID, "name": "Retail"}
+
+
+def test_the_last_runs_are_those_of_the_task(call: Call) -> None:
+    runs = [run(hours) for hours in range(1, 25)]
+    others = [run(0.1, task_id="other"), run(0.2, map_index=1), run(0.3, "running"), run(0.4, "skipped")]
+
+    found = call("lastRuns", [*others, None, {}, *runs], REFRESH_KEY, RETAIL)
+
+    assert found == [f"run-{hours}" for hours in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("rendered", "is_same"),
+    [
+        ({"data_model": "RETAIL"}, True),
+        ({"data_model": "Finance"}, False),
+        ({"data_model": "New name", "data_model_id": MODEL_ID.lower()}, True),
+        ({"data_model": "Retail", "data_model_id": "A" * 32}, False),
+        ({}, True),
+        (None, True),
+    ],
+)
+def test_the_last_runs_are_those_of_the_object(call: Call, rendered: Any, is_same: bool) -> None:
+    found = call("lastRuns", [run(1, rendered_fields=rendered)], REFRESH_KEY, RETAIL)
+
+    assert found == (["run-1"] if is_same else [])
+
+
+@pytest.mark.parametrize(
+    ("durations", "logged", "usual"),
+    [
+        ([9.0, 1.0, 2.0, 4.0], 240.0, {"seconds": 2.0, "longest": 4.0}),
+        ([9.0], 240.0, {"seconds": 240.0, "longest": 240.0}),
+        ([9.0, None], None, None),
+        ([], None, None),
+    ],
+)
+def test_the_usual_duration_is_the_median_of_the_other_successes(
+    call: Call, durations: list[float | None], logged: float | None, usual: Any
+) -> None:
+    runs = [run(hours, duration=seconds) for hours, seconds in enumerate(durations, 1)]
+    failed = run(30, "failed", duration=1000.0)
+
+    assert call("usualDuration", [*runs, failed], "run-1", logged) == usual
+
+
+def test_the_last_runs_show_their_durations_and_link_to_their_tabs(call: Call) -> None:
+    runs = [run(1, duration=30.0), run(2, "failed", duration=5.0), run(3, duration=None)]
+
+    texts = call("lastRunsTexts", runs, {"seconds": 40.0, "longest": 40.0})
+    links = call("lastRunsLinks", runs)
+
+    assert texts[:4] == [
+        "Last 3 runs",
+        "2 of 3 succeeded. ",
+        "Usually 40 s (dashed line). ",
+        "Select a run to open it.",
+    ]
+    endings = [text.rsplit(": ", 1)[1] for text in texts if text.startswith("(Jan")]
+    assert endings == ["loaded)", "failed after 5 s)", "loaded in 30 s)"]
+    path = "http://airflow.example.com/dags/load/runs/run-{}/tasks/refresh/plugin/strategy-refresh"
+    assert links == [path.format(number) for number in (3, 2, 1)]
+
+
+def test_failed_runs_alone_have_no_usual_duration(call: Call) -> None:
+    texts = call("lastRunsTexts", [run(1, "failed", duration=None)], None)
+
+    assert texts[:3] == ["Last run", "0 of 1 succeeded. ", "Select a run to open it."]
+    assert any(text.endswith(": failed)") for text in texts)
 
 
 # The progress in a log and in XComs
 
 
+def states(progress: dict[str, Any]) -> dict[str, tuple[str, str, float | None]]:
+    """Return the state, the server's word and the end of each table, by name."""
+    return {
+        table["name"]: (table["state"], table["serverState"], table["seconds"])
+        for table in progress["tables"]
+    }
+
+
 def test_later_lines_of_a_log_replace_earlier_ones(call: Call) -> None:
-    end = {"tables": [TABLES[1] | {"state": "failed", "word": "error", "seconds": 9}], "started_at": 11}
+    failed = entry(table="ytd_day", state="failed", seconds=9)
     second = {"error_detail": [{"exc_type": "MstrError", "exc_value": "Second."}]}
 
-    progress = call("progress", [*LOG, {"mstr": end}, second])
+    progress = call("progress", [*LOG, failed, second], LOAD)
 
-    table = progress["tables"][1]
-    assert (table["state"], table["serverState"], table["seconds"]) == ("failed", "error", 9)
-    assert [change["serverState"] for change in table["history"]] == ["loading", "error"]
-    assert (progress["publishedAt"], progress["error"]) == (11_000, "Second.")
+    assert states(progress) == {"lu_store": ("finished", "", 4), "ytd_day": ("failed", "", 9)}
+    history = progress["tables"][1]["history"]
+    assert history == [
+        {"state": "running", "serverState": "loading", "from": 2.5},
+        {"state": "failed", "serverState": "", "from": 9},
+    ]
+    assert progress["error"] == "Second."
     assert progress["counts"] == {"total": 2, "finished": 1, "failed": 1, "running": 0}
 
 
-def test_a_line_without_the_state_of_a_table_keeps_it(call: Call) -> None:
-    line = {"mstr": {"tables": [{"id": "A1", "name": "lu_store", "policy": "replace"}]}}
+def test_the_tables_of_a_load_are_known_before_the_first_line_about_them(call: Call) -> None:
+    progress = call("progress", [], LOAD)
 
-    assert call("progress", [*LOG, line])["tables"] == call("progress", LOG)["tables"]
-
-
-def test_a_line_with_tables_and_no_publish_time_gives_its_own_time(call: Call) -> None:
-    line = {"timestamp": "1970-01-01T00:00:05Z", "mstr": {"tables": TABLES}}
-    plain = {"timestamp": "1970-01-01T00:00:06Z", "event": "Waiting"}
-
-    assert call("progress", [line, plain])["publishedAt"] == 5000
+    assert states(progress) == {"lu_store": ("running", "", None), "ytd_day": ("running", "", None)}
+    assert [table["policy"] for table in progress["tables"]] == ["replace", "add"]
+    assert progress["startedAt"] == STARTED_AT * 1000
+    assert progress["identity"]["name"] == "Retail"
 
 
-def test_the_handle_gives_only_what_the_log_does_not(call: Call) -> None:
-    other = HANDLE | {"tables": [TABLES[0] | {"id": "A9"}]}
+def test_a_log_without_the_xcom_gives_the_tables_of_its_lines_and_the_start(call: Call) -> None:
+    progress = call("progress", LOG)
 
-    assert [table["id"] for table in call("progress", LOG, other)["tables"]] == ["A1", "A2"]
-    assert call("progress", LOG, other)["publishedAt"] == 9000
-    assert [table["id"] for table in call("progress", [], other)["tables"]] == ["A9"]
-    assert call("progress", [], other)["publishedAt"] == 1_767_225_600_000
+    assert states(progress) == {"ytd_day": ("running", "loading", None), "lu_store": ("finished", "", 4)}
+    assert progress["startedAt"] == STARTED_AT * 1000
 
 
-def test_the_result_of_the_log_comes_before_that_of_the_xcom(call: Call) -> None:
-    log = [{"mstr": {"result": RESULT | {"seconds": 8.0}}}]
+def test_a_line_names_a_table_by_its_id_if_its_name_is_not_unique(call: Call) -> None:
+    tables = [{"id": "A1", "name": "day"}, {"id": "A2", "name": "day"}]
+    log = [entry(table="A2", state="finished", seconds=3)]
 
-    assert call("progress", log, None, RESULT)["outcome"]["seconds"] == 8.0
-    assert call("progress", [], None, RESULT)["outcome"]["seconds"] == 5.0
+    progress = call("progress", log, LOAD | {"tables": tables}, RESULT | {"tables": []})
+
+    assert [(table["id"], table["state"]) for table in progress["tables"]] == [
+        ("A1", "running"),
+        ("A2", "finished"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("1-37,40", [*range(1, 38), 40]),
+        ("2", [2]),
+        ("39-41", [39, 40]),
+        ("1, 3-4", [1, 3, 4]),
+        ("0-2,50,4-3,-1,x,,1-2-3", []),
+        (7, [7]),
+        ([1, 2], []),
+        (None, []),
+    ],
+    ids=str,
+)
+def test_a_line_about_many_tables_has_their_positions(call: Call, text: Any, positions: list[int]) -> None:
+    tables = [{"id": f"T{number}", "name": f"t{number}"} for number in range(1, 41)]
+    log = [entry(tables=text, state="finished", seconds=12.0)]
+
+    progress = call("progress", log, LOAD | {"tables": tables})
+
+    finished = [table["name"] for table in progress["tables"] if table["state"] == "finished"]
+    assert finished == [f"t{number}" for number in positions]
+    assert len(progress["tables"]) == 40
+
+
+def test_a_line_about_many_tables_without_the_xcom_changes_no_table(call: Call) -> None:
+    log = [STORE_LOADED, entry(tables="1-3", state="failed", seconds=12.0)]
+
+    assert states(call("progress", log)) == {"lu_store": ("finished", "", 4)}
+
+
+@pytest.mark.parametrize(
+    ("log", "is_busy", "busy_since"),
+    [
+        ([], False, None),
+        ([BUSY], True, STARTED_AT * 1000),
+        ([BUSY, BUSY | {"timestamp": "2026-01-01T00:05:00Z"}, entry()], True, STARTED_AT * 1000),
+        ([BUSY, entry(busy=False)], False, None),
+        ([BUSY, STORE_LOADED], False, None),
+        ([entry(busy="true")], False, None),
+        ([BUSY | {"logger": "other"}], False, None),
+    ],
+)
+def test_a_refresh_waits_for_another_one_until_it_starts(
+    call: Call, log: list[dict[str, Any]], is_busy: bool, busy_since: float | None
+) -> None:
+    progress = call("progress", log)
+
+    assert (progress["isBusy"], progress["busySince"]) == (is_busy, busy_since)
+
+
+SILENT = NOW.timestamp() - 70
+
+
+@pytest.mark.parametrize(
+    ("log", "since"),
+    [
+        ([], None),
+        ([STORE_LOADED, UNAVAILABLE], SILENT * 1000),
+        ([UNAVAILABLE | {"since": "soon"}], None),
+        ([UNAVAILABLE | {"since": 5.5e300, "timestamp": "2026-01-01T00:00:00Z"}], STARTED_AT * 1000),
+        ([UNAVAILABLE, entry(server="available")], None),
+        ([UNAVAILABLE, STORE_LOADED], None),
+        ([UNAVAILABLE, entry("Still no response")], SILENT * 1000),
+        ([UNAVAILABLE | {"logger": "other"}], None),
+    ],
+)
+def test_a_server_is_unavailable_until_it_answers(
+    call: Call, log: list[dict[str, Any]], since: float | None
+) -> None:
+    assert call("progress", log)["unavailableSince"] == since
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(240.0, 240), (0, None), (-1, None), ("4 min", None), ([], None)]
+)
+def test_the_usual_duration_is_a_positive_number(call: Call, value: Any, seconds: float | None) -> None:
+    assert call("progress", [entry(usual_seconds=value), entry()])["usualSeconds"] == seconds
+
+
+def test_the_last_line_of_a_refresh_has_its_duration(call: Call) -> None:
+    log = [*RUNNING_LOG, entry("Refreshed", refresh="ended", state="failed", seconds=22.1)]
+
+    progress = call("progress", log, LOAD)
+
+    assert (progress["endSeconds"], progress["jobStatus"]) == (22.1, "")
+    assert states(progress) == states(call("progress", RUNNING_LOG, LOAD))
+
+
+def test_the_duration_of_the_result_comes_before_that_of_the_log(call: Call) -> None:
+    log = [entry(refresh="ended", state="finished", seconds=22.1)]
+
+    assert call("progress", log, None, RESULT)["endSeconds"] == 5
+    assert call("progress", log, None, RESULT | {"seconds": None})["endSeconds"] == 22.1
 
 
 def test_a_loaded_table_without_a_time_has_the_time_of_the_result(call: Call) -> None:
     tables = [
-        TABLES[0] | {"seconds": None},
-        TABLES[1] | {"seconds": None, "state": "failed"},
+        LOADED[0] | {"seconds": None},
+        LOADED[1] | {"seconds": None, "state": "failed"},
     ]
 
     loaded, failed = call("progress", [], None, RESULT | {"tables": tables})["tables"]
@@ -966,7 +1237,7 @@ def test_a_line_with_the_status_of_a_job_is_not_the_last_message(call: Call) -> 
     progress = call("progress", CUBE_LOG)
 
     assert (progress["jobStatus"], progress["lastMessage"]) == ("loading_data", "Publishing cube Sales Cube")
-    assert progress["publishedAt"] == 1_767_225_600_000
+    assert progress["startedAt"] == STARTED_AT * 1000
 
 
 @pytest.mark.parametrize(
@@ -1171,17 +1442,29 @@ def test_a_success_at_an_unknown_time_is_a_success(call: Call, date: Any) -> Non
     )
 
 
+WHOLE_LOG = [
+    entry("Publishing data model Retail", usual_seconds=240.0),
+    *LOG,
+    BUSY,
+    entry(tables="1-2", state="finished", seconds=12.0),
+    UNAVAILABLE,
+    entry(refresh="ended", state="failed", seconds=22.1),
+]
+
+
 @given(
-    odd({"log": LOG}).map(lambda value: value.get("log")) | VALUES,
-    odd(HANDLE) | VALUES,
+    odd({"log": WHOLE_LOG}).map(lambda value: value.get("log")) | VALUES,
+    odd(LOAD) | VALUES,
     odd(RESULT) | VALUES,
 )
 def test_a_log_and_xcoms_of_any_form_give_text_and_numbers(
-    call: Call, entries: Any, handle: Any, result: Any
+    call: Call, entries: Any, load: Any, result: Any
 ) -> None:
-    progress = call("progress", entries, handle, result)
-    assert {type(progress[name]) for name in ("error", "lastMessage", "sentence")} == {str}
-    assert is_number_or_null(progress["publishedAt"])
+    progress = call("progress", entries, load, result)
+    assert {type(progress[name]) for name in ("error", "lastMessage", "sentence", "jobStatus")} == {str}
+    times = ("startedAt", "busySince", "unavailableSince", "usualSeconds", "endSeconds")
+    assert all(is_number_or_null(progress[name]) for name in times)
+    assert isinstance(progress["isBusy"], bool)
     for table in progress["tables"]:
         assert {type(table[name]) for name in ("id", "name", "policy", "serverState")} == {str}
         assert table["state"] in {"running", "finished", "failed"}
@@ -1190,6 +1473,8 @@ def test_a_log_and_xcoms_of_any_form_give_text_and_numbers(
     if progress["outcome"] is not None:
         assert is_number_or_null(progress["outcome"]["seconds"])
         assert isinstance(progress["outcome"]["areTablesConfirmed"], bool)
+    for state in ("deferred", "failed", "success"):
+        assert {type(text) for text in call("attemptTexts", state, entries, load, result, USUAL)} == {str}
 
 
 def test_an_odd_line_or_table_changes_no_other(call: Call) -> None:
@@ -1200,14 +1485,17 @@ def test_an_odd_line_or_table_changes_no_other(call: Call) -> None:
         "text",
         5,
         *LOG[1:],
-        {"mstr": 5},
-        {"mstr": {"tables": 7}},
-        {"mstr": {"result": [1]}},
+        entry(table=["lu_store"], state="failed"),
+        entry(tables={}, state=5),
+        entry([], table="ytd_day", state=None),
+        entry({}, busy=7, server=[], usual_seconds="4 min", refresh={}),
+        STORE_LOADED | {"logger": "other", "state": "failed"},
+        {"error_detail": 5},
+        {"logger": 5},
     ]
-    spoiled += [{"mstr": {"tables": [None, 5, {"name": "no id"}]}}, {"error_detail": 5}, {"logger": 5}]
     assert call("progress", spoiled) == whole
     assert whole["counts"] == {"total": 2, "finished": 1, "failed": 0, "running": 1}
-    assert (whole["error"], whole["publishedAt"]) == ("It failed. Do this.", 9000)
+    assert (whole["error"], whole["startedAt"]) == ("It failed. Do this.", STARTED_AT * 1000)
 
 
 @pytest.mark.parametrize("result", [5, "s3://bucket/result", [], {}, {"tables": None}, True])
