@@ -124,6 +124,22 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
             run = self._run(context)
             return self._conclude(run, run.parse_event(event))
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after the deferral; if its trigger failed, raise Airflow's error with one clear text.
+
+        :param next_method: what Airflow calls
+        :param next_kwargs: its arguments
+        :param context: the task's context
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except Exception as error:
+            if next_method != "__fail__":
+                raise
+            # Airflow's own text does not name what failed, and its chain repeats it.
+            text = f"the wait in the triggerer failed ({error}), so it is unknown how the load ends"
+            raise type(error)(f"{text}. Check the log of the triggerer.") from None
+
     def _conclude(self, run: TaskRun, result: RefreshResult) -> dict[str, Any]:
         run.read_lineage(self.instance, sources=False)
         return run.conclude(result)

@@ -158,7 +158,7 @@ class _Start(Generic[J]):
 
     def _find_out(self, job: J, lost: MstrError) -> Flow[bool | None]:
         self.context.log(
-            f"The publish got no valid answer: {lost.cause}. Checking whether the load has started"
+            f"The publish got no valid answer: {lost.problem}. Checking whether the load has started"
         )
         try:
             has_started = yield from job.has_started(self.context.clock)

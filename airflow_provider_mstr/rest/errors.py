@@ -63,7 +63,7 @@ class MstrError(Exception):
         return self._text(self.advice)
 
     @property
-    def cause(self) -> str:
+    def problem(self) -> str:
         """The text without what to do."""
         return self._text("")
 

@@ -113,6 +113,6 @@ class Listing(Generic[Row]):
     def _require_all(self, found: Mapping[str, Row], total: int | None) -> tuple[Row, ...]:
         if total is not None:
             raise InvalidResponse(
-                f"the server lists only {len(found)} of the {total} {self.rows} of {self.owner}"
+                f"the list of the {self.rows} of {self.owner} is incomplete: {len(found)} of {total}"
             )
         return tuple(found.values())

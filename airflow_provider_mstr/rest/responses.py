@@ -17,6 +17,7 @@ from airflow_provider_mstr.rest.codes import ISERVER_CODES, parse_number, to_sig
 from airflow_provider_mstr.rest.errors import MstrError, ServerReply
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.text import MAX_MESSAGE, MAX_NAME, clean
+from airflow_provider_mstr.rest.words import count
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ def describe_body(response: Response) -> str:
         kind = "other JSON"
     else:
         kind = "an HTML page" if content_type == "text/html" else "a body that is not valid JSON"
-    return f"{kind} ({content_type}, {len(response.body)} bytes)"
+    return f"{kind} ({content_type}, {count(len(response.body), 'byte')})"
 
 
 def _unexpected(response: Response, expected: str) -> errors.InvalidResponse:

@@ -72,7 +72,8 @@ class HandleFailures(TaskFailures):
         :param error: the error of the block
         """
         if isinstance(error, (PublishFailed, OutcomeUnknown)) and not error.may_answer_later:
-            error.advice, error.retryable = f"{error.advice} {InvalidHandle.advice}", False
+            error.advice = f"{error.advice} {InvalidHandle.advice}"
+            return AirflowFailException(str(error))
         if isinstance(error, (SessionExpired, InstanceExpired)):
             advice = f"{InvalidHandle.advice} If only this task was cleared, nothing was published for it."
             error = InvalidHandle(error.what, error.reply, advice=advice)

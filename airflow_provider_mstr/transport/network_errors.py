@@ -39,15 +39,28 @@ try:
 except ImportError:
     _SOCKS_REPLIES = SOCKS_ERRORS = ()
 
-# The first match is used, so subclasses come before their base classes.
-_MESSAGES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (socket.gaierror, "the host name is unknown: check its spelling"),
-    (ConnectionRefusedError, "connection refused: no server listens on this host and port"),
+_CHECK_PATH = "If retries do not help, check the server, and the proxies and firewalls before it."
+
+# Messages, and what to do; empty for the usual advice. The first match is used, so subclasses come before
+# their base classes.
+_MESSAGES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str, str], ...] = (
+    (
+        socket.gaierror,
+        "the host name is unknown",
+        "Correct the host of the Airflow connection, or the name resolution (DNS) of this machine.",
+    ),
+    (ConnectionRefusedError, "connection refused: no server listens on this host and port", ""),
     (
         (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, aiohttp.ConnectionTimeoutError),
-        "connection timed out: check the host, the port and the firewalls",
+        "connection timed out",
+        "Check host and port of the Airflow connection, and the firewalls before the server.",
     ),
-    ((requests.Timeout, TimeoutError), "no answer within {seconds:g} s"),
+    (
+        (requests.Timeout, TimeoutError),
+        "no answer within {seconds:g} s",
+        "If the server needs longer, increase timeout in the extra of the Airflow connection; otherwise, ask "
+        "the administrator of the Library server.",
+    ),
     (
         (
             aiohttp.ServerDisconnectedError,
@@ -58,10 +71,12 @@ _MESSAGES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
             ssl.SSLEOFError,
         ),
         "the connection was closed before the complete answer arrived",
+        _CHECK_PATH,
     ),
     (
         (ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
         "connection reset by peer: by the server, or by a proxy or firewall before it",
+        _CHECK_PATH,
     ),
 )
 
@@ -136,11 +151,13 @@ def network_error(
             if problem:
                 return ProxyError(f"could not {purpose}: the proxy {proxy} {problem}")
     where = f"at the proxy {proxy}, " if at_proxy else ""
-    message = describe_network_error(error, seconds)
+    message, advice = _describe(chain, error, seconds)
+    if at_proxy and proxy is not None:
+        advice = f"Check the proxy in {proxy.variable}, or add the host to NO_PROXY."
     what = f"could not {purpose}: {where}{message}{_proxy_hint(chain, proxy, at_proxy)}"
     if at_proxy and tls_error is not None:
         return ProxyError(what)
-    return ServerUnavailable(what, nothing_done=nothing_done)
+    return ServerUnavailable(what, nothing_done=nothing_done, advice=advice)
 
 
 def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
@@ -175,25 +192,20 @@ def add_hints(error: MstrError, url: str, proxy: Proxy | None) -> None:
         error.what += f"; the proxy {proxy} may have answered instead of the server"
 
 
-def describe_network_error(error: BaseException, seconds: float) -> str:
-    """Return the message of a network error.
-
-    :param error: what requests or aiohttp raised
-    :param seconds: the timeout of the answer
-    """
-    chain = list(_chain(error))
+def _describe(chain: list[BaseException], error: Exception, seconds: float) -> tuple[str, str]:
+    """Return the message of a network error, and what to do; empty for the usual advice."""
     tls_error = _tls_error(chain)
     if tls_error is not None:
         # Python has no name for some reasons; then the text of OpenSSL is all there is.
-        return _tls_message(tls_error.reason or tls_error.strerror or "")
+        return _tls_message(tls_error.reason or tls_error.strerror or ""), ""
     for each in chain:
         if isinstance(each, _SOCKS_REPLIES):
-            return f"the server cannot be reached: {each}"
-    for types, message in _MESSAGES:
+            return f"the server cannot be reached: {each}", ""
+    for types, message, advice in _MESSAGES:
         if any(isinstance(each, types) for each in chain):
-            return message.format(seconds=seconds)
+            return message.format(seconds=seconds), advice
     texts = [each.strerror for each in chain if isinstance(each, OSError) and each.strerror]
-    return f"{type(error).__name__}{f': {texts[-1]}' if texts else ''}"
+    return f"{type(error).__name__}{f': {texts[-1]}' if texts else ''}", ""
 
 
 def _tls_error(chain: list[BaseException]) -> ssl.SSLError | None:

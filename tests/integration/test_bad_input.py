@@ -14,7 +14,7 @@ from typing import Any
 import needs
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from workers import Refreshed, Way, every_way, perform
+from workers import Refreshed, Way, every_way, meaning, perform
 
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -53,7 +53,7 @@ def mstr_sandbox(library: Sandbox) -> Sandbox:
 
 def refused(error: BaseException | None, *words: str, kind: type[MstrError] = InvalidInput) -> None:
     assert isinstance(error, AirflowFailException)
-    assert isinstance(error.__context__, kind)
+    assert isinstance(meaning(error), kind)
     assert [word for word in words if word not in str(error)] == []
 
 

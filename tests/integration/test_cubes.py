@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from moments import asked, finishing_once_asked
-from workers import CUBE_WAYS, Performed, TaskInstance, perform, rebuild
+from workers import CUBE_WAYS, Performed, TaskInstance, meaning, perform, rebuild
 
 from airflow_provider_mstr.assets import cube_asset
 from airflow_provider_mstr.hooks import MstrHook
@@ -347,7 +347,7 @@ def test_without_the_privilege_to_monitor_a_failure_is_unknown(load: Load, mstr_
         task = load()
 
     assert isinstance(task.error, AirflowFailException)
-    assert isinstance(task.error.__context__, errors.OutcomeUnknown)
+    assert isinstance(meaning(task.error), errors.OutcomeUnknown)
     assert "privilege" in str(task.error)
     assert task.xcoms["mstr_result"]["state"] == "unknown"
     assert states(mstr_sandbox) == ["error"]
@@ -567,7 +567,7 @@ def test_an_unknown_name_fails_for_good(name: str, load: Load, mstr_sandbox: San
     task = load(**{load.kind: name})
 
     assert isinstance(task.error, AirflowFailException)
-    assert isinstance(task.error.__context__, errors.NotFound)
+    assert isinstance(meaning(task.error), errors.NotFound)
     assert f"in the project is named '{name}'; " in str(task.error)
     assert f"{load.target.name} ({load.target.id})" in str(task.error)
     assert states(mstr_sandbox) == []
@@ -579,7 +579,7 @@ def test_a_name_of_two_fails_for_good(load: Load, mstr_sandbox: Sandbox) -> None
     task = load(**{load.kind: load.target.name})
 
     assert isinstance(task.error, AirflowFailException)
-    assert isinstance(task.error.__context__, errors.InvalidInput)
+    assert isinstance(meaning(task.error), errors.InvalidInput)
     assert load.target.id in str(task.error)
     assert states(mstr_sandbox) == []
 

@@ -14,7 +14,7 @@ import pytest
 import tenacity
 from airflow.providers.common.compat.sdk import AirflowFailException
 from fault_matrix import ASKED, CELLS, LOADED, NO_LOAD, REQUESTS, SUCCESS, TIMEOUT, Cell, Expectation
-from workers import CUBE_WAYS, WAYS, Refreshed
+from workers import CUBE_WAYS, WAYS, Refreshed, meaning
 
 from airflow_provider_mstr.rest import errors
 from airflow_provider_mstr.sandbox import Fault, Report, Request, Sandbox, Settings
@@ -162,8 +162,8 @@ def seen(refreshed: Refreshed, report: Report) -> Expectation:
     if failure is None:
         assert refreshed.outcome["state"] == "finished"
     return Expectation(
-        ends=SUCCESS if failure is None else kind(failure).__name__,
-        teardown="" if teardown is None else kind(teardown).__name__,
+        ends=SUCCESS if failure is None else type(meaning(failure)).__name__,
+        teardown="" if teardown is None else type(meaning(teardown)).__name__,
         load=", ".join([*(publish.state for publish in report.publishes), *jobs]) or NO_LOAD,
         logins=report.logins,
         left=report.open_sessions,
@@ -177,18 +177,6 @@ def failures(refreshed: Refreshed) -> tuple[BaseException | None, BaseException 
     return next(filter(None, raised.values()), None), teardown
 
 
-def kind(error: BaseException) -> type[errors.MstrError]:
-    """Return what an error means, whatever Airflow makes of it."""
-    return type(cause(error))
-
-
-def cause(error: BaseException) -> errors.MstrError:
-    while not isinstance(error, errors.MstrError):
-        assert error.__context__ is not None, f"an error without a meaning: {error!r}"
-        error = error.__context__
-    return error
-
-
 def log_text(refreshed: Refreshed) -> str:
     return "\n".join(f"{task.error} {task.xcoms} {task.result}" for task in refreshed.tasks.values())
 
@@ -200,7 +188,7 @@ def ended_for_good(refreshed: Refreshed) -> list[bool]:
 def no_retry_mends(refreshed: Refreshed) -> list[bool]:
     """Return of each error whether a retry of its task is of no use, as the README states it."""
     of_no_use = {"publish": (errors.OutcomeUnknown,), "wait": (errors.OutcomeUnknown, errors.PublishFailed)}
-    causes = {name: cause(task.error) for name, task in refreshed.tasks.items() if task.error}
+    causes = {name: meaning(task.error) for name, task in refreshed.tasks.items() if task.error}
     return [
         not error.retryable or (type(error) in of_no_use.get(name, ()) and not error.may_answer_later)
         for name, error in causes.items()

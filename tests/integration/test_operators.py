@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from moments import finishing_once_asked
-from workers import Way, every_way, fire, perform
+from workers import Way, every_way, fire, meaning, perform
 
 from airflow_provider_mstr.assets import data_model_asset
 from airflow_provider_mstr.operators import (
@@ -407,7 +407,7 @@ def test_a_name_that_no_data_model_of_the_project_bears_fails_for_good(
     refreshed = refresh(None, data_model=name)
 
     assert isinstance(refreshed.error, AirflowFailException)
-    assert isinstance(refreshed.error.__context__, errors.NotFound)
+    assert isinstance(meaning(refreshed.error), errors.NotFound)
     assert f"no data model in the project is named '{name}'; " in str(refreshed.error)
     assert nothing_left(mstr_sandbox)
     assert "mstr_link" not in next(iter(refreshed.tasks.values())).xcoms

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     BaseSensorOperator,
 )
-from workers import Performed, perform
+from workers import Performed, TaskInstance, perform
 
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -139,6 +140,27 @@ def test_a_lenient_sensor_is_skipped_where_the_publish_fails(
 
     assert isinstance(task.error, AirflowSkipException)
     assert "the load of data model Retail failed" in f"{task.error} {task.error.__context__}"
+
+
+@pytest.mark.parametrize("why", ["Trigger failure", "Trigger timeout"])
+def test_a_failed_trigger_is_told_in_one_sentence(why: str) -> None:
+    sensor = MstrPublishStatusSensor(task_id="wait", instance={}, deferrable=True)
+
+    with pytest.raises(Exception, match=why) as caught:
+        sensor.resume_execution("__fail__", {"error": why}, {})
+
+    # The error stays Airflow's own, which decides whether it retries.
+    assert type(caught.value).__name__ in ("TaskDeferralError", "AirflowSensorTimeout")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert shown.count(f"the wait in the triggerer failed ({why}), so it is unknown how the load ends") == 1
+    assert "direct cause" not in shown
+
+
+def test_a_sensor_resumes_with_the_error_of_its_own(published: Publish) -> None:
+    sensor = MstrPublishStatusSensor(task_id="wait", instance=published(), deferrable=True)
+
+    with pytest.raises(AirflowFailException, match="not a complete event"):
+        sensor.resume_execution("execute_complete", {"event": None}, {"ti": TaskInstance("wait")})
 
 
 @pytest.mark.mstr_sandbox(publish_seconds=600)

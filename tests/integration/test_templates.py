@@ -12,7 +12,7 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
-from workers import Performed, TaskInstance, Way, every_way, perform
+from workers import Performed, TaskInstance, Way, every_way, meaning, perform
 
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.operators import (
@@ -158,7 +158,7 @@ def test_a_template_that_comes_to_nothing_is_not_every_table(
     done = perform(rendered(make, native, tables=nothing))
 
     assert isinstance(done.error, AirflowFailException)
-    assert isinstance(done.error.__context__, InvalidInput)
+    assert isinstance(meaning(done.error), InvalidInput)
     assert "leave tables out to publish every table" in str(done.error)
     assert mstr_sandbox.report().requests == {}
 
@@ -225,7 +225,7 @@ def test_a_name_that_a_template_made_of_nothing_is_refused(
 
 def refused(done: Performed, *words: str) -> None:
     assert isinstance(done.error, AirflowFailException)
-    assert isinstance(done.error.__context__, InvalidInput)
+    assert isinstance(meaning(done.error), InvalidInput)
     assert [word for word in words if word not in str(done.error)] == []
 
 
@@ -430,7 +430,7 @@ def test_numbers_out_of_templates_are_names_and_ids(native: bool, strange_sandbo
     assert (
         zeros.result["data_model_id"] == "0" * 32
         if native
-        else isinstance(zeros.error.__context__, InvalidInput)
+        else isinstance(meaning(zeros.error), InvalidInput)
     )
 
 

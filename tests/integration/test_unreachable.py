@@ -54,9 +54,9 @@ def unused_url() -> str:
 
 
 def test_a_host_that_is_not_found(fail: Fail) -> None:
-    assert fail("http://strategy.invalid").what == (
-        "could not log in as etl: the host name is unknown: check its spelling"
-    )
+    error = fail("http://strategy.invalid")
+    assert error.what == "could not log in as etl: the host name is unknown"
+    assert error.advice.startswith("Correct the host of the Airflow connection")
 
 
 def test_a_connection_that_is_refused(fail: Fail) -> None:
@@ -66,15 +66,19 @@ def test_a_connection_that_is_refused(fail: Fail) -> None:
 
 
 def test_an_answer_that_does_not_come(fail: Fail, silent: MisbehavingServer) -> None:
-    assert fail(silent.url, timeout=1.0).what.endswith("no answer within 1 s")
+    error = fail(silent.url, timeout=1.0)
+    assert error.what.endswith("no answer within 1 s")
+    assert error.advice.startswith("If the server needs longer, increase timeout")
 
 
 def test_a_proxy_that_is_not_there(fail: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = unused_url()
     monkeypatch.setenv("http_proxy", proxy)
-    what = fail("http://strategy.invalid").what
-    assert f"at the proxy {proxy}" in what
-    assert "(http_proxy), connection refused" in what
+    error = fail("http://strategy.invalid")
+    assert f"at the proxy {proxy}" in error.what
+    assert "(http_proxy), connection refused" in error.what
+    # The connection's host is not the cause.
+    assert error.advice == "Check the proxy in http_proxy, or add the host to NO_PROXY."
 
 
 def test_a_server_without_tls(fail: Fail, mstr_sandbox: Sandbox) -> None:
@@ -106,4 +110,6 @@ def test_a_plain_server_that_answers_otherwise_has_no_hint_of_tls(fail: Fail) ->
 
 def test_a_broken_connection_has_the_message_of_the_system(fail: Fail) -> None:
     with MisbehavingServer(lambda line: line.reset()) as server:
-        assert "reset by peer" in fail(server.url).what
+        error = fail(server.url)
+        assert "reset by peer" in error.what
+        assert "proxies and firewalls before it" in error.advice

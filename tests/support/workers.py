@@ -26,6 +26,7 @@ from airflow_provider_mstr.operators import (
 from airflow_provider_mstr.refresh.data_model import DataModelSpec
 from airflow_provider_mstr.refresh.job import Job
 from airflow_provider_mstr.refresh.tables import TableChoice
+from airflow_provider_mstr.rest.errors import InstanceExpired, InvalidHandle, MstrError, SessionExpired
 from airflow_provider_mstr.sensors import MstrPublishStatusSensor
 from airflow_provider_mstr.task.failures import TaskKilledError
 
@@ -186,6 +187,20 @@ def _stored(classpath: str, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def _resumed(operator: Any, deferral: TaskDeferred, event: Any, context: Any) -> Callable[[], Any]:
     return lambda: operator.resume_execution(deferral.method_name, {"event": event}, context)
+
+
+def meaning(error: BaseException | None) -> MstrError:
+    """Return the error of the package that ended a task, whatever Airflow receives instead.
+
+    :param error: the error of the task
+    """
+    while not isinstance(error, MstrError):
+        assert error is not None
+        error = error.__context__
+        if isinstance(error, (SessionExpired, InstanceExpired)):
+            # Only a task that cannot log in again ends at once with these.
+            return InvalidHandle(error.what, error.reply)
+    return error
 
 
 @dataclass

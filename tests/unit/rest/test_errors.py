@@ -75,7 +75,7 @@ def test_an_error_has_its_cause_the_servers_report_and_advice() -> None:
         f"could not publish. Server message: in use. {errors.ModelBusy.advice.rstrip('.')} "
         "(HTTP 500, code ERR001, iServerCode -2147072194, ticket T1)"
     )
-    assert error.cause == (
+    assert error.problem == (
         "could not publish. Server message: in use "
         "(HTTP 500, code ERR001, iServerCode -2147072194, ticket T1)"
     )

@@ -106,7 +106,7 @@ def test_a_total_that_is_no_number_counts_as_missing(total: Any) -> None:
 def test_a_list_with_missing_tables_is_an_invalid_response() -> None:
     played = PagingServer(ids(5), total=lambda true: true + 1).listed()
     assert type(played.error) is errors.InvalidResponse
-    assert "the server lists only 5 of the 6 tables of" in played.error.what
+    assert "is incomplete: 5 of 6" in played.error.what
 
 
 def test_a_list_that_ignores_the_offset_is_an_invalid_response() -> None:
