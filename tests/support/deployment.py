@@ -11,6 +11,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -115,7 +116,11 @@ class Deployment(ABC):
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         address = f"{self.url}{self.rest.root}{path}"
-        response = requests.request(method, address, json=body, headers=headers, timeout=HANG_SECONDS)
+        for _ in range(3):
+            response = requests.request(method, address, json=body, headers=headers, timeout=HANG_SECONDS)
+            # Airflow changes nothing if its SQLite is locked for more than five seconds.
+            if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                break
         response.raise_for_status()
         return response.json() if response.content else None
 

@@ -9,10 +9,21 @@ from airflow_provider_mstr.sandbox import DEFAULT_WORLD, Cube, DataModel, Increm
 
 FORMS = ("in_one_task", "in_steps")
 
+# Where a user marks the task that waits or its run, while it is deferred, or runs in a worker.
+MARKED_DEFERRED = tuple(
+    f"deferred_{what}" for what in ("task_failed", "task_success", "run_failed", "run_success")
+)
+MARKED_RUNNING = tuple(f"running_{what}" for what in ("task_failed", "task_success", "run_failed"))
+
 # What is tried again where its worker was killed.
 RETRIED = ("retried_blocking", "retried_deferrable", "retried_in_steps")
 
-CUBES = tuple(map(Cube.named, ("cube_deferred", "cube_blocking", "cube_retried")))
+CUBES = tuple(
+    map(
+        Cube.named,
+        ("cube_deferred", "cube_blocking", "cube_retried", "cube_gone", "cube_lost", "cube_marked"),
+    )
+)
 REPORTS = (IncrementalRefreshReport.named("report_blocking", CUBES[1]),)
 
 # Seconds that a refresh takes which execution_timeout would end, if it counted while deferred.
@@ -34,10 +45,17 @@ def of_both_forms(name: str) -> tuple[str, ...]:
     return tuple(f"{name}_{form}" for form in FORMS)
 
 
+def task_of(dag_id: str) -> str:
+    """Return the task of a DAG that waits for the load."""
+    return "wait" if dag_id.endswith(FORMS[1]) else "refresh"
+
+
 def world() -> World:
     """Return the sandbox's usual world, and the data models, cubes and reports of the DAGs."""
-    names = ["deferred_mapped", "deferred_with_an_api_token", "killed", *RETRIED]
-    for name in ("deferred", "blocking", "dagrun_timeout", "timeout_deferred", "timeout_blocking"):
+    names = ["deferred_mapped", "deferred_with_an_api_token", "blocking", "killed", *RETRIED]
+    for name in ("deferred", *MARKED_DEFERRED, *MARKED_RUNNING):
+        names += of_both_forms(name)
+    for name in ("dagrun_timeout", "timeout_deferred", "timeout_blocking"):
         names += of_both_forms(name)
     for name in ("execution_timeout_blocking", "raising_trigger", "silent_trigger"):
         names += of_both_forms(name)

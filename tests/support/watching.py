@@ -9,6 +9,8 @@ from standalone import Standalone
 
 from airflow_provider_mstr.sandbox import PublishReport, Report, Sandbox
 
+TOKEN, INSTANCE = "x-mstr-authtoken", "x-mstr-datamodelinstanceid"
+
 
 def deferred(airflow: Standalone, dag_id: str, task_id: str) -> str:
     """Start a run, and return it once its refresh waits in the triggerer."""
@@ -40,13 +42,28 @@ def publish_of(dag_id: str, sandbox: Sandbox) -> PublishReport:
     return publish
 
 
+def is_polled(dag_id: str, sandbox: Sandbox) -> bool:
+    """Return whether a worker polls the load of a DAG that refreshes a data model of its own."""
+    instances = {each.instance_id for each in sandbox.report().publishes if each.data_model == dag_id}
+    polls = [request.headers[INSTANCE] for request in sandbox.requests if request.call == "publish_status"]
+    return sum(poll in instances for poll in polls) >= 3
+
+
 def logouts_of(publish: PublishReport, sandbox: Sandbox) -> int:
     """Return how often the session that a publish was sent in has been logged out."""
-    token = "x-mstr-authtoken"
     sent = [request for request in sandbox.requests if request.call == "publish"]
     (session,) = (
-        request.headers[token]
-        for request in sent
-        if request.headers["x-mstr-datamodelinstanceid"] == publish.instance_id
+        request.headers[TOKEN] for request in sent if request.headers[INSTANCE] == publish.instance_id
     )
-    return sum(each.call == "logout" and each.headers[token] == session for each in sandbox.requests)
+    return logouts_from(session, sandbox)
+
+
+def logouts_from(session: str, sandbox: Sandbox) -> int:
+    """Return how often a session has been logged out."""
+    return sum(each.call == "logout" and each.headers[TOKEN] == session for each in sandbox.requests)
+
+
+def sessions_of(object_id: str, sandbox: Sandbox) -> set[str]:
+    """Return the sessions in which an object has been used."""
+    uses = [request for request in sandbox.requests if object_id in request.path]
+    return {request.headers[TOKEN] for request in uses}

@@ -20,7 +20,8 @@ def one_task(dag_id: str, operator: Any = MstrRefreshCubeOperator, retries: int 
         operator(task_id="refresh", poll_interval=2, **{operator.kind: dag_id}, **options)
 
 
-one_task("cube_deferred", deferrable=True)
+for name in ("cube_deferred", "cube_gone", "cube_lost", "cube_marked"):
+    one_task(name, deferrable=True)
 one_task("cube_blocking", deferrable=False)
 one_task("cube_retried", deferrable=False, retries=2)
 one_task("report_blocking", MstrRunIncrementalRefreshOperator, deferrable=False)
