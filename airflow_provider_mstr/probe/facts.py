@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_mstr.probe.recorder import Call
 from airflow_provider_mstr.rest.endpoints.search import CUBE, DATA_MODEL
 from airflow_provider_mstr.rest.publish_status import State, state_of
 
@@ -70,8 +71,7 @@ class Poll:
     :param tables: the word of each table, by the table's number; None if there is no list of tables
     :param job: the word of a cube's job
     :param message: the message of publishStatus; empty if there is none
-    :param error: the codes, if the answer is an error
-    :param problem: the class of that error
+    :param error: the call, if its answer is an error
     """
 
     at: float = 0.0
@@ -80,9 +80,13 @@ class Poll:
     tables: tuple[tuple[int, str], ...] | None = None
     job: str = ""
     message: str = ""
-    error: str = ""
-    problem: str = ""
+    error: Call | None = None
     cube: CubeSeen = CubeSeen()
+
+    @property
+    def problem(self) -> str:
+        """The class of the error; empty if there is none."""
+        return self.error.problem if self.error else ""
 
     @property
     def states(self) -> set[State]:

@@ -48,6 +48,7 @@ READINGS = (*OF_DATA_MODELS, *OF_CUBES, *OF_BOTH)
 
 _END, _ALL_LOADED, _JOB_ENDED = 1, 0, frozenset({"completed", "error", "stopped"})
 _FAILURES = frozenset({2, 3})
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR})
 
 
 class Result(StrEnum):
@@ -103,7 +104,7 @@ def _publish_results(facts: Facts) -> dict[str, Result]:
         RESULT_READY: _judge_end(_END, running, last),
         ALL_LOADED: _judge_end(_ALL_LOADED, running, last),
         EARLY: _judge(_END in running or _is_followed(answered), bool(running)),
-        UNPUBLISHED: _judge(before == _END, before is not None or _is_refused(facts.before)),
+        UNPUBLISHED: _judge(before == _END, _has_answer(facts.before)),
         **_failure_results(facts, phases),
         TABLES: _judge(any(poll.tables for poll in answered), bool(answered)),
         COMPLETED: _judge("completed" in words, "loaded" in words),
@@ -123,7 +124,7 @@ def _failure_results(facts: Facts, phases: list[tuple[Poll, Phase | None]]) -> d
 
 def _job_results(facts: Facts) -> dict[str, Result]:
     words = [poll.job for poll in facts.polls if poll.job]
-    is_gone = any(_is_gone(poll) for poll in facts.polls)
+    is_gone = any(poll.error is not None and poll.error.status in _GONE for poll in facts.polls)
     last = next((poll for poll in reversed(facts.polls) if poll.job or poll.error), None)
     stays = last is not None and last.job.lower() in _JOB_ENDED
     return {
@@ -207,9 +208,5 @@ def _is_followed(answered: list[Poll]) -> bool:
     return any(number != _END and number is not None and not is_failure(number) for number in after)
 
 
-def _is_refused(poll: Poll | None) -> bool:
-    return poll is not None and poll.error.startswith(f"HTTP {HTTPStatus.BAD_REQUEST:d}")
-
-
-def _is_gone(poll: Poll) -> bool:
-    return bool(poll.error) and poll.error.startswith((f"HTTP {HTTPStatus.NOT_FOUND:d}", "HTTP 500"))
+def _has_answer(poll: Poll | None) -> bool:
+    return poll is not None and (poll.error is None or poll.error.status is not None)

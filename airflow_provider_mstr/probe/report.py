@@ -128,7 +128,7 @@ def _seconds(span: Span) -> str:
 
 def _status(poll: Poll, vocabulary: Vocabulary) -> str:
     if poll.error:
-        return f"{poll.error} ({poll.problem})"
+        return poll.error.answer
     if poll.job:
         return vocabulary.show(poll.job)
     if poll.status is None:
