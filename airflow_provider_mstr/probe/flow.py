@@ -119,9 +119,9 @@ class Probe(ABC):
             yield from self._poll_until_end()
         yield from self._read_rows()
 
+    @abstractmethod
     def close(self) -> Flow[None]:
-        """Delete what the session holds besides itself, whose end cancels a load that still runs."""
-        yield from ()
+        """Delete or cancel what the session holds; the session stays open."""
 
     @abstractmethod
     def _open(self) -> Flow[None]:

@@ -96,7 +96,7 @@ def _problem(recorder: Recorder, path: str, method: str = "GET") -> str:
 def _last_update(facts: Facts) -> str:
     seen = [poll for poll in facts.polls if poll.cube.last_update is not LastUpdate.NOT_READABLE]
     if not seen:
-        return LastUpdate.NOT_READABLE
+        return LastUpdate.NOT_READABLE if facts.polls else "not asked"
     newer = next((poll.at for poll in seen if poll.cube.last_update is LastUpdate.NEWER), None)
     if newer is None:
         return f"does not change within {seen[-1].at:.1f} s"

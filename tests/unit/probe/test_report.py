@@ -72,6 +72,7 @@ def test_nothing_is_shown_of_what_was_not_seen() -> None:
     report = write_report(Facts(), Recorder(FakeClock()))
     assert "| end | the probe was interrupted |" in report
     assert "| list of jobs | not asked |" in report
+    assert "| last update | not asked |" in report
     for title in ("Status over time", "Calls", "Fields", "Enums"):
         assert f"## {title}" not in report
 
