@@ -63,7 +63,7 @@ class CubeSeen:
 
 @dataclass(frozen=True)
 class Poll:
-    """One look at a refresh: its status, and then its cube.
+    """One poll of a refresh: its status, and then its cube.
 
     :param at: the seconds since the start was sent
     :param status: the number of publishStatus
@@ -122,6 +122,7 @@ class Facts:
     :param kind: ``data model`` or ``cube``
     :param versions: the versions of the server, by the name of their field
     :param serve_mode: the data model's serve mode
+    :param head_status: the status bits of the cube by ``HEAD``; None if they are not readable
     :param tables: how many tables were published
     :param before: the poll before the start
     :param polls: the polls after the start
@@ -138,6 +139,7 @@ class Facts:
     kind: str = DATA_MODEL.name
     versions: dict[str, str] = field(default_factory=dict)
     serve_mode: str = ""
+    head_status: int | None = None
     tables: int = 0
     before: Poll | None = None
     polls: list[Poll] = field(default_factory=list)

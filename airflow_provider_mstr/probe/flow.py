@@ -156,7 +156,8 @@ class Probe(ABC):
         self.facts.versions = (yield from self._try(calls.get_versions(self.session))) or {}
         self.facts.openapi = yield from self._try(calls.get_openapi(self.session))
         self._nodes = (yield from self._try(calls.list_nodes(self.session))) or []
-        yield from self._try(calls.head_cube(self.session, self.project_id, self.object_id))
+        status = calls.get_cube_status(self.session, self.project_id, self.object_id)
+        self.facts.head_status = yield from self._try(status)
 
     def _start(self) -> Flow[None]:
         """Start the refresh. A start without a valid answer may have started it."""
@@ -191,7 +192,7 @@ class Probe(ABC):
 
     def _poll(self) -> Flow[Poll]:
         poll = yield from self._poll_status()
-        poll = replace(poll, at=self.recorder.clock() - self._started, cube=(yield from self._see_cube()))
+        poll = replace(poll, at=self.recorder.clock() - self._started, cube=(yield from self._read_cube()))
         if not (self.facts.polls and poll.shows_the_same_as(self.facts.polls[-1])):
             self.log(f"{poll.at:.1f} s: {self._describe(poll)}")
         return poll
@@ -201,7 +202,7 @@ class Probe(ABC):
         status = answer or poll.job or f"status {poll.status}"
         return f"{status}, last update {poll.cube.last_update}"
 
-    def _see_cube(self) -> Flow[CubeSeen]:
+    def _read_cube(self) -> Flow[CubeSeen]:
         cube = yield from self._try(get_cube(self.session, self.project_id, self.object_id))
         if cube is None:
             return CubeSeen()

@@ -72,6 +72,8 @@ def _server(facts: Facts, recorder: Recorder) -> Iterator[tuple[str, str]]:
     at = "" if facts.ended_at is None else f", after {facts.ended_at:.1f} s"
     yield "end", f"{facts.end}{at}"
     yield "last update", _last_update(facts)
+    head = _problem(recorder, "/api/cubes/{id}", "HEAD")
+    yield "status of the cube by HEAD", head if facts.head_status is None else str(facts.head_status)
     if facts.job_words is None:
         yield "list of jobs", _problem(recorder, "/api/v2/monitors/jobs")
     else:

@@ -368,10 +368,12 @@ def test_an_interruption_stops_the_load_and_closes_the_session(
 
 
 def steady(line: str) -> str:
-    return re.sub(r"[+-]?\d+", "1", line)
+    """A line without what depends on the moment of a poll."""
+    line = re.sub(r"[+-]?\d+", "1", line).replace("1.1 to 1.1", "1.1")
+    return re.sub(r"\b(schema_comparison_completed|completed)\b", "reserved", line)
 
 
-@pytest.mark.mstr_sandbox(publish_seconds=0.5)
+@pytest.mark.mstr_sandbox(publish_seconds=3)
 def test_the_page_shows_a_report_as_it_is(run: Run) -> None:
     lines = {steady(line) for line in run("Retail", "--yes").report.splitlines()}
     (shown,) = re.findall(r"```markdown\n(.*?)```", PAGE.read_text(), re.DOTALL)

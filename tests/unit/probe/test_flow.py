@@ -188,7 +188,7 @@ def test_the_pauses_grow_up_to_a_limit() -> None:
         (None, None),
     ],
 )
-def test_the_zone_of_the_last_update_is_told_by_the_date_of_the_response(
+def test_the_zone_of_the_last_update_is_that_of_the_date_of_the_response(
     date: str | None, is_utc: bool | None
 ) -> None:
     server = Server([DONE], [IDLE, LOADED])

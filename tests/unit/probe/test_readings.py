@@ -178,6 +178,17 @@ def test_the_job_of_a_cube_is_judged(polls: list[Poll], expected: list[Result]) 
     assert results(facts, readings.JOB_READABLE, readings.JOB_STAYS) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["reserved", "Completed"], MATCHES), (["reserved", "merging"], CONTRADICTS), ([], OPEN)],
+)
+def test_words_that_the_package_does_not_know_are_found(words: list[str], expected: Result) -> None:
+    of_tables = seen(*(Poll(status=6, tables=((1, word),)) for word in words))
+    of_job = replace(seen(*(job(word.lower()) for word in words)), kind="cube")
+    assert results(of_tables, readings.TABLE_WORDS) == [expected]
+    assert results(of_job, readings.JOB_WORDS) == [expected]
+
+
 def test_the_page_lists_every_reading() -> None:
     for reading in READINGS:
         assert f"| {reading} |" in PAGE
