@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_mstr.probe.recorder import OPENAPI_PATH
+from airflow_provider_mstr.rest.codes import parse_number
 from airflow_provider_mstr.rest.endpoints.server import Version
 from airflow_provider_mstr.rest.flow import Flow
 from airflow_provider_mstr.rest.messages import Response
@@ -46,15 +47,16 @@ def get_serve_mode(session: Session, project_id: str, data_model_id: str) -> Flo
     return str(payload.get("dataServeMode") or "")
 
 
-def head_cube(session: Session, project_id: str, cube_id: str) -> Flow[None]:
-    """Ask for the status of a cube (``HEAD /api/cubes/{id}``).
+def get_cube_status(session: Session, project_id: str, cube_id: str) -> Flow[int | None]:
+    """Return the status bits of a cube, None if there are none (``HEAD /api/cubes/{id}``).
 
     :param session: the session
     :param project_id: the project's id
     :param cube_id: the cube's id
     """
     path = f"/api/cubes/{path_segment(cube_id)}"
-    yield from session_request(session, "read the cube's status", "HEAD", path, _nothing, project_id)
+    purpose = "read the cube's status"
+    return (yield from session_request(session, purpose, "HEAD", path, _cube_status, project_id))
 
 
 def list_nodes(session: Session) -> Flow[list[str]]:
@@ -134,5 +136,5 @@ def _rows(payload: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def _nothing(response: Response) -> None:
-    """Accept any body."""
+def _cube_status(response: Response) -> int | None:
+    return parse_number(response.header("X-MSTR-CubeStatus"))

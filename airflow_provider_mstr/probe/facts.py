@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_mstr.probe.recorder import Call
 from airflow_provider_mstr.rest.endpoints.search import CUBE, DATA_MODEL
 from airflow_provider_mstr.rest.publish_status import State, state_of
 
@@ -62,7 +63,7 @@ class CubeSeen:
 
 @dataclass(frozen=True)
 class Poll:
-    """One look at a refresh: its status, and then its cube.
+    """One poll of a refresh: its status, and then its cube.
 
     :param at: the seconds since the start was sent
     :param status: the number of publishStatus
@@ -70,8 +71,7 @@ class Poll:
     :param tables: the word of each table, by the table's number; None if there is no list of tables
     :param job: the word of a cube's job
     :param message: the message of publishStatus; empty if there is none
-    :param error: the codes, if the answer is an error
-    :param problem: the class of that error
+    :param error: the call, if its answer is an error
     """
 
     at: float = 0.0
@@ -80,9 +80,13 @@ class Poll:
     tables: tuple[tuple[int, str], ...] | None = None
     job: str = ""
     message: str = ""
-    error: str = ""
-    problem: str = ""
+    error: Call | None = None
     cube: CubeSeen = CubeSeen()
+
+    @property
+    def problem(self) -> str:
+        """The class of the error; empty if there is none."""
+        return self.error.problem if self.error else ""
 
     @property
     def states(self) -> set[State]:
@@ -118,6 +122,7 @@ class Facts:
     :param kind: ``data model`` or ``cube``
     :param versions: the versions of the server, by the name of their field
     :param serve_mode: the data model's serve mode
+    :param head_status: the status bits of the cube by ``HEAD``; None if they are not readable
     :param tables: how many tables were published
     :param before: the poll before the start
     :param polls: the polls after the start
@@ -134,6 +139,7 @@ class Facts:
     kind: str = DATA_MODEL.name
     versions: dict[str, str] = field(default_factory=dict)
     serve_mode: str = ""
+    head_status: int | None = None
     tables: int = 0
     before: Poll | None = None
     polls: list[Poll] = field(default_factory=list)

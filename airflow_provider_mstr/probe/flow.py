@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import takewhile
 from typing import TypeVar
 
 from airflow_provider_mstr.probe import calls
@@ -46,8 +47,10 @@ MIN_PAUSE, MAX_PAUSE, SHARE_OF_ELAPSED = 0.5, 10.0, 0.05
 # How many polls follow the end, and how many seconds apart: a number or the last update may change later.
 POLLS_AFTER_END, PAUSE_AFTER_END = 4, 2.0
 
-# Seconds for which nothing may change before the polls end without a plain end.
+# Seconds for which nothing may change before the polls end without a plain end: if the load may have ended,
+# and if it may wait for a cold warehouse.
 QUIET_SECONDS = 60.0
+LONG_QUIET_SECONDS = 15 * 60.0
 
 # How often an error must come in a row to be the end.
 REPETITIONS = 3
@@ -116,9 +119,9 @@ class Probe(ABC):
             yield from self._poll_until_end()
         yield from self._read_rows()
 
+    @abstractmethod
     def close(self) -> Flow[None]:
-        """Delete what the session holds besides itself, whose end cancels a load that still runs."""
-        yield from ()
+        """Delete or cancel what the session holds; the session stays open."""
 
     @abstractmethod
     def _open(self) -> Flow[None]:
@@ -153,7 +156,8 @@ class Probe(ABC):
         self.facts.versions = (yield from self._try(calls.get_versions(self.session))) or {}
         self.facts.openapi = yield from self._try(calls.get_openapi(self.session))
         self._nodes = (yield from self._try(calls.list_nodes(self.session))) or []
-        yield from self._try(calls.head_cube(self.session, self.project_id, self.object_id))
+        status = calls.get_cube_status(self.session, self.project_id, self.object_id)
+        self.facts.head_status = yield from self._try(status)
 
     def _start(self) -> Flow[None]:
         """Start the refresh. A start without a valid answer may have started it."""
@@ -188,26 +192,26 @@ class Probe(ABC):
 
     def _poll(self) -> Flow[Poll]:
         poll = yield from self._poll_status()
-        poll = replace(poll, at=self.recorder.clock() - self._started, cube=(yield from self._see_cube()))
+        poll = replace(poll, at=self.recorder.clock() - self._started, cube=(yield from self._read_cube()))
         if not (self.facts.polls and poll.shows_the_same_as(self.facts.polls[-1])):
             self.log(f"{poll.at:.1f} s: {self._describe(poll)}")
         return poll
 
     def _describe(self, poll: Poll) -> str:
-        status = poll.error or poll.job or f"status {poll.status}"
+        answer = poll.error.answer if poll.error else ""
+        status = answer or poll.job or f"status {poll.status}"
         return f"{status}, last update {poll.cube.last_update}"
 
-    def _see_cube(self) -> Flow[CubeSeen]:
+    def _read_cube(self) -> Flow[CubeSeen]:
         cube = yield from self._try(get_cube(self.session, self.project_id, self.object_id))
         if cube is None:
             return CubeSeen()
-        if self._baseline is None:
-            update = LastUpdate.NOT_READABLE
-        else:
-            update = LastUpdate.SAME if cube.updated == self._baseline.updated else LastUpdate.NEWER
         response = self.recorder.response
-        if update is LastUpdate.NEWER and self.facts.is_utc is None and response and cube.updated:
-            self.facts.is_utc = _is_utc(cube.updated, response.header("Date"))
+        update = LastUpdate.NOT_READABLE if self._baseline is None else LastUpdate.SAME
+        if self._baseline is not None and cube.updated not in (None, self._baseline.updated):
+            update = LastUpdate.NEWER
+            if self.facts.is_utc is None and response and cube.updated:
+                self.facts.is_utc = _is_utc(cube.updated, response.header("Date"))
         payload = response.json() if response else {}
         return CubeSeen(update, cube.processing, parse_number(payload["cubesInfos"][0].get("status")))
 
@@ -218,20 +222,18 @@ class Probe(ABC):
             return end
         if elapsed >= self.timeout:
             return End.TIMEOUT
-        same = self._same(polls)
-        may_have_ended = poll.status == 1 or self.facts.accepted is None or bool(poll.error)
-        is_quiet = polls[-1].at - polls[-same].at >= QUIET_SECONDS and not poll.cube.processing
-        return End.QUIET if is_quiet and may_have_ended and not self._shows_running(poll) else None
+        if poll.cube.processing or self._shows_running(poll):
+            return None
+        is_idle = poll.error is not None and poll.cube.processing is False
+        may_have_ended = poll.status == 1 or self.facts.accepted is None or is_idle
+        limit = QUIET_SECONDS if may_have_ended else LONG_QUIET_SECONDS
+        return End.QUIET if self._quiet_seconds(polls) >= limit else None
 
     @staticmethod
-    def _same(polls: list[Poll]) -> int:
-        """Return how many polls in a row show the same as the last one."""
-        count = 0
-        for poll in reversed(polls):
-            if not poll.shows_the_same_as(polls[-1]):
-                break
-            count += 1
-        return count
+    def _quiet_seconds(polls: list[Poll]) -> float:
+        """Return for how long the polls have shown the same."""
+        same = takewhile(polls[-1].shows_the_same_as, reversed(polls))
+        return polls[-1].at - min(poll.at for poll in same)
 
     def _read_jobs(self) -> Flow[None]:
         for node in self._nodes or [""]:
@@ -252,13 +254,12 @@ class Probe(ABC):
         )
 
     def _failed_poll(self, error: MstrError) -> Poll:
-        call = self.recorder.calls[-1]
-        return Poll(error=replace(call, problem="").answer, problem=type(error).__name__)
+        return Poll(error=replace(self.recorder.calls[-1], problem=type(error).__name__, seconds=0.0))
 
     def _repeats(self, poll: Poll) -> bool:
-        """Return whether an error has come often enough in a row."""
-        earlier = self.facts.polls[-REPETITIONS:]
-        return len(earlier) == REPETITIONS and {each.problem for each in earlier} == {poll.problem}
+        """Return whether an error has come often enough in a row, while the cube shows no load."""
+        last = [each.problem for each in self.facts.polls[-REPETITIONS:]]
+        return last == [poll.problem] * REPETITIONS and not poll.cube.processing
 
 
 @dataclass
@@ -366,8 +367,8 @@ class CubeProbe(Probe):
     def _end_of(self, poll: Poll) -> End | None:
         if poll.job in _JOB_ENDS:
             return End.JOB
-        if poll.problem and poll.problem != "NoPrivilege" and self._repeats(poll):
-            return End.SESSION_LOST if poll.problem == "SessionExpired" else End.JOB_GONE
+        if poll.problem not in ("", "NoPrivilege", "SessionExpired") and self._repeats(poll):
+            return End.JOB_GONE
         return super()._end_of(poll)
 
     @staticmethod

@@ -9,6 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from airflow_provider_mstr.probe.facts import SHOWN_ENDS, Facts, LastUpdate, Poll
+from airflow_provider_mstr.probe.vocabulary import WORDS
 from airflow_provider_mstr.rest.publish_status import State
 
 RESULT_READY = "3.1 1 is the end of a load"
@@ -21,12 +22,14 @@ COMPLETED = "3.4 a loaded table is completed"
 LOADED = "3.4 a loaded table is loaded"
 EARLY = "3.5 1 comes before the load has ended"
 UNPUBLISHED = "3.5 1 comes before the publish is sent"
+TABLE_WORDS = "3.4 the words of the tables are known"
 INSTANCE = "2 the instance answers until the load has ended"
 CUBE_READABLE = "7.4 the cube is readable"
 PROCESSING = "7.4 bit 1 of the cube is set while it loads"
 LAST_UPDATE = "7.4 the last update is newer once the load has ended"
 UTC = "7.4 the last update is in UTC"
 JOB_READABLE = "13.1 the job is readable"
+JOB_WORDS = "13.1 the words of the job are known"
 JOB_STAYS = "13.1 the monitor still shows a job that has ended"
 
 OF_DATA_MODELS = (
@@ -40,14 +43,16 @@ OF_DATA_MODELS = (
     TABLES,
     COMPLETED,
     LOADED,
+    TABLE_WORDS,
     INSTANCE,
 )
-OF_CUBES = (JOB_READABLE, JOB_STAYS)
+OF_CUBES = (JOB_READABLE, JOB_WORDS, JOB_STAYS)
 OF_BOTH = (CUBE_READABLE, PROCESSING, LAST_UPDATE, UTC)
 READINGS = (*OF_DATA_MODELS, *OF_CUBES, *OF_BOTH)
 
 _END, _ALL_LOADED, _JOB_ENDED = 1, 0, frozenset({"completed", "error", "stopped"})
 _FAILURES = frozenset({2, 3})
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR})
 
 
 class Result(StrEnum):
@@ -103,11 +108,12 @@ def _publish_results(facts: Facts) -> dict[str, Result]:
         RESULT_READY: _judge_end(_END, running, last),
         ALL_LOADED: _judge_end(_ALL_LOADED, running, last),
         EARLY: _judge(_END in running or _is_followed(answered), bool(running)),
-        UNPUBLISHED: _judge(before == _END, before is not None or _is_refused(facts.before)),
+        UNPUBLISHED: _judge(before == _END, _has_answer(facts.before)),
         **_failure_results(facts, phases),
         TABLES: _judge(any(poll.tables for poll in answered), bool(answered)),
         COMPLETED: _judge("completed" in words, "loaded" in words),
         LOADED: _judge("loaded" in words, "completed" in words),
+        TABLE_WORDS: _judge_words(words),
         INSTANCE: _judge(facts.end in SHOWN_ENDS and not is_lost, is_lost),
     }
 
@@ -122,12 +128,13 @@ def _failure_results(facts: Facts, phases: list[tuple[Poll, Phase | None]]) -> d
 
 
 def _job_results(facts: Facts) -> dict[str, Result]:
-    words = [poll.job for poll in facts.polls if poll.job]
-    is_gone = any(_is_gone(poll) for poll in facts.polls)
+    words = {poll.job for poll in facts.polls if poll.job}
+    is_gone = any(poll.error is not None and poll.error.status in _GONE for poll in facts.polls)
     last = next((poll for poll in reversed(facts.polls) if poll.job or poll.error), None)
     stays = last is not None and last.job.lower() in _JOB_ENDED
     return {
         JOB_READABLE: _judge(bool(words), any(poll.problem == "NoPrivilege" for poll in facts.polls)),
+        JOB_WORDS: _judge_words(words),
         JOB_STAYS: _judge(stays and not is_gone, is_gone),
     }
 
@@ -163,6 +170,10 @@ def _judge_end(number: int, running: Collection[int | None], last: int | None) -
 
 def _judge(matches: bool, contradicts: bool) -> Result:
     return Result.MATCHES if matches else Result.CONTRADICTS if contradicts else Result.OPEN
+
+
+def _judge_words(words: set[str]) -> Result:
+    return _judge(bool(words) and words <= WORDS, not words <= WORDS)
 
 
 def _phases(facts: Facts) -> Iterator[tuple[Poll, Phase | None]]:
@@ -207,9 +218,5 @@ def _is_followed(answered: list[Poll]) -> bool:
     return any(number != _END and number is not None and not is_failure(number) for number in after)
 
 
-def _is_refused(poll: Poll | None) -> bool:
-    return poll is not None and poll.error.startswith(f"HTTP {HTTPStatus.BAD_REQUEST:d}")
-
-
-def _is_gone(poll: Poll) -> bool:
-    return bool(poll.error) and poll.error.startswith((f"HTTP {HTTPStatus.NOT_FOUND:d}", "HTTP 500"))
+def _has_answer(poll: Poll | None) -> bool:
+    return poll is not None and (poll.error is None or poll.error.status is not None)

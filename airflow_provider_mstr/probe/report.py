@@ -72,6 +72,8 @@ def _server(facts: Facts, recorder: Recorder) -> Iterator[tuple[str, str]]:
     at = "" if facts.ended_at is None else f", after {facts.ended_at:.1f} s"
     yield "end", f"{facts.end}{at}"
     yield "last update", _last_update(facts)
+    head = _problem(recorder, "/api/cubes/{id}", "HEAD")
+    yield "status of the cube by HEAD", head if facts.head_status is None else str(facts.head_status)
     if facts.job_words is None:
         yield "list of jobs", _problem(recorder, "/api/v2/monitors/jobs")
     else:
@@ -96,7 +98,7 @@ def _problem(recorder: Recorder, path: str, method: str = "GET") -> str:
 def _last_update(facts: Facts) -> str:
     seen = [poll for poll in facts.polls if poll.cube.last_update is not LastUpdate.NOT_READABLE]
     if not seen:
-        return LastUpdate.NOT_READABLE
+        return LastUpdate.NOT_READABLE if facts.polls else "not asked"
     newer = next((poll.at for poll in seen if poll.cube.last_update is LastUpdate.NEWER), None)
     if newer is None:
         return f"does not change within {seen[-1].at:.1f} s"
@@ -128,7 +130,7 @@ def _seconds(span: Span) -> str:
 
 def _status(poll: Poll, vocabulary: Vocabulary) -> str:
     if poll.error:
-        return f"{poll.error} ({poll.problem})"
+        return poll.error.answer
     if poll.job:
         return vocabulary.show(poll.job)
     if poll.status is None:

@@ -35,4 +35,5 @@ def shorten_pauses(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(flow, "MIN_PAUSE", 0.02)
     patch.setattr(flow, "PAUSE_AFTER_END", 0.02)
     patch.setattr(flow, "QUIET_SECONDS", 0.1)
+    patch.setattr(flow, "LONG_QUIET_SECONDS", 0.3)
     patch.setattr(auth, "LOGOUT_PAUSE", 0.01)

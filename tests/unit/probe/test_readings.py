@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_mstr.probe import readings
 from airflow_provider_mstr.probe.facts import CubeSeen, End, Facts, LastUpdate, Poll
 from airflow_provider_mstr.probe.readings import READINGS, Result, find
+from airflow_provider_mstr.probe.recorder import Call
 
 PAGE = (Path(__file__).parents[3] / "docs" / "strategy-rest-api.md").read_text()
 
@@ -28,10 +29,15 @@ IDLE, LOADING, NEWER, HIDDEN = (
 Seen = tuple[int | None, str | None, CubeSeen]
 
 
-def poll(status: int | None, words: str | None = None, cube: CubeSeen = HIDDEN, **more: str) -> Poll:
+def poll(status: int | None, words: str | None = None, cube: CubeSeen = HIDDEN) -> Poll:
     """A poll of two tables, each with the initial of its word."""
     tables = None if words is None else tuple(enumerate((WORDS[each] for each in words), start=1))
-    return Poll(status=status, tables=tables, cube=cube, **more)
+    return Poll(status=status, tables=tables, cube=cube)
+
+
+def failed(status: int | None, problem: str, cube: CubeSeen = HIDDEN) -> Poll:
+    """A poll whose answer is an error."""
+    return Poll(error=Call("GET", "/api", status, problem=problem), cube=cube)
 
 
 def seen(*polls: Poll, end: End = End.TABLES, before: Poll | None = None) -> Facts:
@@ -96,7 +102,7 @@ def test_tables_or_the_cube_tell_which_number_is_the_end(story: str) -> None:
     [
         (poll(-2147418587, "cr"), [MATCHES, CONTRADICTS, CONTRADICTS]),
         (poll(3), [MATCHES, CONTRADICTS, CONTRADICTS]),
-        (poll(None, error="HTTP 500", problem="PublishFailed"), [CONTRADICTS, MATCHES, CONTRADICTS]),
+        (failed(500, "PublishFailed"), [CONTRADICTS, MATCHES, CONTRADICTS]),
         (poll(1, "ce"), [CONTRADICTS, CONTRADICTS, MATCHES]),
         (poll(1, "cc"), [OPEN, OPEN, OPEN]),
     ],
@@ -112,8 +118,8 @@ def test_a_failure_is_found_where_it_is(last: Poll, expected: list[Result]) -> N
     [
         (poll(1), MATCHES),
         (poll(0, ""), CONTRADICTS),
-        (poll(None, error="HTTP 400 ERR006", problem="InvalidRequest"), CONTRADICTS),
-        (poll(None, error="no answer", problem="ServerUnavailable"), OPEN),
+        (failed(400, "InvalidRequest"), CONTRADICTS),
+        (failed(None, "ServerUnavailable"), OPEN),
         (None, OPEN),
     ],
 )
@@ -121,7 +127,7 @@ def test_the_answer_before_the_publish_is_judged(before: Poll | None, expected: 
     assert results(seen(poll(1, "cc"), before=before), readings.UNPUBLISHED) == [expected]
 
 
-LOST = poll(None, error="HTTP 404 ERR004 -2147468986", problem="InstanceExpired")
+LOST = failed(404, "InstanceExpired")
 
 
 def test_an_instance_that_is_lost_before_the_end_contradicts_its_reading() -> None:
@@ -153,16 +159,16 @@ def test_the_zone_of_the_last_update_is_judged() -> None:
     assert [results(each, readings.UTC) for each in facts] == [[MATCHES], [CONTRADICTS], [OPEN]]
 
 
-def job(word: str = "", **more: str) -> Poll:
-    return Poll(job=word, cube=LOADING, **more)
+def job(word: str) -> Poll:
+    return Poll(job=word, cube=LOADING)
 
 
 @pytest.mark.parametrize(
     ("polls", "expected"),
     [
         ([job("executing"), job("completed")], [MATCHES, MATCHES]),
-        ([job("executing"), job(error="HTTP 404 ERR004", problem="NotFound")], [MATCHES, CONTRADICTS]),
-        ([job(error="HTTP 403 ERR014", problem="NoPrivilege")], [CONTRADICTS, OPEN]),
+        ([job("executing"), failed(404, "NotFound", LOADING)], [MATCHES, CONTRADICTS]),
+        ([failed(403, "NoPrivilege", LOADING)], [CONTRADICTS, OPEN]),
         ([job("executing")], [MATCHES, OPEN]),
     ],
     ids=["stays", "gone", "no privilege", "runs"],
@@ -170,6 +176,17 @@ def job(word: str = "", **more: str) -> Poll:
 def test_the_job_of_a_cube_is_judged(polls: list[Poll], expected: list[Result]) -> None:
     facts = replace(seen(*polls), kind="cube")
     assert results(facts, readings.JOB_READABLE, readings.JOB_STAYS) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["reserved", "Completed"], MATCHES), (["reserved", "merging"], CONTRADICTS), ([], OPEN)],
+)
+def test_words_that_the_package_does_not_know_are_found(words: list[str], expected: Result) -> None:
+    of_tables = seen(*(Poll(status=6, tables=((1, word),)) for word in words))
+    of_job = replace(seen(*(job(word.lower()) for word in words)), kind="cube")
+    assert results(of_tables, readings.TABLE_WORDS) == [expected]
+    assert results(of_job, readings.JOB_WORDS) == [expected]
 
 
 def test_the_page_lists_every_reading() -> None:
