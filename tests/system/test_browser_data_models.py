@@ -350,6 +350,19 @@ def unavailable_log() -> list[dict[str, Any]]:
     return [*loading_log(), log_entry(50, "No response", server="unavailable")]
 
 
+def load_xcom() -> dict[str, Any]:
+    """Return what the task pushes once the server has accepted the start."""
+    return {
+        "kind": "data_model",
+        "data_model_id": RETAIL.id,
+        "name": RETAIL.name,
+        "project_id": TUTORIAL.id,
+        "project": TUTORIAL.name,
+        "tables": [{"id": table.id, "name": table.name, "policy": "replace"} for table in RETAIL.tables],
+        "started_at": (datetime.now(UTC) - timedelta(seconds=LOAD_SECONDS)).timestamp(),
+    }
+
+
 def open_deferred_refresh(
     pages: Pages, airflow: Standalone, log: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]]
 ) -> Locator:
@@ -360,7 +373,7 @@ def open_deferred_refresh(
     for url, answer in {
         "**/taskInstances/refresh_retail": instance,
         "**/taskInstances/refresh_retail/-1": instance,
-        "**/xcomEntries/mstr_load?*": {"value": None},
+        "**/xcomEntries/mstr_load?*": {"value": load_xcom() if "state" in log[0] else None},
         "**/xcomEntries/mstr_result?*": {"value": None},
         LOGS: {"content": log},
     }.items():
@@ -372,7 +385,7 @@ def open_deferred_refresh(
 @pytest.mark.parametrize(
     ("log", "status", "text", "name"),
     [
-        (loading_log, "Loading", "1 of 2 tables loaded", None),
+        (loading_log, "Loading", "1 of 4 tables loaded", None),
         (
             busy_log,
             "Waiting for another refresh",
@@ -382,7 +395,7 @@ def open_deferred_refresh(
         (
             unavailable_log,
             "Server not answering",
-            "; retrying. 1 of 2 tables loaded before.",
+            "; retrying. 1 of 4 tables loaded before.",
             "ui-tab-unavailable",
         ),
     ],
