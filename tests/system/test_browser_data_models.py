@@ -163,11 +163,32 @@ def table_row(tab: Locator, table: str) -> Locator:
     return tab.get_by_role("row").filter(has=tab.page.get_by_role("rowheader", name=table, exact=True))
 
 
+def serve_json(page: Page, url: str, answer: Any) -> None:
+    page.route(url, lambda route: route.fulfill(json=answer))
+
+
+def serve_last_runs(page: Page, runs: Sequence[dict[str, Any]]) -> None:
+    """Answer the tab's requests for the last runs of its task with these."""
+    serve_json(page, "**/dags/*/dagRuns/~/taskInstances?task_id=*", page_of(runs, 0, 20))
+
+
+def last_runs(
+    dag_id: str = "shown", task_id: str = "refresh_retail", name: str = "Retail", seconds: float = 240
+) -> list[dict[str, Any]]:
+    """Return 19 runs of a task that refreshes an object, one of which failed."""
+    kind = "cube" if "Cube" in name else "data_model"
+    failed = ended(name, ago=timedelta(days=4, hours=12), seconds=20, state="failed", kind=kind)
+    every_day = every(timedelta(days=1), name, 18, last=timedelta(hours=20), seconds=seconds, kind=kind)
+    newest_first = sorted([*every_day, failed], key=lambda run: str(run["end_date"]), reverse=True)
+    return [run | {"dag_id": dag_id, "task_id": task_id} for run in newest_first]
+
+
 def test_the_tab_follows_a_deferred_refresh_without_a_reload(
     open_as: Callable[..., Pages], guarded: Standalone, shown: Sandbox
 ) -> None:
     run_id = deferred(guarded, "shown", "refresh_retail")
     pages = open_as(VIEWER)
+    serve_last_runs(pages.page, last_runs(seconds=20))
 
     tab = pages.refresh("shown", run_id, "refresh_retail")
 
@@ -181,7 +202,7 @@ def test_the_tab_follows_a_deferred_refresh_without_a_reload(
     expect(tab.get_by_text("2 of 4 tables loaded")).to_be_visible()
     take_screenshot(pages.page, "ui-tab-running")
     shown.finish_publishes()
-    expect(tab.get_by_text("4 tables in")).to_be_visible()
+    expect(tab.get_by_text("4 tables in")).to_contain_text("20 s")
     expect(table_row(tab, "lu_store")).to_contain_text("Loaded")
     assert pages.page.evaluate("performance.timeOrigin") == opened
     take_screenshot(pages.page, "ui-tab-loaded")
@@ -260,6 +281,7 @@ def test_a_cube_has_its_name_and_the_status_of_its_job_and_one_row_however_it_is
 ) -> None:
     run_id = deferred(guarded, "shown_cubes", "refresh_by_id")
     pages = open_as(VIEWER)
+    serve_last_runs(pages.page, last_runs("shown_cubes", "refresh_by_id", "Sales Cube", seconds=15))
 
     tab = pages.refresh("shown_cubes", run_id, "refresh_by_id")
 
@@ -328,8 +350,17 @@ def unavailable_log() -> list[dict[str, Any]]:
     return [*loading_log(), log_entry(50, "No response", server="unavailable")]
 
 
-def serve_json(page: Page, url: str, answer: Any) -> None:
-    page.route(url, lambda route: route.fulfill(json=answer))
+def load_xcom() -> dict[str, Any]:
+    """Return what the task pushes once the server has accepted the start."""
+    return {
+        "kind": "data_model",
+        "data_model_id": RETAIL.id,
+        "name": RETAIL.name,
+        "project_id": TUTORIAL.id,
+        "project": TUTORIAL.name,
+        "tables": [{"id": table.id, "name": table.name, "policy": "replace"} for table in RETAIL.tables],
+        "started_at": (datetime.now(UTC) - timedelta(seconds=LOAD_SECONDS)).timestamp(),
+    }
 
 
 def open_deferred_refresh(
@@ -342,27 +373,19 @@ def open_deferred_refresh(
     for url, answer in {
         "**/taskInstances/refresh_retail": instance,
         "**/taskInstances/refresh_retail/-1": instance,
-        "**/xcomEntries/mstr_load?*": {"value": None},
+        "**/xcomEntries/mstr_load?*": {"value": load_xcom() if "state" in log[0] else None},
         "**/xcomEntries/mstr_result?*": {"value": None},
         LOGS: {"content": log},
-        "**/dags/shown/dagRuns/~/taskInstances?*": page_of(runs, 0, 20),
     }.items():
         serve_json(pages.page, url, answer)
+    serve_last_runs(pages.page, runs)
     return pages.refresh("shown", run["dag_run_id"], "refresh_retail")
-
-
-def last_runs() -> list[dict[str, Any]]:
-    """Return 19 runs of the task that refreshes Retail, one of which failed."""
-    failed = ended("Retail", ago=timedelta(days=4, hours=12), seconds=20, state="failed")
-    runs = [*every(timedelta(days=1), "Retail", 18, last=timedelta(hours=20), seconds=240), failed]
-    newest_first = sorted(runs, key=lambda run: str(run["end_date"]), reverse=True)
-    return [run | {"dag_id": "shown", "task_id": "refresh_retail"} for run in newest_first]
 
 
 @pytest.mark.parametrize(
     ("log", "status", "text", "name"),
     [
-        (loading_log, "Loading", "1 of 2 tables loaded", None),
+        (loading_log, "Loading", "1 of 4 tables loaded", None),
         (
             busy_log,
             "Waiting for another refresh",
@@ -372,7 +395,7 @@ def last_runs() -> list[dict[str, Any]]:
         (
             unavailable_log,
             "Server not answering",
-            "; retrying. 1 of 2 tables loaded before.",
+            "; retrying. 1 of 4 tables loaded before.",
             "ui-tab-unavailable",
         ),
     ],

@@ -45,7 +45,8 @@ function summarizeAttempt({ state, start, progress, usual }) {
     case "failed":
     case "upstream_failed":
     case "up_for_retry": {
-      const loaded = running ? `${describeLoaded(finished, total)}; status unknown: ${nameUnfinished(tables)}.` : "";
+      const unknown = running ? `; status unknown: ${nameUnfinished(tables)}` : "";
+      const loaded = total ? `${describeLoaded(finished, total)}${unknown}.` : "";
       const after = endSeconds === null ? "" : `after ${formatDuration(endSeconds)}.`;
       const cause = error ? "" : describeMissingError(state, isReadable);
       const retry = state === "up_for_retry" ? "Airflow retries the task automatically." : "";
@@ -85,7 +86,7 @@ const describeLoaded = (finished, total) => `${finished.toLocaleString()} of ${p
 function describeSuccess({ endSeconds, outcome }, total, usual) {
   const duration = endSeconds === null ? "" : `in ${formatDuration(endSeconds)}${compareWithUsual(endSeconds, usual, "usually")}`;
   const loaded = [total ? pluralize(total, "table") : "", duration].filter(Boolean).join(" ");
-  return outcome?.areTablesConfirmed === false ? `${loaded}. The server reported success, but no status for each table.` : loaded;
+  return total && outcome?.areTablesConfirmed === false ? `${loaded}. The server reported success, but no status for each table.` : loaded;
 }
 
 function describeMissingError(state, isReadable) {

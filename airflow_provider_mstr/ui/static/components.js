@@ -40,22 +40,24 @@ export const ProgressBar = ({ done, total, label }) =>
 const BAR_WIDTH = 5;
 const GAP = 2;
 const HEIGHT = 28;
+const LINK_SCALE = 3;
 
 /** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median.
  *
- * With `linkTo`, each run links to a page. */
+ * With `linkTo`, each run links to a page, and is large enough to be selected. */
 export function Chart({ finished, medianSeconds, lastSeconds, linkTo, isCurrent }) {
   const runs = [...finished].reverse();
   const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds ?? 0, 1e-9);
   const heightOf = (seconds) => Math.max(2, (HEIGHT * (seconds ?? 0)) / longest);
-  const width = MAX_RUNS * (BAR_WIDTH + GAP) - GAP;
+  const width = (linkTo ? runs.length : MAX_RUNS) * (BAR_WIDTH + GAP) - GAP;
+  const scale = linkTo ? LINK_SCALE : 1;
   const failures = runs.filter(({ state }) => state !== "success").length;
   const durations = lastSeconds === null ? "no run succeeded" : `last ${formatDuration(lastSeconds)}, median ${formatDuration(medianSeconds)}`;
   const label = `Durations of the last ${runs.length} runs: ${durations}, ${failures} failed`;
   const y = HEIGHT - heightOf(medianSeconds) + 1;
   return h(
     "svg",
-    { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: linkTo ? "group" : "img", "aria-label": label },
+    { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width: scale * width, height: scale * (HEIGHT + 2), role: linkTo ? "group" : "img", "aria-label": label },
     runs.map((run, index) => {
       const { key, state, seconds } = run;
       const x = width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;

@@ -4,7 +4,7 @@
 import { ApiError, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
 import { h, useEffect, useState } from "./airflow_ui.js";
 import { Chart } from "./components.js";
-import { formatDuration, median } from "./format.js";
+import { formatDuration, median, pluralize } from "./format.js";
 import { MAX_RUNS, parseRun } from "./status.js";
 
 // A run that is longer than 1.5 times the usual duration, and than each of the last runs, takes longer than usual.
@@ -76,7 +76,7 @@ export function LastRuns({ runs, runId, usual }) {
   return h(
     "section",
     { className: "mstr-history", "aria-labelledby": "mstr-history" },
-    h("h3", { id: "mstr-history" }, runs.length === 1 ? "Last run" : `Last ${runs.length} runs`),
+    h("h3", { id: "mstr-history" }, `Last ${pluralize(runs.length, "run")}`),
     h(
       "p",
       { className: "mstr-muted" },

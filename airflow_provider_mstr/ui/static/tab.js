@@ -45,7 +45,7 @@ function RefreshView({ error, tiKey, ...refresh }) {
     [...attempts].reverse().map((attempt, index) =>
       h(Attempt, { key: attempt.number, ...attempt, usual, isLatest: index === 0, isOnly: attempts.length === 1 }),
     ),
-    runs.length > 0 && h(LastRuns, { runs, runId: tiKey.runId, usual }),
+    runs.some((run) => run.tiKey.runId !== tiKey.runId) && h(LastRuns, { runs, runId: tiKey.runId, usual }),
   );
 }
 

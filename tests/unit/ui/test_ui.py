@@ -814,6 +814,12 @@ ENDED = entry("Refreshed", refresh="ended", state="failed", seconds=43.0)
                 "1 d so far",
             ],
         ),
+        (
+            "failed",
+            [STORE_LOADED, entry(table="ytd_day", state="failed", seconds=9), ENDED, FAILURE],
+            None,
+            ["Failed", "after 43 s. 1 of 2 tables loaded."],
+        ),
         ("failed", [BUSY, FAILURE], None, ["Failed", "(Error)", "It failed. Do this."]),
     ],
 )
@@ -872,6 +878,7 @@ CUBE_LOG = [entry("Publishing cube Sales Cube"), entry("Job: loading_data", stat
     ("state", "log", "result", "texts"),
     [
         ("success", CUBE_LOG, CUBE_RESULT, ["Loaded", "in 5 s"]),
+        ("success", [], CUBE_RESULT | {"tables_confirmed": False}, ["Loaded", "in 5 s"]),
         ("success", [], None, ["Loaded"]),
         ("deferred", CUBE_LOG[:1], None, ["Starting", "Publishing cube Sales Cube"]),
         ("deferred", CUBE_LOG, None, ["Loading", 'The job\'s status is "loading data"', "1 d so far"]),
@@ -1051,7 +1058,7 @@ def test_the_last_runs_show_their_durations_and_link_to_their_tabs(call: Call) -
 def test_failed_runs_alone_have_no_usual_duration(call: Call) -> None:
     texts = call("lastRunsTexts", [run(1, "failed", duration=None)], None)
 
-    assert texts[:3] == ["Last run", "0 of 1 succeeded. ", "Select a run to open it."]
+    assert texts[:3] == ["Last 1 run", "0 of 1 succeeded. ", "Select a run to open it."]
     assert any(text.endswith(": failed)") for text in texts)
 
 
