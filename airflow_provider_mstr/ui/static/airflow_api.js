@@ -114,8 +114,8 @@ export const getTries = async (tiKey) =>
     .map(parseTaskInstance)
     .sort((a, b) => a.try_number - b.try_number);
 
-/** The XComs that a refresh pushes: its result, and its handle while it is deferred. */
-export const [RESULT_KEY, HANDLE_KEY] = ["mstr_result", "mstr_handle"];
+/** The XComs that a refresh pushes: what it loads, its result, and its handle while it is deferred. */
+export const [LOAD_KEY, RESULT_KEY, HANDLE_KEY] = ["mstr_load", "mstr_result", "mstr_handle"];
 
 /** Return the keys of a task instance's XComs. @param {TaskInstanceKey} tiKey */
 export async function getXComKeys(tiKey) {

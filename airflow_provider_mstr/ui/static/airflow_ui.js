@@ -27,9 +27,10 @@ function getTimeZone() {
 }
 
 /** A timestamp in the user's time zone.
- * @param {number} timestamp milliseconds since the epoch */
-export function formatTime(timestamp) {
-  const options = { dateStyle: "medium", timeStyle: "short", timeZone: getTimeZone() };
+ * @param {number} timestamp milliseconds since the epoch
+ * @param {Intl.DateTimeFormatOptions} [style] */
+export function formatTime(timestamp, style = { dateStyle: "medium", timeStyle: "short" }) {
+  const options = { ...style, timeZone: getTimeZone() };
   try {
     return new Intl.DateTimeFormat(undefined, options).format(timestamp);
   } catch {

@@ -11,6 +11,9 @@ const ICONS = {
   stale: `${CIRCLE}M12 7.5V12l3.2 2`,
   never: `${CIRCLE}M8.5 12h7`,
   running: "M12 3a9 9 0 1 1-9 9",
+  unavailable: `${CIRCLE}M12 7.5v5.5M12 16.5v.1`,
+  waiting: "M6.5 3h11M6.5 21h11M8 3v4l4 5 4-5V3M8 21v-4l4-5 4 5v4",
+  queued: `${CIRCLE}M8 12h.1M12 12h.1M16 12h.1`,
   "up-to-date": `${CIRCLE}M8 12.3l2.8 2.8 5.2-5.6`,
 };
 
@@ -36,27 +39,26 @@ export const ProgressBar = ({ done, total, label }) =>
 
 const BAR_WIDTH = 5;
 const GAP = 2;
-const HEIGHT = 28;
+const HEIGHT = 24;
 
 /** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median. */
 export function Chart({ finished, medianSeconds, lastSeconds }) {
   const runs = [...finished].reverse();
-  const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds ?? 0, 1e-9);
+  const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds, 1e-9);
   const heightOf = (seconds) => Math.max(2, (HEIGHT * (seconds ?? 0)) / longest);
   const width = MAX_RUNS * (BAR_WIDTH + GAP) - GAP;
+  const left = (index) => width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;
+  // One path for all bars: hundreds of charts must appear quickly.
+  const draw = (isSuccess, shape) =>
+    runs.map(({ state, seconds }, index) => ((state === "success") === isSuccess ? `M${left(index)} ${shape(heightOf(seconds))}` : "")).join("");
   const failures = runs.filter(({ state }) => state !== "success").length;
-  const durations = lastSeconds === null ? "no run succeeded" : `last ${formatDuration(lastSeconds)}, median ${formatDuration(medianSeconds)}`;
-  const label = `Durations of the last ${runs.length} runs: ${durations}, ${failures} failed`;
+  const label = `Durations of the last ${runs.length} runs: last ${formatDuration(lastSeconds)}, usually ${formatDuration(medianSeconds)}, ${failures} failed`;
   const y = HEIGHT - heightOf(medianSeconds) + 1;
   return h(
     "svg",
     { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: "img", "aria-label": label },
-    runs.map(({ key, state, seconds }, index) => {
-      const x = width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;
-      return state === "success"
-        ? h("rect", { key, x, y: HEIGHT - heightOf(seconds), width: BAR_WIDTH, height: heightOf(seconds) })
-        : h("path", { key, d: `M${x} ${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5` });
-    }),
-    medianSeconds !== null && h("line", { x1: 0, x2: width, y1: y, y2: y }),
+    h("path", { className: "mstr-chart-bars", d: draw(true, (height) => `${HEIGHT}v-${height.toFixed(1)}h${BAR_WIDTH}V${HEIGHT}z`) }),
+    h("path", { className: "mstr-chart-crosses", d: draw(false, () => `${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5`) }),
+    h("line", { x1: 0, x2: width, y1: y, y2: y }),
   );
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Formats numbers, ids and errors for display.
 
+import { KIND_LABELS } from "./kinds.js";
+
 const UNITS = [
   ["d", 86400],
   ["h", 3600],
@@ -46,10 +48,24 @@ export function median(numbers) {
 /** A Strategy object id, shortened; any other text unchanged. @param {string} id */
 export const shortenId = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…` : id);
 
+const KIND_NAMES = Object.values(KIND_LABELS).map((label) => label.toLowerCase()).join("|");
+
 /** The first sentence of an error, without the object's id, which its row shows. @param {string} text */
 export function firstSentence(text) {
   const [line] = text.trim().split("\n");
   const end = line.search(/\. [A-Z]/);
   const first = end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
-  return first.replace(/\b(data model|cube|incremental refresh report) [0-9A-F]{32}\b/gi, "the $1");
+  return first.replace(new RegExp(`\\b(${KIND_NAMES}) [0-9A-F]{32}\\b`, "gi"), "the $1");
+}
+
+/** The cause of an error and what to do, in one line: without codes, and without the object, which its row shows.
+ * @param {string} text
+ * @param {{kind: string, id: string, name: string}} object */
+export function formatError(text, { kind, id, name }) {
+  const label = KIND_LABELS[kind].toLowerCase();
+  return [name, id]
+    .filter(Boolean)
+    .reduce((line, each) => line.replaceAll(`${label} ${each}`, `the ${label}`), text.trim().replace(/\s+/g, " "))
+    .replace(/ \((?:server message: (.*?); )?HTTP \d[^)]*\)/g, (_, message) => (message ? ` (${message})` : ""))
+    .replace(`the load of the ${label} failed: `, "");
 }
