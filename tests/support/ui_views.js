@@ -3,9 +3,10 @@
 
 import { createInterface } from "node:readline";
 import * as api from "./airflow_api.js";
-import { firstSentence, formatAge, formatDuration, median, pluralize } from "./format.js";
+import { firstSentence, formatAge, formatDuration, formatError, median, pluralize } from "./format.js";
 import { parseIdentity } from "./kinds.js";
 import { addXComs, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
+import { parseDag } from "./schedule.js";
 import { groupByObject, matchesFilter, objectTitle, parseRun, selectUnidentified, sortByUrgency, summarizeObject, taskLabel } from "./status.js";
 import { toWebUrl } from "./values.js";
 
@@ -19,7 +20,7 @@ globalThis.React = {
 globalThis.document = { baseURI: "http://airflow.example.com/" };
 const { Attempt } = await import("./attempt.js");
 const { Chart } = await import("./components.js");
-const { Body, Footer } = await import("./page.js");
+const { Body, Explanation, Footer, Row, sortSummaries } = await import("./page.js");
 
 const NOW = Date.parse("2026-01-02T00:00:00Z");
 
@@ -43,16 +44,16 @@ function styles(element, className) {
   return [...own, ...styles(props.children, className)];
 }
 
-/** Group task instances. One may have a field "result": what its result or handle contains, if it was read. */
+/** Group task instances. One may have a field "result": what its load or result contains, if it was read. */
 function group(instances) {
   const runs = new Map(instances.map((each) => [parseRun(each), parseIdentity(each?.result)]).filter(([run]) => run));
   return groupByObject(runs.keys(), new Map([...runs].filter(([, identity]) => identity).map(([{ key }, identity]) => [key, identity])));
 }
 
-const summarize = (instances, details = {}, now = NOW) =>
+const summarize = (instances, { dags = [], error, progress } = {}, now = NOW) =>
   sortByUrgency(
     group(instances).map((object) =>
-      summarizeObject(object, now, { ...details, pausedDags: new Set(details.pausedDags) }),
+      summarizeObject(object, now, { dags: new Map(dags.map(parseDag)), getError: () => error, getProgress: ({ tiKey }) => progress?.[tiKey.taskId] }),
     ),
   );
 
@@ -85,11 +86,14 @@ const CALLS = {
   request,
   /** What the page shows of each object. */
   rows: (instances, details) =>
-    summarize(instances, details).map(({ object, status, reason, activity, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
+    summarize(instances, details).map(({ object, status, statuses, reason, activity, slowness, nextRun, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
       const { kind, id, name, project, conn, runs } = object;
       const tasks = runs.map((run) => [run.dag, taskLabel(run), api.dagLink(run.tiKey.dagId), api.taskInstanceLink(run.tiKey)]);
-      return { status, title: objectTitle(object), kind, id, name, project, conn, reason, activity, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
+      return { status, statuses, title: objectTitle(object), kind, id, name, project, conn, reason, activity: activity?.text ?? "", slowness, nextRun, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
     }),
+  sortedTitles: (instances, order, details) => sortSummaries(summarize(instances, details), order).map(({ object }) => objectTitle(object)),
+  rowTexts: (instances, details) => texts({ type: Row, props: { summary: summarize(instances, details)[0] } }),
+  explanationTexts: (instances, details) => texts({ type: Explanation, props: summarize(instances, details)[0] }),
   /** What the tab reads of an attempt. */
   progress: (...logAndXComs) => {
     const value = progress(...logAndXComs);
@@ -104,7 +108,7 @@ const CALLS = {
   /** The tasks whose results the page reads. */
   unidentified: (instances) => selectUnidentified(group(instances)).map(({ tiKey }) => `${tiKey.taskId} ${tiKey.runId}`),
   advice: (status) => new api.ApiError(status).advice,
-  parseRun, parseHandle, parseOutcome, toWebUrl, median, formatDuration, formatAge, pluralize, firstSentence,
+  parseRun, parseHandle, parseOutcome, toWebUrl, median, formatDuration, formatAge, pluralize, firstSentence, formatError,
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -49,23 +49,27 @@ export function median(numbers) {
 export const shortenId = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…` : id);
 
 const KIND_NAMES = Object.values(KIND_LABELS).map((label) => label.toLowerCase()).join("|");
+const OBJECT_BY_ID = new RegExp(`\\b(${KIND_NAMES}) [0-9A-F]{32}\\b`, "gi");
 
 /** The first sentence of an error, without the object's id, which its row shows. @param {string} text */
 export function firstSentence(text) {
   const [line] = text.trim().split("\n");
   const end = line.search(/\. [A-Z]/);
   const first = end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
-  return first.replace(new RegExp(`\\b(${KIND_NAMES}) [0-9A-F]{32}\\b`, "gi"), "the $1");
+  return first.replace(OBJECT_BY_ID, "the $1");
 }
 
 /** The cause of an error and what to do, in one line: without codes, and without the object, which its row shows.
+ *
+ * The server's message is the cause if there is no other.
  * @param {string} text
- * @param {{kind: string, id: string, name: string}} object */
-export function formatError(text, { kind, id, name }) {
+ * @param {{kind: string, name: string}} object */
+export function formatError(text, { kind, name }) {
   const label = KIND_LABELS[kind].toLowerCase();
-  return [name, id]
-    .filter(Boolean)
-    .reduce((line, each) => line.replaceAll(`${label} ${each}`, `the ${label}`), text.trim().replace(/\s+/g, " "))
-    .replace(/ \((?:server message: (.*?); )?HTTP \d[^)]*\)/g, (_, message) => (message ? ` (${message})` : ""))
+  const line = text.trim().replace(/\s+/g, " ").replace(OBJECT_BY_ID, "the $1");
+  return (name ? line.replaceAll(`${label} ${name}`, `the ${label}`) : line)
+    .replace(/ \((?:server message: (.*?); )?HTTP \d[^)]*\)/g, (_, message, index, whole) =>
+      message && !whole.slice(0, index).includes(": ") ? `: ${message.replace(/\.$/, "")}` : "",
+    )
     .replace(`the load of the ${label} failed: `, "");
 }

@@ -142,7 +142,7 @@ function ColumnHeader({ column, order, setOrder }) {
   );
 }
 
-function Row({ summary }) {
+export function Row({ summary }) {
   const { object, statuses, latest, finished, lastSeconds } = summary;
   const { kind, id, name, project, conn } = object;
   const details = [KIND_LABELS[kind], !name && !id && "its name is not known yet", shortenId(project), conn !== "mstr_default" && conn];
@@ -216,17 +216,23 @@ export function Explanation({ object, reason, failure, error, activity, slowness
   return h(
     Fragment,
     null,
-    reason && (failure ? h(Failure, { object, reason, failure, error }) : h("p", null, reason)),
+    reason && (failure ? h(Failure, { object, reason, failure, error }) : h("p", { className: "mstr-reason" }, reason)),
     activity && h(Activity, activity),
-    slowness && h("p", { className: "mstr-slow" }, h(StatusBadge, { status: "stale" }, slowness)),
+    slowness && h("p", null, h(StatusBadge, { status: "stale" }, slowness)),
   );
 }
 
 /** An error in one line, with all of it on demand. */
 function Failure({ object, reason, failure, error }) {
   const link = h(Link, { to: taskInstanceLink(failure.tiKey, "plugin/strategy-refresh") }, "Open the failed task");
-  if (!error || formatError(error, object) === error) return h("p", null, reason, " ", link);
-  return h("details", null, h("summary", null, reason, " ", h("span", { className: "mstr-toggle" }, "Details")), h("div", { className: "mstr-error" }, error), h("p", null, link));
+  if (!error || formatError(error, object) === error) return h("p", { className: "mstr-reason" }, reason, " ", link);
+  return h(
+    "details",
+    { className: "mstr-reason" },
+    h("summary", null, reason, " ", h("span", { className: "mstr-toggle" }, "Details")),
+    h("div", { className: "mstr-error" }, error),
+    link,
+  );
 }
 
 const Activity = ({ text, since, progress, waiting }) =>

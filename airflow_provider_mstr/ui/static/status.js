@@ -258,7 +258,7 @@ function describeActivity(runs, durations, now, getProgress) {
   const text = {
     queued: () => (run.queued ? `Queued for ${formatDuration((now - run.queued) / 1000)}` : run.state === "scheduled" ? "Queued: upstream tasks have not finished" : "Queued"),
     waiting: () => `Waiting for another refresh${progress.busySince ? ` for ${formatDuration((now - progress.busySince) / 1000)}` : " to finish"}`,
-    unavailable: () => "The Strategy server is not answering",
+    unavailable: () => "The Strategy server has not answered",
     running: () => describeRunning(progress, seconds, isSlow, durations),
   }[status]();
   return { run, status, progress, seconds, isSlow, text, since: status === "unavailable" ? progress.unavailableSince : null, waiting };
@@ -271,9 +271,10 @@ function activityStatus({ run, progress }) {
 }
 
 function describeRunning({ total, finished }, seconds, isSlow, durations) {
+  // An unusual duration has its own sentence.
+  const elapsed = isSlow ? "" : `${total ? " after" : " for"} ${formatDuration(seconds)}`;
   const usually = durations.length && !isSlow ? `, usually ${formatDuration(median(durations))}` : "";
-  const elapsed = formatDuration(seconds);
-  return total ? `${finished} of ${pluralize(total, "table")} loaded after ${elapsed}${usually}` : `Running for ${elapsed}${usually}`;
+  return (total ? `${finished} of ${pluralize(total, "table")} loaded` : "Running") + elapsed + usually;
 }
 
 const isUnusuallyLong = (seconds, earlier) =>
