@@ -59,17 +59,14 @@ export function firstSentence(text) {
   return first.replace(OBJECT_BY_ID, "the $1");
 }
 
+// The ids and codes that end the text of an error.
+const CODES = / \((?=[^()]*\b(?:HTTP \d|code |iServerCode |ticket |[0-9A-F]{32}\b))[^()]*\)\.?$/i;
+
 /** The cause of an error and what to do, in one line: without codes, and without the object, which its row shows.
- *
- * The server's message is the cause if there is no other.
  * @param {string} text
  * @param {{kind: string, name: string}} object */
 export function formatError(text, { kind, name }) {
   const label = KIND_LABELS[kind].toLowerCase();
-  const line = text.trim().replace(/\s+/g, " ").replace(OBJECT_BY_ID, "the $1");
-  return (name ? line.replaceAll(`${label} ${name}`, `the ${label}`) : line)
-    .replace(/ \((?:server message: (.*?); )?HTTP \d[^)]*\)/g, (_, message, index, whole) =>
-      message && !whole.slice(0, index).includes(": ") ? `: ${message.replace(/\.$/, "")}` : "",
-    )
-    .replace(`the load of the ${label} failed: `, "");
+  const line = text.trim().replace(/\s+/g, " ").replace(CODES, "").replace(OBJECT_BY_ID, "the $1");
+  return (name ? line.replaceAll(`${label} ${name}`, `the ${label}`) : line).replace(`the load of the ${label} failed: `, "");
 }

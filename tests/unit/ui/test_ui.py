@@ -366,15 +366,9 @@ def test_a_failing_model_shows_its_error_in_one_line(call: Call) -> None:
     [
         ("the load of cube Sales failed: out of memory. Fix it.", "out of memory. Fix it."),
         (f"could not load cube {MODEL_ID.lower()}: no.\nCheck it.", "could not load the cube: no. Check it."),
-        (
-            "could not publish cube Sales: no privilege (server message: You (a) may not.; HTTP 403, code A).",
-            "could not publish the cube: no privilege.",
-        ),
-        (
-            "could not publish cube Sales (server message: Not now.; HTTP 400, code A). Wait.",
-            "could not publish the cube: Not now. Wait.",
-        ),
-        ("no answer (HTTP 302). Check the host.", "no answer. Check the host."),
+        ("could not load cube Sales: no. Ask (HTTP 403, code A)", "could not load the cube: no. Ask"),
+        (f"it is full. Ask (cube {MODEL_ID})", "it is full. Ask"),
+        ("it is full (HTTP 302). Check the host.", "it is full (HTTP 302). Check the host."),
         ("it ended (5: Column day is missing).", "it ended (5: Column day is missing)."),
     ],
 )
