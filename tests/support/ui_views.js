@@ -6,8 +6,8 @@ import * as api from "./airflow_api.js";
 import { firstSentence, formatAge, formatDuration, formatError, median, pluralize } from "./format.js";
 import { parseIdentity } from "./kinds.js";
 import { addXComs, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
-import { parseDag } from "./schedule.js";
 import { groupByObject, matchesFilter, objectTitle, parseRun, selectUnidentified, sortByUrgency, summarizeObject, taskLabel } from "./status.js";
+import { parseDag } from "./schedule.js";
 import { toWebUrl } from "./values.js";
 
 // The components need React's element factory and the initial values of its hooks.

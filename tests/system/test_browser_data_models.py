@@ -395,7 +395,7 @@ def mixed_logs() -> dict[str, list[dict[str, Any]]]:
     return {
         "load_customers": failed_with(
             "the load of data model Customers failed: table ytd_day ended as schema_comparison_error: column "
-            "day is missing. Fix the data model or its source (HTTP 200, code ERR001, ticket 5d9c2f71a0b84e63)"
+            "day is missing. Fix the data model or its source (HTTP 200, code ERR001, ticket 5d9c2f71)"
         ),
         "load_sales_cube": failed_with(
             "the load of cube Sales Cube failed: the warehouse is out of memory. Fix the cube or its source, "

@@ -39,26 +39,27 @@ export const ProgressBar = ({ done, total, label }) =>
 
 const BAR_WIDTH = 5;
 const GAP = 2;
-const HEIGHT = 24;
+const HEIGHT = 28;
 
 /** The durations of the last runs, oldest first: a bar for a success, a cross for a failure, a line for the median. */
 export function Chart({ finished, medianSeconds, lastSeconds }) {
   const runs = [...finished].reverse();
-  const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds, 1e-9);
+  const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), medianSeconds ?? 0, 1e-9);
   const heightOf = (seconds) => Math.max(2, (HEIGHT * (seconds ?? 0)) / longest);
   const width = MAX_RUNS * (BAR_WIDTH + GAP) - GAP;
-  const left = (index) => width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;
-  // One path for all bars: hundreds of charts must appear quickly.
-  const draw = (isSuccess, shape) =>
-    runs.map(({ state, seconds }, index) => ((state === "success") === isSuccess ? `M${left(index)} ${shape(heightOf(seconds))}` : "")).join("");
   const failures = runs.filter(({ state }) => state !== "success").length;
-  const label = `Durations of the last ${runs.length} runs: last ${formatDuration(lastSeconds)}, usually ${formatDuration(medianSeconds)}, ${failures} failed`;
+  const durations = lastSeconds === null ? "no run succeeded" : `last ${formatDuration(lastSeconds)}, median ${formatDuration(medianSeconds)}`;
+  const label = `Durations of the last ${runs.length} runs: ${durations}, ${failures} failed`;
   const y = HEIGHT - heightOf(medianSeconds) + 1;
   return h(
     "svg",
     { className: "mstr-chart", viewBox: `0 -1 ${width} ${HEIGHT + 2}`, width, height: HEIGHT + 2, role: "img", "aria-label": label },
-    h("path", { className: "mstr-chart-bars", d: draw(true, (height) => `${HEIGHT}v-${height.toFixed(1)}h${BAR_WIDTH}V${HEIGHT}z`) }),
-    h("path", { className: "mstr-chart-crosses", d: draw(false, () => `${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5`) }),
-    h("line", { x1: 0, x2: width, y1: y, y2: y }),
+    runs.map(({ key, state, seconds }, index) => {
+      const x = width - (runs.length - index) * (BAR_WIDTH + GAP) + GAP;
+      return state === "success"
+        ? h("rect", { key, x, y: HEIGHT - heightOf(seconds), width: BAR_WIDTH, height: heightOf(seconds) })
+        : h("path", { key, d: `M${x} ${HEIGHT - 6}l${BAR_WIDTH} 5m0-5l-${BAR_WIDTH} 5` });
+    }),
+    medianSeconds !== null && h("line", { x1: 0, x2: width, y1: y, y2: y }),
   );
 }

@@ -230,7 +230,7 @@ function Failure({ object, reason, failure, error }) {
     "details",
     { className: "mstr-reason" },
     h("summary", null, reason, " ", h("span", { className: "mstr-toggle" }, "Details")),
-    h("div", { className: "mstr-error" }, error),
+    h("div", { className: "mstr-whole-error" }, error),
     link,
   );
 }
