@@ -15,6 +15,7 @@ globalThis.React = {
   createElement: (type, props, ...children) => ({ type, props: { ...props, children: props?.children ?? children } }),
   Fragment: ({ children }) => children,
   useState: (value) => [value, () => {}],
+  useMemo: (compute) => compute(),
   useEffect: () => {},
 };
 globalThis.document = { baseURI: "http://airflow.example.com/" };

@@ -35,8 +35,10 @@ export function formatAge(seconds) {
   return pluralize(Math.round(seconds / 86400), "day");
 }
 
+const NUMBER_FORMAT = new Intl.NumberFormat();
+
 /** A number and a noun: "1 table", "2 tables". */
-export const pluralize = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+export const pluralize = (number, noun) => `${NUMBER_FORMAT.format(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 /** The median of at least one number. @param {number[]} numbers */
 export function median(numbers) {

@@ -183,16 +183,13 @@ const NextRun = ({ nextRun }) => {
   return h(Time, { interval: seconds > 0 ? `in ${formatAge(seconds)}` : "due now", time: nextRun.time });
 };
 
-const Durations = ({ finished, lastSeconds, medianSeconds }) =>
-  lastSeconds === null
-    ? "–"
-    : h(
-        Fragment,
-        null,
-        // A single run is no chart.
-        finished.length > 1 && h(Chart, { finished, medianSeconds, lastSeconds }),
-        h("span", { className: "mstr-durations" }, h("strong", null, formatDuration(lastSeconds)), " ", finished.length > 1 && h("span", { className: "mstr-muted" }, `usually ${formatDuration(medianSeconds)}`)),
-      );
+function Durations({ finished, lastSeconds, medianSeconds }) {
+  // A single run is no chart. Hundreds of charts take long to update.
+  const chart = useMemo(() => finished.length > 1 && h(Chart, { finished, medianSeconds, lastSeconds }), [finished.map(({ key, state }) => key + state).join()]);
+  if (lastSeconds === null) return "–";
+  const usually = finished.length > 1 && h("span", { className: "mstr-muted" }, `usually ${formatDuration(medianSeconds)}`);
+  return h(Fragment, null, chart, h("span", { className: "mstr-durations" }, h("strong", null, formatDuration(lastSeconds)), " ", usually));
+}
 
 const MAX_TASKS = 2;
 

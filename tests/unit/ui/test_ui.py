@@ -257,17 +257,17 @@ def test_a_run_in_an_active_state_is_shown_as_running(call: Call, state: str) ->
     assert row["status"] == "running"
 
 
-BUSY = {"isBusy": True, "unavailableSince": None}
-UNAVAILABLE = {"isBusy": True, "unavailableSince": 1_767_311_000_000}
+WAITS = {"isBusy": True, "unavailableSince": None}
+NO_ANSWER = {"isBusy": True, "unavailableSince": 1_767_311_000_000}
 
 
 @pytest.mark.parametrize(
     ("progress", "status", "activity"),
     [
         ({"total": 2, "finished": 1}, "running", "1 of 2 tables loaded after 1 h, usually 1 min"),
-        (BUSY, "waiting", "Waiting for another refresh to finish"),
-        (BUSY | {"busySince": 1_767_311_880_000}, "waiting", "Waiting for another refresh for 2 min"),
-        (UNAVAILABLE, "unavailable", "The Strategy server has not answered"),
+        (WAITS, "waiting", "Waiting for another refresh to finish"),
+        (WAITS | {"busySince": 1_767_311_880_000}, "waiting", "Waiting for another refresh for 2 min"),
+        (NO_ANSWER, "unavailable", "The Strategy server has not answered"),
     ],
 )
 def test_an_active_run_has_the_state_of_its_log(
@@ -279,7 +279,7 @@ def test_an_active_run_has_the_state_of_its_log(
 
 
 def test_the_time_since_which_the_server_does_not_answer_is_shown(call: Call) -> None:
-    texts = call("explanationTexts", [run(1, "deferred")], {"progress": {"refresh": UNAVAILABLE}})
+    texts = call("explanationTexts", [run(1, "deferred")], {"progress": {"refresh": NO_ANSWER}})
 
     assert texts[0] == "Loading for the first time."
     assert re.fullmatch(r"The Strategy server has not answered since \d+:43.*\.", texts[1])
@@ -287,7 +287,7 @@ def test_the_time_since_which_the_server_does_not_answer_is_shown(call: Call) ->
 
 def test_of_several_active_runs_the_one_that_loads_is_shown(call: Call) -> None:
     runs = [run(0, "queued", **QUEUED), run(1, "deferred", task_id="second"), run(2, "deferred")]
-    progress = {"second": BUSY, "refresh": {"total": 2, "finished": 1}}
+    progress = {"second": WAITS, "refresh": {"total": 2, "finished": 1}}
 
     (row,) = call("rows", [*runs[1:], runs[0] | {"rendered_fields": {}}], {"progress": progress})
 
