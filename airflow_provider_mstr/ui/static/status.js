@@ -227,7 +227,7 @@ export function summarizeObject(object, now, { dags = new Map(), getError = () =
     error,
     activity,
     activeRuns: runs.filter(({ start, state }) => start && ACTIVE_STATES.includes(state)),
-    slowness: describeSlowness(activity, durations),
+    slowness: describeSlowness(activity, lastFailed, durations),
     reason: describeHealth({ object, health, activity, isRetrying, lastFailed, lastSuccess, interval, now, error, nextRun }),
   };
 }
@@ -280,11 +280,11 @@ function describeRunning({ total, finished }, seconds, isSlow, durations) {
 const isUnusuallyLong = (seconds, earlier) =>
   earlier.length >= MIN_DURATIONS && seconds > MEDIAN_DURATIONS * median(earlier) && seconds > Math.max(...earlier);
 
-/** One sentence if the active run, or else the last success, takes unusually long; "" if not. */
-function describeSlowness(activity, [last, ...earlier]) {
+/** One sentence if the active run takes unusually long, or else the last run did and succeeded; "" if not. */
+function describeSlowness(activity, lastFailed, [last, ...earlier]) {
   const compare = (verb, seconds, durations) => `${verb} longer than usual: ${formatDuration(seconds)}, usually ${formatDuration(median(durations))}.`;
   if (activity?.isSlow) return compare("Takes", activity.seconds, [last, ...earlier]);
-  return !activity && isUnusuallyLong(last, earlier) ? compare("Took", last, earlier) : "";
+  return !activity && !lastFailed && isUnusuallyLong(last, earlier) ? compare("Took", last, earlier) : "";
 }
 
 /** One sentence that explains why an object fails or is stale, and what its row does not show elsewhere. */

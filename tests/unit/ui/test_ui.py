@@ -408,6 +408,8 @@ def test_a_run_is_not_unusually_long_if_it_is_below_1_5_times_the_median(call: C
 
     assert call("rows", [run(2, duration=360.0), *earlier])[0]["slowness"] == ""
     assert call("rows", [run(2, duration=361.0), *earlier])[0]["slowness"] != ""
+    # A failure is of more interest.
+    assert call("rows", [run(1, "failed"), run(2, duration=361.0), *earlier])[0]["slowness"] == ""
     # Two runs do not show what is usual.
     assert call("rows", [run(2, duration=361.0), *earlier[:2]])[0]["slowness"] == ""
 
