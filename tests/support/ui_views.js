@@ -21,9 +21,10 @@ globalThis.React = {
 globalThis.document = { baseURI: "http://airflow.example.com/" };
 const { Attempt } = await import("./attempt.js");
 const { Chart } = await import("./components.js");
-const { Body, Explanation, Footer, Row, sortSummaries } = await import("./page.js");
+const { Body, Footer } = await import("./page.js");
 
 const NOW = Date.parse("2026-01-02T00:00:00Z");
+const { Explanation, Row, sortSummaries } = await import("./page.js");
 
 /** The text of each leaf of a React element, in order. */
 function texts(element) {

@@ -13,7 +13,7 @@ import { toNumber, toObject, toObjects, toText, toTimestamp } from "./values.js"
 /** @typedef {{identity: import("./kinds.js").Identity | null, areTablesConfirmed: boolean, seconds: number | null, tables: Table[]}} Outcome */
 
 /** @typedef {{tables: TableProgress[], publishedAt: number | null, jobStatus: string, outcome: Outcome | null, error: string,
- *   lastMessage: string, isBusy: boolean, unavailableSince: number | null, isReadable: boolean}} Progress
+ *   lastMessage: string, isReadable: boolean}} Progress
  * `publishedAt` is in milliseconds since the epoch. `jobStatus` is the server's own word; "" if the load has no job. */
 
 const OWN_LOGGERS = /airflow_provider_mstr/;
@@ -24,13 +24,10 @@ const HANDLE_FIELDS = ["kind", "data_model_id", "cube_id", "report_id", "project
  * @param {unknown[] | null} entries null if the log cannot be read
  * @returns {Progress} */
 export function readLog(entries) {
-  const progress = { tables: [], publishedAt: null, jobStatus: "", outcome: null, error: "", lastMessage: "", isBusy: false, unavailableSince: null, isReadable: entries !== null };
+  const progress = { tables: [], publishedAt: null, jobStatus: "", outcome: null, error: "", lastMessage: "", isReadable: entries !== null };
   for (const entry of toObjects(entries)) {
     const [error] = toObjects(entry.error_detail);
     if (error) progress.error = toText(error.exc_value) || toText(error.exc_type);
-    if (typeof entry.busy === "boolean") progress.isBusy = entry.busy;
-    if (entry.server === "unavailable") progress.unavailableSince = toTimestamp(entry.since) ?? toTimestamp(entry.timestamp);
-    if (entry.server === "available") progress.unavailableSince = null;
     const fields = toObject(entry.mstr);
     const jobStatus = toText(fields.job_status);
     if (jobStatus) progress.jobStatus = jobStatus;
