@@ -26,18 +26,13 @@ function getTimeZone() {
   }
 }
 
-// A new formatter takes long, and hundreds of rows contain times.
-const formatters = new Map();
-
 /** A timestamp in the user's time zone.
  * @param {number} timestamp milliseconds since the epoch
  * @param {Intl.DateTimeFormatOptions} [style] */
 export function formatTime(timestamp, style = { dateStyle: "medium", timeStyle: "short" }) {
   const options = { ...style, timeZone: getTimeZone() };
-  const key = JSON.stringify(options);
   try {
-    if (!formatters.has(key)) formatters.set(key, new Intl.DateTimeFormat(undefined, options));
-    return formatters.get(key).format(timestamp);
+    return new Intl.DateTimeFormat(undefined, options).format(timestamp);
   } catch {
     return new Date(timestamp).toISOString();
   }
