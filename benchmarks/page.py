@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How soon the page "Strategy refreshes" shows its rows in a headless browser.
 
-The page runs in Airflow's own UI, which starts before it: one column is the time until then. The answers to its requests
-are made up, so the time that Airflow's database takes is not in the figures.
+The page runs in Airflow's own UI, which starts before it: one column is the time until then. The answers to
+its requests are made up, so the time that Airflow's database takes is not in the figures.
 """
 
 from __future__ import annotations

@@ -46,11 +46,13 @@ function styles(element, className) {
   return [...own, ...styles(props.children, className)];
 }
 
-/** Group task instances. One may have a field "result": what its load or result contains, if it was read. */
+/** Group task instances. One may have a field "result": what its load or result contains, if it was read; and "conn", if that was read. */
 function group(instances) {
-  const runs = new Map(instances.map((each) => [parseRun(each), parseIdentity(each?.result)]).filter(([run]) => run));
+  const runs = new Map(instances.map((each) => [parseRun(each), withConn(parseIdentity(each?.result), each?.conn)]).filter(([run]) => run));
   return groupByObject(runs.keys(), new Map([...runs].filter(([, identity]) => identity).map(([{ key }, identity]) => [key, identity])));
 }
+
+const withConn = (identity, conn) => identity && (conn ? { ...identity, conn } : identity);
 
 const summarize = (instances, { dags = [], error, progress } = {}, now = NOW) =>
   sortByUrgency(

@@ -486,6 +486,28 @@ def test_details_and_further_tasks_are_shown_on_demand(open_as: Callable[..., Pa
     expect(task).to_be_visible()
 
 
+def test_an_object_by_id_has_the_name_of_its_load_and_one_row_with_runs_by_name(
+    open_as: Callable[..., Pages],
+) -> None:
+    pages = open_as(VIEWER)
+    by_id = [
+        ended("", ago=timedelta(hours=hours), dag_id=f"load_{hours}", object_id=RETAIL.id) for hours in (3, 4)
+    ]
+    other = ended("", ago=timedelta(hours=5), dag_id="other", object_id="F" * 32)
+    serve_list(pages.page, [*by_id, ended("Retail", ago=timedelta(hours=6)), other])
+    load = {"kind": "data_model", "data_model_id": RETAIL.id, "name": "Retail", "project": "Tutorial"}
+    pages.page.route("**/xcomEntries/mstr_*", lambda route: route.fulfill(status=404, json={}))
+    pages.page.route(
+        "**/dags/load_3/**/xcomEntries/mstr_load?*", lambda route: route.fulfill(json={"value": load})
+    )
+
+    page = pages.refreshes()
+
+    expect(row(page, "Retail")).to_contain_text("3 of 3")
+    expect(row(page, "Data model FFFFFFFF…")).to_contain_text("1 of 1")
+    expect(page.get_by_role("rowheader")).to_have_count(2)
+
+
 def test_long_names_are_not_cut_off(open_as: Callable[..., Pages]) -> None:
     pages = open_as(VIEWER, 420)
     serve_list(pages.page, [ended("Long" * 30, ago=timedelta(hours=1), dag_id="long" * 30, state="failed")])

@@ -749,6 +749,39 @@ def test_two_runs_by_name_whose_results_have_the_same_id_are_one_row(call: Call)
     assert (row["id"], row["finishedCount"]) == (CUBE_ID, 2)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_run_that_shows_id_and_name_unites_the_runs_by_either_in_all_dags(
+    call: Call, order: tuple[int, ...]
+) -> None:
+    fields = [
+        CUBE_BY_ID | {"cube": "Sales Cube"},
+        CUBE_BY_ID | {"cube_id": CUBE_ID.lower()},
+        CUBE_BY_ID | {"cube": "sales cube", "cube_id": None},
+    ]
+    instances = [
+        cube_run(1 + hours, dag_id=f"dag{each}", rendered_fields=fields[each])
+        for hours, each in enumerate(order)
+    ]
+
+    (row,) = call("rows", instances)
+
+    assert (row["title"].lower(), row["id"], row["finishedCount"]) == ("sales cube", CUBE_ID, 3)
+
+
+def test_without_rendered_fields_tasks_whose_connection_was_read_are_one_row(call: Call) -> None:
+    read = {"rendered_fields": None, "result": CUBE_RESULT, "conn": "mstr_default"}
+    instances = [
+        cube_run(1, **read),
+        cube_run(2, rendered_fields=None),
+        cube_run(3, dag_id="other", **read),
+        cube_run(4, dag_id="third", **read | {"conn": "another"}),
+    ]
+
+    rows = call("rows", instances)
+
+    assert [(row["conn"], row["finishedCount"]) for row in rows] == [("another", 1), ("mstr_default", 3)]
+
+
 def test_without_rendered_fields_each_task_is_a_row_with_the_name_of_its_result(call: Call) -> None:
     instances = [
         cube_run(1, rendered_fields=None, result=CUBE_RESULT),
