@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from listed import page_of
+from playwright.sync_api import Locator, Page, Route, expect
 
 TYPE = "Strategy (MicroStrategy)"
 CHROMIUM_ARGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
@@ -16,6 +18,10 @@ CHROMIUM_ARGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-b
 # The folder for the screenshots of the documentation. Without it, the tests save none.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 MARGIN = 8
+
+LISTED = "**/api/v2/dags/~/dagRuns/~/taskInstances?*"
+DAGS = "**/api/v2/dags?*"
+LOGS = "**/logs/*"
 
 
 class Pages:
@@ -86,6 +92,31 @@ class Pages:
     def link(self) -> Locator:
         """The provider's link on the task instance that is open."""
         return self.page.get_by_role("link", name="Open in Strategy")
+
+
+def serve_list(
+    page: Page, instances: Sequence[dict[str, Any]], dags: Sequence[dict[str, Any]] = ()
+) -> list[str]:
+    """Answer the page's requests for task instances and DAGs with these; return the URLs of the former.
+
+    :param page: the browser's page
+    :param instances: the task instances, newest first
+    :param dags: the DAGs
+    """
+    requests: list[str] = []
+
+    def answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        requests.append(route.request.url)
+        if "updated_at_gte" in query:
+            route.fulfill(json=page_of([], 0, 1))
+        else:
+            route.fulfill(json=page_of(instances, int(query["offset"][0]), int(query["limit"][0])))
+
+    page.route(LISTED, answer)
+    page.route(DAGS, lambda route: route.fulfill(json={"dags": list(dags), "total_entries": len(dags)}))
+    page.route(LOGS, lambda route: route.fulfill(json={"content": []}))
+    return requests
 
 
 def take_screenshot(name: str, *shown: Locator) -> None:

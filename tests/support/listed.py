@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Task instances in the form of Airflow's API, for more objects than a test can refresh."""
+"""Task instances and DAGs in the form of Airflow's API, for more objects than a test can refresh."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def ended(
     state: str = "success",
     kind: str = "data_model",
     dag_id: str | None = None,
+    object_id: str | None = None,
 ) -> dict[str, Any]:
     """Return a finished task instance that refreshed an object.
 
@@ -33,6 +34,7 @@ def ended(
     :param state: its state
     :param kind: the kind of the object
     :param dag_id: its DAG; by default one named after the object
+    :param object_id: the object's id, if the task contains it
     """
     end = datetime.now(UTC) - ago
     dag_id = dag_id or f"load_{name.lower().replace(' ', '_')}"
@@ -54,10 +56,45 @@ def ended(
         "operator_name": OPERATORS[kind],
         "rendered_fields": {
             kind: name,
-            f"{kind}_id": None,
+            f"{kind}_id": object_id,
             "project_id": "Sales" if len(name) % 2 else "Tutorial",
             "mstr_conn_id": "mstr_default",
         },
+    }
+
+
+def active(
+    name: str, *, since: timedelta, state: str = "deferred", kind: str = "data_model"
+) -> dict[str, Any]:
+    """Return a task instance that refreshes an object now, or is queued.
+
+    :param name: the object's name
+    :param since: how long ago it started, or was queued
+    :param state: its state
+    :param kind: the kind of the object
+    """
+    instance = ended(name, ago=since, seconds=0, state=state, kind=kind)
+    times = {"queued_when": instance["start_date"], "end_date": None, "duration": None}
+    if state == "queued":
+        times |= {"start_date": None, "rendered_fields": {}}
+    return instance | times
+
+
+def dag(
+    dag_id: str, *, run_in: timedelta | None = None, is_paused: bool = False, schedule: str | None = None
+) -> dict[str, Any]:
+    """Return a DAG.
+
+    :param dag_id: its id
+    :param run_in: the time until its next run
+    :param is_paused: whether it is paused
+    :param schedule: Airflow's summary of its schedule
+    """
+    return {
+        "dag_id": dag_id,
+        "is_paused": is_paused,
+        "next_dagrun_run_after": run_in and (datetime.now(UTC) + run_in).isoformat(),
+        "timetable_summary": schedule,
     }
 
 
@@ -68,7 +105,7 @@ def every(
     *,
     last: timedelta,
     seconds: float,
-    kind: str = "data_model",
+    **more: Any,
 ) -> list[dict[str, Any]]:
     """Return task instances that refreshed an object at regular intervals.
 
@@ -77,10 +114,10 @@ def every(
     :param times: the number of task instances
     :param last: how long ago the last one ended
     :param seconds: the average duration
-    :param kind: the kind of the object
+    :param more: further arguments of ``ended``
     """
     return [
-        ended(name, ago=last + step * index, seconds=seconds * (0.8 + index * 7 % 5 / 10), kind=kind)
+        ended(name, ago=last + step * index, seconds=seconds * (0.8 + index * 7 % 5 / 10), **more)
         for index in range(times)
     ]
 

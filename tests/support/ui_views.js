@@ -3,10 +3,11 @@
 
 import { createInterface } from "node:readline";
 import * as api from "./airflow_api.js";
-import { firstSentence, formatAge, formatDuration, median, pluralize } from "./format.js";
+import { firstSentence, formatAge, formatDuration, formatError, median, pluralize } from "./format.js";
 import { parseIdentity } from "./kinds.js";
 import { addResult, countTables, parseHandle, parseOutcome, readLog } from "./progress.js";
 import { groupByObject, matchesFilter, objectTitle, parseRun, selectUnidentified, sortByUrgency, summarizeObject, taskLabel } from "./status.js";
+import { parseDag } from "./schedule.js";
 import { toWebUrl } from "./values.js";
 
 // The components need React's element factory and the initial values of its hooks.
@@ -14,6 +15,7 @@ globalThis.React = {
   createElement: (type, props, ...children) => ({ type, props: { ...props, children: props?.children ?? children } }),
   Fragment: ({ children }) => children,
   useState: (value) => [value, () => {}],
+  useMemo: (compute) => compute(),
   useEffect: () => {},
 };
 globalThis.document = { baseURI: "http://airflow.example.com/" };
@@ -23,6 +25,7 @@ const { LastRuns, selectRuns, selectSameObject, usualDuration } = await import("
 const { Body, Footer } = await import("./page.js");
 
 const NOW = Date.parse("2026-01-02T00:00:00Z");
+const { Explanation, Row, sortSummaries } = await import("./page.js");
 
 /** The text of each leaf of a React element, in order. */
 function texts(element) {
@@ -44,16 +47,18 @@ function styles(element, className) {
   return [...own, ...styles(props.children, className)];
 }
 
-/** Group task instances. One may have a field "result": what its result or handle contains, if it was read. */
+/** Group task instances. One may have a field "result": what its load or result contains, if it was read; and "conn", if that was read. */
 function group(instances) {
-  const runs = new Map(instances.map((each) => [parseRun(each), parseIdentity(each?.result)]).filter(([run]) => run));
+  const runs = new Map(instances.map((each) => [parseRun(each), withConn(parseIdentity(each?.result), each?.conn)]).filter(([run]) => run));
   return groupByObject(runs.keys(), new Map([...runs].filter(([, identity]) => identity).map(([{ key }, identity]) => [key, identity])));
 }
 
-const summarize = (instances, details = {}, now = NOW) =>
+const withConn = (identity, conn) => identity && (conn ? { ...identity, conn } : identity);
+
+const summarize = (instances, { dags = [], error, progress } = {}, now = NOW) =>
   sortByUrgency(
     group(instances).map((object) =>
-      summarizeObject(object, now, { ...details, pausedDags: new Set(details.pausedDags) }),
+      summarizeObject(object, now, { dags: new Map(dags.map(parseDag)), getError: () => error, getProgress: ({ tiKey }) => progress?.[tiKey.taskId] }),
     ),
   );
 
@@ -109,11 +114,14 @@ const CALLS = {
   request,
   /** What the page shows of each object. */
   rows: (instances, details) =>
-    summarize(instances, details).map(({ object, status, reason, activity, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
+    summarize(instances, details).map(({ object, status, statuses, reason, activity, slowness, nextRun, latest, failure, lastSeconds, medianSeconds, successCount, finished }) => {
       const { kind, id, name, project, conn, runs } = object;
       const tasks = runs.map((run) => [run.dag, taskLabel(run), api.dagLink(run.tiKey.dagId), api.taskInstanceLink(run.tiKey)]);
-      return { status, title: objectTitle(object), kind, id, name, project, conn, reason, activity, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
+      return { status, statuses, title: objectTitle(object), kind, id, name, project, conn, reason, activity: activity?.text ?? "", slowness, nextRun, tasks, link: api.taskInstanceLink(latest.tiKey), failedTask: failure?.tiKey.taskId ?? null, lastSeconds, medianSeconds, successCount, finishedCount: finished.length };
     }),
+  sortedTitles: (instances, order, details) => sortSummaries(summarize(instances, details), order).map(({ object }) => objectTitle(object)),
+  rowTexts: (instances, details) => texts({ type: Row, props: { summary: summarize(instances, details)[0] } }),
+  explanationTexts: (instances, details) => texts({ type: Explanation, props: summarize(instances, details)[0] }),
   /** What the tab reads of an attempt. */
   progress: (...logAndXComs) => {
     const value = progress(...logAndXComs);
@@ -132,7 +140,7 @@ const CALLS = {
   /** The tasks whose results the page reads. */
   unidentified: (instances) => selectUnidentified(group(instances)).map(({ tiKey }) => `${tiKey.taskId} ${tiKey.runId}`),
   advice: (status) => new api.ApiError(status).advice,
-  parseRun, parseHandle, parseOutcome, toWebUrl, median, formatDuration, formatAge, pluralize, firstSentence,
+  parseRun, parseHandle, parseOutcome, toWebUrl, median, formatDuration, formatAge, pluralize, firstSentence, formatError,
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

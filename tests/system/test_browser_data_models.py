@@ -14,13 +14,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import needs
 import pytest
 from airflow_home import airflow_environment
 from deployment import HANG_SECONDS, free_port
-from listed import ended, every, many, page_of
+from listed import active, dag, ended, every, many, page_of
 from sooner import SOONER
 from standalone import Standalone
 from watching import deferred
@@ -38,14 +37,12 @@ from airflow_provider_mstr.sandbox.world import RETAIL, SALES_CUBE, TUTORIAL
 
 pytest.importorskip("playwright.sync_api")
 
-from browsing import CHROMIUM_ARGS, SCREENSHOTS, Pages
+from browsing import CHROMIUM_ARGS, LISTED, LOGS, SCREENSHOTS, Pages, serve_list
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 pytestmark = [needs.VIEWS, pytest.mark.timeout(600)]
 
 ADMIN, VIEWER = ("admin", "admin-password"), ("viewer", "viewer-password")
-LISTED = "**/api/v2/dags/~/dagRuns/~/taskInstances?*"
-LOGS = "**/logs/*"
 
 
 def world() -> World:
@@ -120,30 +117,12 @@ def take_screenshot(page: Page, name: str) -> None:
         page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", animations="disabled")
 
 
-def serve_list(page: Page, instances: Sequence[dict[str, Any]]) -> list[str]:
-    """Answer the page's requests for task instances with these; return the URLs of the requests."""
-    requests: list[str] = []
-
-    def answer(route: Route) -> None:
-        query = parse_qs(urlsplit(route.request.url).query)
-        requests.append(route.request.url)
-        if "updated_at_gte" in query:
-            route.fulfill(json=page_of([], 0, 1))
-        else:
-            route.fulfill(json=page_of(instances, int(query["offset"][0]), int(query["limit"][0])))
-
-    page.route(LISTED, answer)
-    page.route(LOGS, lambda route: route.fulfill(json={"content": []}))
-    return requests
-
-
-def serve_error_logs(page: Page, errors: Mapping[str, str]) -> None:
-    """Answer the page's requests for the logs of each of these DAGs with one that contains its error."""
+def serve_logs(page: Page, logs: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Answer the page's requests for the logs of each of these DAGs with these entries."""
 
     def answer(route: Route) -> None:
         dag_id = route.request.url.partition("/dags/")[2].partition("/")[0]
-        error = {"exc_type": "MstrError", "exc_value": errors[dag_id]}
-        route.fulfill(json={"content": [{"event": "Task failed with exception", "error_detail": [error]}]})
+        route.fulfill(json={"content": logs.get(dag_id, [])})
 
     page.route(LOGS, answer)
 
@@ -153,9 +132,9 @@ def row(page: Locator, model: str) -> Locator:
 
 
 def statuses(page: Locator) -> list[tuple[str, str]]:
-    """Return the status and the model of each row, in order."""
+    """Return the most urgent status and the model of each row, in order."""
     expect(page.get_by_role("rowheader").first).to_be_visible()
-    badges = page.locator("tbody tr > td:first-child").all_inner_texts()
+    badges = page.locator("tbody tr > td:first-child > span:first-child").all_inner_texts()
     return list(zip(badges, page.locator("tbody tr > th > a:first-child").all_inner_texts(), strict=True))
 
 
@@ -503,60 +482,207 @@ def test_the_page_opens_after_the_user_signs_in(open_as: Callable[..., Pages]) -
     expect(row(page.get_by_role("region", name="Strategy refreshes"), "Ledger")).to_be_visible()
 
 
+ORDERS_ID = "C1F0A9D84B7E4C52A3D6E8F7B2091A5C"
+
+
 def mixed_statuses() -> list[dict[str, Any]]:
-    """Return task instances of failing, stale and current objects of each kind."""
+    """Return task instances of objects of each kind and status, newest first."""
+    day, hour = timedelta(days=1), timedelta(hours=1)
     return [
-        *every(timedelta(days=1), "Inventory", 12, last=timedelta(days=3), seconds=340),
-        *every(timedelta(hours=1), "Orders", 20, last=timedelta(minutes=20), seconds=52),
-        *every(timedelta(days=7), "Payroll", 8, last=timedelta(days=6), seconds=610),
+        active("Web sessions", since=timedelta(minutes=2)),
+        active("Store Cube", since=timedelta(minutes=14), kind="cube"),
+        active("Campaigns", since=timedelta(minutes=1)),
+        active("Suppliers", since=timedelta(minutes=5)),
+        active("Returns", since=timedelta(minutes=3), state="queued"),
         ended("Customers", ago=timedelta(minutes=35), seconds=12, state="failed"),
-        *every(timedelta(days=1), "Customers", 18, last=timedelta(days=1), seconds=75),
         ended("Sales Cube", ago=timedelta(hours=3), seconds=30, state="failed", kind="cube"),
-        *every(timedelta(days=1), "Sales Cube", 14, last=timedelta(hours=27), seconds=210, kind="cube"),
-        *every(timedelta(days=1), "Store Cube", 20, last=timedelta(hours=5), seconds=140, kind="cube"),
-        *every(timedelta(hours=1), "Sales Update", 20, last=timedelta(minutes=8), seconds=25, kind="report"),
+        ended("Budget", ago=timedelta(hours=2), seconds=720),
+        ended("Orders", ago=timedelta(minutes=20), seconds=52, object_id=ORDERS_ID),
+        *every(day, "Inventory", 12, last=timedelta(days=3), seconds=340),
+        *every(hour, "Orders", 18, last=hour, seconds=52),
+        *[ended("Orders", ago=day, seconds=55, dag_id=f"{each}_close") for each in ("day", "month", "year")],
+        *every(timedelta(days=7), "Payroll", 8, last=timedelta(days=6), seconds=610),
+        *every(day, "Customers", 18, last=day, seconds=75),
+        *every(day, "Sales Cube", 14, last=timedelta(hours=27), seconds=210, kind="cube"),
+        *every(day, "Store Cube", 20, last=timedelta(hours=25), seconds=140, kind="cube"),
+        *every(hour, "Sales Update", 20, last=timedelta(minutes=8), seconds=25, kind="report"),
         *every(timedelta(hours=4), "Web sessions", 20, last=timedelta(hours=2), seconds=180),
-        *every(timedelta(days=1), "Campaigns", 15, last=timedelta(hours=9), seconds=95),
+        *every(day, "Campaigns", 15, last=timedelta(hours=9), seconds=95),
+        *every(day, "Suppliers", 9, last=timedelta(hours=25), seconds=270),
+        *every(day, "Returns", 9, last=timedelta(hours=26), seconds=80),
+        *every(day, "Budget", 8, last=timedelta(hours=26), seconds=240),
     ]
 
 
-ERRORS = {
-    "load_customers": (
-        "the load of data model Customers failed: the warehouse is suspended. "
-        "Fix table customers in the model or its source, or ask the Strategy administrator (code -2147212544)"
-    ),
-    "load_sales_cube": (
-        "the load of cube Sales Cube failed: the job ended as error: out of memory. "
-        "Fix the cube or its source, or ask the Strategy administrator."
-    ),
+def schedules() -> list[dict[str, Any]]:
+    """Return the DAGs of ``mixed_statuses``."""
+    names = (
+        "customers",
+        "orders",
+        "sales_cube",
+        "sales_update",
+        "store_cube",
+        "suppliers",
+        "returns",
+        "payroll",
+    )
+    return [
+        *(dag(f"load_{name}", run_in=timedelta(hours=1 + 4 * index)) for index, name in enumerate(names)),
+        dag("load_inventory", run_in=timedelta(hours=3), is_paused=True),
+        dag("load_budget", schedule="Asset"),
+        dag("load_campaigns"),
+        dag("load_web_sessions", run_in=timedelta(minutes=-1)),
+    ]
+
+
+OWN = {"logger": "airflow_provider_mstr.task", "event": "Waiting"}
+
+
+def failed_with(error: str) -> list[dict[str, Any]]:
+    """Return a log that contains an error."""
+    detail = {"exc_type": "MstrError", "exc_value": error}
+    return [{"event": "Task failed with exception", "error_detail": [detail]}]
+
+
+def serve_load(page: Page, dag_id: str, tables: int) -> None:
+    """Answer the page's requests for the XCom of a DAG's load with one of so many tables."""
+    load = {
+        "kind": "data_model",
+        "tables": [{"id": f"T{each}", "name": f"t{each}"} for each in range(tables)],
+    }
+    page.route(
+        f"**/dags/{dag_id}/**/xcomEntries/mstr_load?*", lambda route: route.fulfill(json={"value": load})
+    )
+
+
+def mixed_logs() -> dict[str, list[dict[str, Any]]]:
+    """Return the logs of the failed and the active runs of ``mixed_statuses``."""
+    since = (datetime.now(UTC) - timedelta(minutes=4)).isoformat()
+    return {
+        "load_customers": failed_with(
+            "the load of data model Customers failed: table ytd_day ended as schema_comparison_error: column "
+            "day is missing. Fix the data model or its source (HTTP 200, code ERR001, ticket 5d9c2f71)"
+        ),
+        "load_sales_cube": failed_with(
+            "the load of cube Sales Cube failed: the warehouse is out of memory. Fix the cube or its source, "
+            "or ask the Strategy administrator (job 18, ticket 0b84e635d9c2f71a)"
+        ),
+        "load_web_sessions": [OWN | {"tables": "1-3", "state": "finished", "seconds": 70.0}],
+        "load_campaigns": [OWN | {"busy": True}],
+        "load_suppliers": [OWN | {"server": "unavailable", "since": since}],
+    }
+
+
+FAILURES = {
+    "Customers": "Failed 35 minutes ago: table ytd_day ended as schema_comparison_error: column day is "
+    "missing. Fix the data model or its source.",
+    "Sales Cube": "Failed 3 hours ago: the warehouse is out of memory. Fix the cube or its source, or ask "
+    "the Strategy administrator.",
 }
+REASONS = FAILURES | {
+    "Inventory": "Last loaded 3 days ago, usually every 24 hours. Its DAG is paused.",
+    "Suppliers": "The Strategy server has not answered since",
+    "Campaigns": "Waiting for another refresh",
+    "Store Cube": "Takes longer than usual: 14 min",
+    "Web sessions": "3 of 8 tables loaded",
+    "Returns": "Queued for 3 min",
+    "Budget": "Took longer than usual: 12 min, usually 4 min.",
+    "Sales Update": "Incremental refresh report",
+    "Orders": "and 2 other tasks",
+}
+IS_CUT_OFF = """(() => {
+  const right = document.querySelector(".mstr").getBoundingClientRect().right;
+  return [...document.querySelectorAll(".mstr *")].some((each) => each.getBoundingClientRect().right > right);
+})()"""
 
 
 @pytest.mark.parametrize(
     ("width", "scheme", "name"),
-    [(1280, "light", "ui-page"), (1280, "dark", "ui-page-dark"), (400, "light", "ui-page-narrow")],
+    [(1400, "light", "ui-page"), (1400, "dark", "ui-page-dark"), (420, "light", "ui-page-narrow")],
     ids=["light", "dark", "narrow"],
 )
-def test_the_first_rows_show_the_failing_and_the_stale_objects_with_the_reason(
+def test_each_row_shows_the_status_of_an_object_and_the_reason(
     open_as: Callable[..., Pages], width: int, scheme: str, name: str
 ) -> None:
-    pages = open_as(VIEWER, width, color_scheme=scheme)
-    serve_list(pages.page, mixed_statuses())
-    serve_error_logs(pages.page, ERRORS)
+    pages = open_as(VIEWER, width, 1000, color_scheme=scheme)
+    serve_list(pages.page, mixed_statuses(), schedules())
+    serve_logs(pages.page, mixed_logs())
+    serve_load(pages.page, "load_web_sessions", 8)
 
     page = pages.refreshes()
 
-    failure = "Failed 35 minutes ago: The load of data model Customers failed"
-    expect(row(page, "Customers")).to_contain_text(failure)
-    expect(row(page, "Sales Cube")).to_contain_text("Failed 3 hours ago: The load of cube Sales Cube failed")
-    expect(row(page, "Sales Update")).to_contain_text("Incremental refresh report")
-    expect(row(page, "Inventory")).to_contain_text("Last loaded 3 days ago, usually every 24 hours.")
-    urgent = [("Failing", "Sales Cube"), ("Failing", "Customers"), ("Stale", "Inventory")]
-    assert statuses(page)[:3] == urgent
-    assert {status for status, _ in statuses(page)[3:]} == {"Up to date"}
-    is_cut_off = "document.querySelector('.mstr').scrollWidth > document.querySelector('.mstr').clientWidth"
-    assert not pages.page.evaluate(is_cut_off)
+    for model, reason in REASONS.items():
+        expect(row(page, model)).to_contain_text(reason)
+    expect(row(page, "Payroll")).to_contain_text("in 29 hours")
+    assert statuses(page) == [
+        ("Failing", "Sales Cube"),
+        ("Failing", "Customers"),
+        ("Server not answering", "Suppliers"),
+        ("Stale", "Inventory"),
+        ("Waiting for another refresh", "Campaigns"),
+        ("Running", "Store Cube"),
+        ("Running", "Web sessions"),
+        ("Queued", "Returns"),
+        ("Up to date", "Budget"),
+        ("Up to date", "Payroll"),
+        ("Up to date", "Orders"),
+        ("Up to date", "Sales Update"),
+    ]
+    assert not pages.page.evaluate(IS_CUT_OFF)
     take_screenshot(pages.page, name)
+
+
+def test_details_and_further_tasks_are_shown_on_demand(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER)
+    serve_list(pages.page, mixed_statuses())
+    serve_logs(pages.page, mixed_logs())
+    page = pages.refreshes()
+    ticket, task = (
+        row(page, "Customers").get_by_text("ticket 5d9c"),
+        row(page, "Orders").get_by_text("year_close"),
+    )
+
+    expect(row(page, "Customers")).to_contain_text(FAILURES["Customers"])
+    expect(ticket).to_be_hidden()
+    expect(task).to_be_hidden()
+    row(page, "Customers").get_by_text("Details").click()
+    row(page, "Orders").get_by_text("and 2 other tasks").click()
+
+    expect(ticket).to_be_visible()
+    expect(task).to_be_visible()
+
+
+def test_an_object_by_id_has_the_name_of_its_load_and_one_row_with_runs_by_name(
+    open_as: Callable[..., Pages],
+) -> None:
+    pages = open_as(VIEWER)
+    by_id = [
+        ended("", ago=timedelta(hours=hours), dag_id=f"load_{hours}", object_id=RETAIL.id) for hours in (3, 4)
+    ]
+    other = ended("", ago=timedelta(hours=5), dag_id="other", object_id="F" * 32)
+    serve_list(pages.page, [*by_id, ended("Retail", ago=timedelta(hours=6)), other])
+    load = {"kind": "data_model", "data_model_id": RETAIL.id, "name": "Retail", "project": "Tutorial"}
+    pages.page.route("**/xcomEntries/mstr_*", lambda route: route.fulfill(status=404, json={}))
+    pages.page.route(
+        "**/dags/load_3/**/xcomEntries/mstr_load?*", lambda route: route.fulfill(json={"value": load})
+    )
+
+    page = pages.refreshes()
+
+    expect(row(page, "Retail")).to_contain_text("3 of 3")
+    expect(row(page, "Data model FFFFFFFF…")).to_contain_text("1 of 1")
+    expect(page.get_by_role("rowheader")).to_have_count(2)
+
+
+def test_long_names_are_not_cut_off(open_as: Callable[..., Pages]) -> None:
+    pages = open_as(VIEWER, 420)
+    serve_list(pages.page, [ended("Long" * 30, ago=timedelta(hours=1), dag_id="long" * 30, state="failed")])
+    serve_logs(pages.page, {"long" * 30: failed_with("no_space_" * 30)})
+
+    page = pages.refreshes()
+
+    expect(row(page, "Long" * 30)).to_contain_text("no_space_")
+    assert not pages.page.evaluate(IS_CUT_OFF)
 
 
 def test_the_page_can_be_used_with_the_keyboard_alone(open_as: Callable[..., Pages]) -> None:
@@ -568,6 +694,14 @@ def test_the_page_can_be_used_with_the_keyboard_alone(open_as: Callable[..., Pag
     pages.page.keyboard.press("Enter")
     expect(page.get_by_role("rowheader")).to_have_count(1)
     pages.page.keyboard.press("Enter")
+    last_success = page.get_by_role("columnheader", name="Last success")
+    last_success.get_by_role("button").focus()
+    pages.page.keyboard.press("Enter")
+    expect(last_success).to_have_attribute("aria-sort", "ascending")
+    assert statuses(page)[0] == ("Up to date", "Sales Update")
+    pages.page.keyboard.press("Enter")
+    expect(last_success).to_have_attribute("aria-sort", "descending")
+    assert statuses(page)[0] == ("Up to date", "Payroll")
     page.get_by_role("searchbox").focus()
     pages.page.keyboard.type("load_web sales")
 
@@ -670,7 +804,7 @@ def test_an_odd_task_instance_affects_no_other_row(open_as: Callable[..., Pages]
     page = pages.refreshes()
 
     expect(row(page, "Customers")).to_contain_text("Failed 35 minutes ago")
-    expect(row(page, "Web sessions")).to_contain_text("Up to date")
+    expect(row(page, "Payroll")).to_contain_text("Up to date")
     assert {name for _, name in statuses(page)} > {"Inventory", "Orders", "Payroll", "Odd"}
     assert errors == []
 

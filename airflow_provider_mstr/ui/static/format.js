@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Formats numbers, ids and errors for display.
 
+import { KIND_LABELS } from "./kinds.js";
+
 const UNITS = [
   ["d", 86400],
   ["h", 3600],
@@ -33,8 +35,10 @@ export function formatAge(seconds) {
   return pluralize(Math.round(seconds / 86400), "day");
 }
 
+const NUMBER_FORMAT = new Intl.NumberFormat();
+
 /** A number and a noun: "1 table", "2 tables". */
-export const pluralize = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+export const pluralize = (number, noun) => `${NUMBER_FORMAT.format(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 /** The median of at least one number. @param {number[]} numbers */
 export function median(numbers) {
@@ -46,10 +50,25 @@ export function median(numbers) {
 /** A Strategy object id, shortened; any other text unchanged. @param {string} id */
 export const shortenId = (id) => (/^[0-9A-F]{32}$/i.test(id) ? `${id.slice(0, 8)}…` : id);
 
+const KIND_NAMES = Object.values(KIND_LABELS).map((label) => label.toLowerCase()).join("|");
+const OBJECT_BY_ID = new RegExp(`\\b(${KIND_NAMES}) [0-9A-F]{32}\\b`, "gi");
+
 /** The first sentence of an error, without the object's id, which its row shows. @param {string} text */
 export function firstSentence(text) {
   const [line] = text.trim().split("\n");
   const end = line.search(/\. [A-Z]/);
   const first = end < 0 ? line.replace(/\.$/, "") : line.slice(0, end);
-  return first.replace(/\b(data model|cube|incremental refresh report) [0-9A-F]{32}\b/gi, "the $1");
+  return first.replace(OBJECT_BY_ID, "the $1");
+}
+
+// The ids and codes that end the text of an error.
+const CODES = / \((?=[^()]*\b(?:HTTP \d|code |iServerCode |ticket |[0-9A-F]{32}\b))[^()]*\)\.?$/i;
+
+/** The cause of an error and what to do, in one line: without codes, and without the object, which its row shows.
+ * @param {string} text
+ * @param {{kind: string, name: string}} object */
+export function formatError(text, { kind, name }) {
+  const label = KIND_LABELS[kind].toLowerCase();
+  const line = text.trim().replace(/\s+/g, " ").replace(CODES, "").replace(OBJECT_BY_ID, "the $1");
+  return (name ? line.replaceAll(`${label} ${name}`, `the ${label}`) : line).replace(`the load of the ${label} failed: `, "");
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data of the page: the runs that Airflow lists, the logs of failed and active ones, and the names of objects.
+// The data of the page: the runs and DAGs that Airflow lists, the logs of failed and active runs, and the names of objects.
 
-import { ApiError, HANDLE_KEY, RESULT_KEY, forEachConcurrently, get, getLog, getXCom, listTaskInstances, now } from "./airflow_api.js";
+import { ApiError, LOAD_KEY, RESULT_KEY, forEachConcurrently, get, getLog, getTaskInstance, getXCom, listTaskInstances, now } from "./airflow_api.js";
 import { useEffect, useInterval, useMemo, useRef, useState } from "./airflow_ui.js";
 import { parseIdentity } from "./kinds.js";
 import { countTables, readLog } from "./progress.js";
+import { parseDag } from "./schedule.js";
 import { REFRESH_OPERATORS, START_OPERATORS, UNREADABLE_LOG, groupByObject, parseRun, selectUnidentified, sortByUrgency, summarizeObject } from "./status.js";
-import { toObjects, toText } from "./values.js";
+import { toObjects } from "./values.js";
 
 // Airflow's maximum page size.
 const PAGE_SIZE = 100;
@@ -20,19 +21,21 @@ const TASK_INSTANCES_PER_LOAD = 3000;
 // The maximum number of logs that are read of failed runs, and of active ones.
 const MAX_LOGS = 50;
 
-// The maximum number of runs whose results are read for the names of their objects.
-const MAX_RESULTS = 200;
+// The number of objects whose names are read before the view is updated.
+const NAMES_PER_UPDATE = 20;
 
 const POLL_SECONDS = 10;
+const DAG_POLL_SECONDS = 60;
 
 /** Load the objects and keep them up to date. */
 export function useObjects() {
-  const [data, setData] = useState({ runs: new Map(), pausedDags: new Set(), total: null, readCount: 0, updatedAt: 0 });
+  const [data, setData] = useState({ runs: new Map(), total: null, readCount: 0, updatedAt: 0 });
   const [error, setError] = useState(null);
   const [limit, setLimit] = useState(TASK_INSTANCES_PER_LOAD);
   const [time, setTime] = useState(now());
   const logs = useLogs();
   const names = useNames();
+  const dags = useDags();
 
   const addRuns = (instances, update) =>
     setData((before) => {
@@ -64,11 +67,9 @@ export function useObjects() {
       const getPage = (offset) => list({ order_by: "-id", offset });
       const updatedAt = now();
       const first = await getPage(start);
-      const pausedDags = await getPausedDags();
       addRuns(first.instances, (before) => ({
         total: first.total,
         readCount: Math.max(before.readCount, start + first.instances.length),
-        pausedDags,
         updatedAt: before.updatedAt || updatedAt,
       }));
       const end = Math.min(first.total, limit);
@@ -104,22 +105,16 @@ export function useObjects() {
   );
 
   const summaries = useMemo(() => {
-    const { pausedDags } = data;
-    return sortByUrgency(
-      groupByObject(data.runs.values(), names.identities).map((object) => {
-        const { failure, latest, isActive } = summarizeObject(object, time, { pausedDags });
-        const error = failure && logs.errors.get(logKey(failure));
-        const progress = isActive ? logs.progress.get(logKey(latest)) : undefined;
-        return { ...summarizeObject(object, time, { pausedDags, error, progress }), error, progress };
-      }),
-    );
-  }, [data, logs.version, names.version, time]);
+    const getError = (run) => logs.errors.get(logKey(run));
+    const getProgress = (run) => logs.progress.get(logKey(run));
+    return sortByUrgency(groupByObject(data.runs.values(), names.identities).map((object) => summarizeObject(object, time, { dags, getError, getProgress })));
+  }, [data, dags, logs.version, names.version, time]);
 
   useEffect(() => void logs.load(summaries), [data, time]);
-  useEffect(() => void names.load(summaries), [summaries]);
 
   return {
     summaries,
+    loadNames: names.load,
     isLoading: data.total === null && !error,
     error,
     updatedAt: data.updatedAt,
@@ -131,43 +126,53 @@ export function useObjects() {
 
 const logKey = (run) => `${run.key} ${run.tryNumber}`;
 
-async function getPausedDags() {
-  const pausedDags = new Set();
-  let dags, offset = 0;
-  do {
-    dags = toObjects((await get("dags", { paused: true, limit: PAGE_SIZE, offset })).dags);
-    for (const { dag_id: dagId } of dags) pausedDags.add(toText(dagId));
-    offset += PAGE_SIZE;
-  } while (dags.length === PAGE_SIZE);
-  return pausedDags;
-}
-
 const ignoreApiErrors = (action) => (run) =>
   action(run).catch((error) => {
     if (!(error instanceof ApiError)) throw error;
   });
 
-/** Load the objects of runs whose task instances do not contain their names: from the result, the handle or the log. */
+/** Load the schedules of the DAGs. */
+function useDags() {
+  const [dags, setDags] = useState(new Map());
+  const load = ignoreApiErrors(async () => {
+    const found = [];
+    const loadPage = async (offset) => {
+      const page = await get("dags", { limit: PAGE_SIZE, offset });
+      found.push(...toObjects(page.dags).map(parseDag));
+      return page.total_entries;
+    };
+    const total = await loadPage(0);
+    const offsets = [];
+    for (let offset = PAGE_SIZE; offset < total; offset += PAGE_SIZE) offsets.push(offset);
+    await forEachConcurrently(offsets, loadPage);
+    setDags(new Map(found));
+  });
+  useEffect(() => void load(), []);
+  useInterval(load, DAG_POLL_SECONDS);
+  return dags;
+}
+
+/** Load the objects of runs whose task instances do not contain their names, from the XComs of the load or the result. */
 function useNames() {
   const cache = useRef({ identities: new Map(), requested: new Set() }).current;
   const [version, setVersion] = useState(0);
   const isLoading = useRef(false);
 
   const loadIdentity = async (run) => {
-    cache.requested.add(nameRequest(run));
-    const identity =
-      parseIdentity(await getXCom(run.tiKey, RESULT_KEY)) ??
-      parseIdentity(await getXCom(run.tiKey, HANDLE_KEY)) ??
-      readLog(await getLog(run.tiKey, run.tryNumber)).outcome?.identity;
-    if (identity) cache.identities.set(run.key, identity);
+    // Before Airflow 3.3, a list of task instances contains no rendered fields.
+    const { conn, kind, id, name, project } = run.isRendered ? run : (parseRun(await getTaskInstance(run.tiKey)) ?? run);
+    cache.identities.set(run.key, { conn, kind, id, name, project });
+    if (id && name) return;
+    const identity = parseIdentity(await getXCom(run.tiKey, LOAD_KEY)) ?? parseIdentity(await getXCom(run.tiKey, RESULT_KEY));
+    if (identity) cache.identities.set(run.key, { conn, ...identity });
   };
 
-  const load = async (summaries) => {
-    const runs = selectUnidentified(summaries.map(({ object }) => object))
-      .filter((run) => !cache.requested.has(nameRequest(run)))
-      .slice(0, Math.max(0, MAX_RESULTS - cache.requested.size));
+  /** Load the names of some objects, in the order of the rows. */
+  const load = async (objects) => {
+    const runs = selectUnidentified(objects).filter((run) => !cache.requested.has(nameRequest(run))).slice(0, NAMES_PER_UPDATE);
     if (isLoading.current || !runs.length) return;
     isLoading.current = true;
+    for (const run of runs) cache.requested.add(nameRequest(run));
     try {
       await forEachConcurrently(runs, ignoreApiErrors(loadIdentity));
     } finally {
@@ -179,38 +184,45 @@ function useNames() {
   return { ...cache, version, load };
 }
 
-// A run that is deferred or has ended has stored more than one that runs.
-const nameRequest = (run) => `${logKey(run)} ${run.state}`;
+// A run that is deferred or has ended has stored more than one that runs. An active one is read again each minute.
+const nameRequest = (run) => `${logKey(run)} ${run.state} ${run.end ? "" : Math.floor(now() / 60_000)}`;
 
 /** Load what only the logs contain: the errors of failed runs and the progress of active ones. */
 function useLogs() {
-  const cache = useRef({ errors: new Map(), progress: new Map(), requested: new Set() }).current;
+  const cache = useRef({ errors: new Map(), progress: new Map(), loads: new Map() }).current;
   const [version, setVersion] = useState(0);
   const isLoading = useRef(false);
+  const next = useRef(null);
 
   const loadError = async (run) => {
-    const key = logKey(run);
-    if (cache.requested.has(key)) return;
-    cache.requested.add(key);
+    cache.errors.set(logKey(run), "");
     const { error, isReadable } = readLog(await getLog(run.tiKey, run.tryNumber));
-    cache.errors.set(key, isReadable ? error : UNREADABLE_LOG);
+    cache.errors.set(logKey(run), isReadable ? error : UNREADABLE_LOG);
   };
 
   const loadProgress = async (run) => {
-    if (!run.start || run.state === "up_for_retry") return;
-    cache.progress.set(logKey(run), countTables(readLog(await getLog(run.tiKey, run.tryNumber))));
+    const key = logKey(run);
+    const load = cache.loads.get(key) ?? (await getXCom(run.tiKey, LOAD_KEY));
+    if (load) cache.loads.set(key, load);
+    const progress = readLog(await getLog(run.tiKey, run.tryNumber), load);
+    cache.progress.set(key, { ...progress, ...countTables(progress) });
   };
 
   /** Load the logs in the order of the rows. */
   const load = async (summaries) => {
+    next.current = summaries;
     if (isLoading.current) return;
     isLoading.current = true;
     try {
-      const failures = summaries.map(({ failure }) => failure).filter(Boolean).slice(0, MAX_LOGS);
-      const active = summaries.filter(({ isActive }) => isActive).map(({ latest }) => latest).slice(0, MAX_LOGS);
-      await forEachConcurrently(failures, ignoreApiErrors(loadError));
-      await forEachConcurrently(active, ignoreApiErrors(loadProgress));
-      setVersion((before) => before + 1);
+      while (next.current) {
+        const rows = next.current;
+        next.current = null;
+        const failures = rows.map(({ failure }) => failure).filter(Boolean).slice(0, MAX_LOGS);
+        const active = rows.flatMap(({ activeRuns }) => activeRuns).slice(0, MAX_LOGS);
+        await forEachConcurrently(failures.filter((run) => !cache.errors.has(logKey(run))), ignoreApiErrors(loadError));
+        await forEachConcurrently(active, ignoreApiErrors(loadProgress));
+        setVersion((before) => before + 1);
+      }
     } finally {
       isLoading.current = false;
     }

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groups task instances by object, and decides the status of each object.
 
-import { firstSentence, formatAge, formatDuration, median, pluralize, shortenId } from "./format.js";
-import { KIND_LABELS, findKind, parseIdentity } from "./kinds.js";
+import { formatAge, formatDuration, formatError, median, pluralize, shortenId } from "./format.js";
+import { KIND_LABELS, OPERATOR_KINDS, findKind, parseIdentity } from "./kinds.js";
 import { parseHandle } from "./progress.js";
+import { findNextRun } from "./schedule.js";
 import { toNumber, toObject, toText, toTimestamp } from "./values.js";
 
-const KINDS = new Map([
-  ["MstrRefreshDataModelOperator", "data_model"],
-  ["MstrRefreshCubeOperator", "cube"],
-  ["MstrRunIncrementalRefreshOperator", "report"],
-]);
 const WAIT = "MstrPublishStatusSensor";
 const [CREATE, PUBLISH] = ["MstrCreateDataModelInstanceOperator", "MstrPublishDataModelOperator"];
 
 /** The operators whose tasks wait for a refresh. */
-export const REFRESH_OPERATORS = [...KINDS.keys(), WAIT];
+export const REFRESH_OPERATORS = [...OPERATOR_KINDS.keys(), WAIT];
 /** The operators before the sensor. They know the object's name, and the error if they fail. */
 export const START_OPERATORS = [CREATE, PUBLISH];
 export const STEP_OPERATORS = [...START_OPERATORS, "MstrDeleteDataModelInstanceOperator"];
@@ -32,22 +28,32 @@ const MEDIAN_INTERVALS = 2;
 const LONGEST_INTERVALS = 1.2;
 const MIN_STALE_SECONDS = 1800;
 
+// A run is unusually long if it takes longer than 1.5 times the median of the runs before it, and than the longest of them.
+const MEDIAN_DURATIONS = 1.5;
+const MIN_DURATIONS = 3;
+
 /** The statuses of an object, most urgent first. */
-export const STATUSES = ["failing", "stale", "never", "running", "up-to-date"];
 export const STATUS_LABELS = {
   failing: "Failing",
+  unavailable: "Server not answering",
   stale: "Stale",
   never: "Never loaded",
+  waiting: "Waiting for another refresh",
   running: "Running",
+  queued: "Queued",
   "up-to-date": "Up to date",
 };
+export const STATUSES = Object.keys(STATUS_LABELS);
 
-const ACTIVE_STATES = ["running", "deferred", "queued", "scheduled", "restarting", "up_for_reschedule", "up_for_retry"];
+// The statuses of active runs. That of the first one is shown.
+const ACTIVITIES = ["unavailable", "running", "waiting", "queued"];
+const QUEUED_STATES = ["queued", "scheduled"];
+const ACTIVE_STATES = ["running", "deferred", "restarting", "up_for_reschedule", ...QUEUED_STATES];
 const FAILED_STATES = ["failed", "upstream_failed"];
 
 /** @typedef {{key: string, tiKey: import("./airflow_api.js").TaskInstanceKey, state: string, tryNumber: number,
- *   start: number | null, end: number | null, seconds: number | null, operator: string, dag: string, task: string,
- *   label: string, conn: string, kind: string, id: string, name: string, project: string, handle: any, failedStep?: Run}} Run
+ *   queued: number | null, start: number | null, end: number | null, seconds: number | null, operator: string, dag: string, task: string,
+ *   label: string, isRendered: boolean, conn: string, kind: string, id: string, name: string, project: string, handle: any, failedStep?: Run}} Run
  * The latest try of a task instance. `failedStep` is the failed task before it, if its state is "upstream_failed". */
 
 /** Parse a task instance; null if it has no id.
@@ -59,14 +65,17 @@ export function parseRun(ti) {
   const handle = parseHandle(fields.instance);
   const identity = parseIdentity(handle);
   const operator = toText(values.operator_name) || toText(values.operator);
-  const kind = KINDS.get(operator) || identity?.kind || findKind(fields) || "data_model";
+  const kind = OPERATOR_KINDS.get(operator) || identity?.kind || findKind(fields) || "data_model";
   const tiKey = { dagId: toText(values.dag_id), runId: toText(values.dag_run_id), taskId: toText(values.task_id), mapIndex: toNumber(values.map_index) ?? -1 };
   if (!tiKey.dagId || !tiKey.runId || !tiKey.taskId) return null;
+  const id = toText(fields[`${kind}_id`]).toUpperCase() || identity?.id || "";
+  const name = toText(fields[kind]) || identity?.name || "";
   return {
     key: JSON.stringify(Object.values(tiKey)),
     tiKey,
     state: toText(values.state ?? "scheduled"),
     tryNumber: toNumber(values.try_number) ?? 0,
+    queued: toTimestamp(values.queued_when) ?? toTimestamp(values.scheduled_when),
     start: toTimestamp(values.start_date),
     end: toTimestamp(values.end_date),
     seconds: toNumber(values.duration),
@@ -74,10 +83,11 @@ export function parseRun(ti) {
     dag: toText(values.dag_display_name) || tiKey.dagId,
     task: toText(values.task_display_name) || tiKey.taskId,
     label: tiKey.mapIndex >= 0 ? toText(values.rendered_map_index) || String(tiKey.mapIndex) : "",
+    isRendered: Object.keys(fields).length > 0,
     conn: toText(fields.mstr_conn_id),
     kind,
-    id: toText(fields[`${kind}_id`]).toUpperCase() || identity?.id || "",
-    name: toText(fields[kind]) || identity?.name || "",
+    id,
+    name: name.toUpperCase() === id ? "" : name,
     project: toText(fields.project_id) || identity?.projectId || "",
     handle,
   };
@@ -91,9 +101,10 @@ const nameKey = ({ conn, kind, name }, project) => JSON.stringify([conn, kind, p
 
 /** Group runs by object, newest first.
  *
+ * Runs by id and runs by name are of one object as soon as a run, its result or its load contains both.
  * A run that has not started names no object. It belongs to the object of its task's newest run that names one.
  * @param {Iterable<Run>} runs
- * @param {Map<string, import("./kinds.js").Identity>} identities the objects of runs whose results were read, by the run's key
+ * @param {Map<string, Partial<import("./kinds.js").Identity & {conn: string}>>} identities what the runs do not contain of their objects, by the run's key
  * @returns {StrategyObject[]} */
 export function groupByObject(runs, identities = new Map()) {
   const newestFirst = mergeSteps([...runs])
@@ -107,10 +118,10 @@ export function groupByObject(runs, identities = new Map()) {
   }
   const objects = new Map();
   for (const each of newestFirst) {
-    const { conn, kind, id, name, project, projects, isRendered } = each.id || each.name ? each : (newestNamed.get(taskKey(each.run)) ?? each);
+    const { conn, kind, id, name, project, projects, hasConn } = each.id || each.name ? each : (newestNamed.get(taskKey(each.run)) ?? each);
     const byName = name && nameKey({ conn, kind, name }, projects[0]);
-    // Without rendered fields, the connection is not known: the same id may exist on another server.
-    const key = isRendered ? JSON.stringify([conn, id || ids.get(byName) || byName]) : taskKey(each.run);
+    // Without a connection, the same id may exist on another server.
+    const key = hasConn ? JSON.stringify([conn, id || ids.get(byName) || byName]) : taskKey(each.run);
     if (!objects.has(key)) objects.set(key, { key, runs: [], kind, id: "", name: "", project: "", conn });
     const object = objects.get(key);
     object.id ||= id;
@@ -121,26 +132,26 @@ export function groupByObject(runs, identities = new Map()) {
   return [...objects.values()];
 }
 
-/** What the task instance of a run and its result contain of its object. `projects` are all forms of the project. */
-function describeObject({ conn, kind, id, name, project }, identity) {
+/** What is known of the object of a run. `projects` are all forms of the project. */
+function describeObject({ conn, kind, id, name, project }, identity = {}) {
   return {
-    conn,
-    kind: identity?.kind || kind,
-    id: id || identity?.id || "",
-    name: name || identity?.name || "",
-    project: identity?.project || project,
-    projects: identity ? [project, identity.project, identity.projectId] : [project],
-    isRendered: Boolean(id || name),
+    conn: conn || identity.conn || "",
+    kind: identity.kind || kind,
+    id: id || identity.id || "",
+    name: name || identity.name || "",
+    project: identity.project || project,
+    projects: [project, identity.project ?? project, identity.projectId ?? project],
+    hasConn: Boolean(id || name || identity.conn),
   };
 }
 
-/** Return the runs whose results contain what their rows lack: the name, or the id if rows have the same name.
+/** Return the runs of which more must be read: the name of their object, or its id and project if rows have the same name.
  * @param {StrategyObject[]} objects */
 export function selectUnidentified(objects) {
-  const names = objects.map((object) => nameKey(object, ""));
-  const isAmbiguous = (object) => !object.id && names.indexOf(nameKey(object, "")) !== names.lastIndexOf(nameKey(object, ""));
+  const counts = new Map();
+  for (const object of objects) counts.set(nameKey(object, ""), (counts.get(nameKey(object, "")) ?? 0) + 1);
   return objects
-    .filter((object) => !object.name || isAmbiguous(object))
+    .filter((object) => !object.name || (counts.get(nameKey(object, "")) > 1 && !(object.id && object.project)))
     .map(({ runs }) => runs.find(({ state }) => state === "success") ?? runs.find(({ start }) => start))
     .filter(Boolean);
 }
@@ -179,38 +190,49 @@ const sortTime = ({ start, end }) => start ?? end ?? Infinity;
 /** Summarize an object: its status and what its row shows.
  * @param {StrategyObject} object
  * @param {number} now milliseconds since the epoch
- * @param {{pausedDags?: Set<string>, error?: string, progress?: any}} details
+ * @param {{dags?: Map<string, import("./schedule.js").Dag>, getError?: (run: Run) => string | undefined, getProgress?: (run: Run) => any}} details
  */
-export function summarizeObject(object, now, { pausedDags = new Set(), error, progress } = {}) {
-  const [latest] = object.runs;
-  const isActive = ACTIVE_STATES.includes(latest.state);
-  const finished = object.runs.filter(({ state }) => state === "success" || FAILED_STATES.includes(state)).slice(0, MAX_RUNS);
+export function summarizeObject(object, now, { dags = new Map(), getError = () => "", getProgress = () => undefined } = {}) {
+  const { runs } = object;
+  const finished = runs.filter(({ state }) => state === "success" || FAILED_STATES.includes(state)).slice(0, MAX_RUNS);
   const successes = finished.filter(({ state }) => state === "success");
   const lastSuccess = successes[0] ?? null;
-  const lastFinished = finished[0] ?? null;
   const age = lastSuccess?.end ? (now - lastSuccess.end) / 1000 : null;
   const interval = successInterval(successes);
   const isStale = age !== null && interval !== null && age > interval.staleAfter;
-  const hasFailed = lastFinished !== null && FAILED_STATES.includes(lastFinished.state);
-  const isRetrying = latest.state === "up_for_retry";
-  const status = hasFailed || isRetrying ? "failing" : isStale ? "stale" : isActive ? "running" : lastSuccess ? "up-to-date" : "never";
+  const lastStarted = runs.find(({ start, state }) => start && !ACTIVE_STATES.includes(state));
+  const isRetrying = lastStarted?.state === "up_for_retry";
+  const lastFailed = isRetrying ? lastStarted : finished[0] && finished[0] !== lastSuccess ? finished[0] : null;
+  const health = lastFailed ? "failing" : isStale ? "stale" : lastSuccess ? "up-to-date" : "never";
   const durations = successes.map(({ seconds }) => seconds).filter((seconds) => seconds !== null);
+  const activity = describeActivity(runs, durations, now, getProgress);
+  const hasProblem = ["failing", "stale"].includes(health);
+  const statuses = [(hasProblem || !activity) && health, activity?.status].filter(Boolean).sort(byUrgency);
+  const failure = lastFailed && (lastFailed.failedStep ?? lastFailed);
+  const error = failure ? (getError(failure) ?? "") : "";
+  const nextRun = findNextRun(object, dags);
   return {
-    status,
     object,
-    latest,
-    isActive,
+    status: statuses[0],
+    statuses,
+    latest: activity?.run ?? runs[0],
     finished,
     lastSuccess,
     age,
     successCount: successes.length,
     lastSeconds: durations[0] ?? null,
     medianSeconds: durations.length ? median(durations) : null,
-    failure: status === "failing" ? (isRetrying ? latest : (lastFinished.failedStep ?? lastFinished)) : null,
-    activity: isActive ? describeActivity(latest, progress, now) : "",
-    reason: describeStatus({ status, latest, isActive, isRetrying, lastFinished, lastSuccess, interval, durations, now, error, isPaused: pausedDags.has(latest.tiKey.dagId) }),
+    nextRun,
+    failure,
+    error,
+    activity,
+    activeRuns: runs.filter(({ start, state }) => start && ACTIVE_STATES.includes(state)),
+    slowness: describeSlowness(activity, lastFailed, durations),
+    reason: describeHealth({ object, health, activity, isRetrying, lastFailed, lastSuccess, interval, now, error, nextRun }),
   };
 }
+
+const byUrgency = (a, b) => STATUSES.indexOf(a) - STATUSES.indexOf(b);
 
 /** The median interval between successes and the age after which the object is stale, in seconds; null if unknown. */
 function successInterval(successes) {
@@ -221,42 +243,72 @@ function successInterval(successes) {
   return { median: middle, staleAfter: Math.max(MEDIAN_INTERVALS * middle, LONGEST_INTERVALS * Math.max(...intervals), MIN_STALE_SECONDS) };
 }
 
-function describeActivity(latest, progress, now) {
-  if (latest.state === "up_for_retry") return "Waiting to retry";
-  if (!latest.start || ["queued", "scheduled"].includes(latest.state)) return "Queued";
-  const elapsed = formatDuration((now - latest.start) / 1000);
-  const { total, finished } = progress ?? {};
-  return total ? `${finished} of ${pluralize(total, "table")} after ${elapsed}` : `Running for ${elapsed}`;
+/** The active run of an object that is shown, with what it does; null if there is none. */
+function describeActivity(runs, durations, now, getProgress) {
+  const active = runs
+    .filter(({ state }) => ACTIVE_STATES.includes(state))
+    .map((run) => ({ run, progress: getProgress(run) ?? {} }))
+    .map((each) => ({ ...each, status: activityStatus(each) }))
+    .sort((a, b) => ACTIVITIES.indexOf(a.status) - ACTIVITIES.indexOf(b.status));
+  if (!active.length) return null;
+  const [{ run, progress, status }] = active;
+  const seconds = run.start && status !== "queued" ? (now - run.start) / 1000 : null;
+  const isSlow = seconds !== null && isUnusuallyLong(seconds, durations);
+  const waiting = active.slice(1).filter((each) => each.status === "waiting").length;
+  const text = {
+    queued: () => (run.queued ? `Queued for ${formatDuration((now - run.queued) / 1000)}` : run.state === "scheduled" ? "Queued: upstream tasks have not finished" : "Queued"),
+    waiting: () => `Waiting for another refresh${progress.busySince ? ` for ${formatDuration((now - progress.busySince) / 1000)}` : " to finish"}`,
+    unavailable: () => "The Strategy server has not answered",
+    running: () => describeRunning(progress, seconds, isSlow, durations),
+  }[status]();
+  return { run, status, progress, seconds, isSlow, text, since: status === "unavailable" ? progress.unavailableSince : null, waiting };
 }
 
-/** One sentence that explains the status. */
-function describeStatus({ status, latest, isActive, isRetrying, lastFinished, lastSuccess, interval, durations, now, error, isPaused }) {
-  const ago = (timestamp) => (timestamp === null ? "at an unknown time" : `${formatAge((now - timestamp) / 1000)} ago`);
-  if (status === "failing") {
-    const failed = isRetrying ? latest : lastFinished;
-    const when = failed.end ? ` ${ago(failed.end)}` : "";
-    const cause = error ? capitalize(firstSentence(error)) : failed.state === "upstream_failed" ? "an upstream task failed" : "";
-    const next = isRetrying ? `; attempt ${latest.tryNumber} failed, Airflow will retry` : isActive ? "; running again" : "";
-    return `Failed${when}${cause ? `: ${cause}` : ""}${next}.`;
-  }
-  const paused = isPaused ? " Its DAG is paused." : "";
-  if (status === "stale") {
-    const next = isActive ? " Running now." : paused || " No refresh since then.";
-    return `Last loaded ${ago(lastSuccess.end)}, usually every ${formatAge(interval.median)}.${next}`;
-  }
-  if (status === "never") return `No successful refresh found.${paused}`;
-  if (status === "running") return lastSuccess ? `Loading now; last loaded ${ago(lastSuccess.end)}.` : "Loading for the first time.";
-  return `Loaded ${ago(lastSuccess.end)}${durations.length ? ` in ${formatDuration(durations[0])}` : ""}.${paused}`;
+function activityStatus({ run, progress }) {
+  if (!run.start || QUEUED_STATES.includes(run.state)) return "queued";
+  if (progress.unavailableSince) return "unavailable";
+  return progress.isBusy ? "waiting" : "running";
 }
 
-const capitalize = (text) => (text === UNREADABLE_LOG ? text : text.slice(0, 1).toUpperCase() + text.slice(1));
+function describeRunning({ total, finished }, seconds, isSlow, durations) {
+  // An unusual duration has its own sentence.
+  const elapsed = isSlow ? "" : `${total ? " after" : " for"} ${formatDuration(seconds)}`;
+  const usually = durations.length && !isSlow ? `, usually ${formatDuration(median(durations))}` : "";
+  return (total ? `${finished} of ${pluralize(total, "table")} loaded` : "Running") + elapsed + usually;
+}
 
-/** Sort summaries by urgency, then by the age of the last success, oldest first.
+const isUnusuallyLong = (seconds, earlier) =>
+  earlier.length >= MIN_DURATIONS && seconds > MEDIAN_DURATIONS * median(earlier) && seconds > Math.max(...earlier);
+
+/** One sentence if the active run takes unusually long, or else the last run did and succeeded; "" if not. */
+function describeSlowness(activity, lastFailed, [last, ...earlier]) {
+  const compare = (verb, seconds, durations) => `${verb} longer than usual: ${formatDuration(seconds)}, usually ${formatDuration(median(durations))}.`;
+  if (activity?.isSlow) return compare("Takes", activity.seconds, [last, ...earlier]);
+  return !activity && !lastFailed && isUnusuallyLong(last, earlier) ? compare("Took", last, earlier) : "";
+}
+
+/** One sentence that explains why an object fails or is stale, and what its row does not show elsewhere. */
+function describeHealth({ object, health, activity, isRetrying, lastFailed, lastSuccess, interval, now, error, nextRun }) {
+  const ago = (timestamp) => `${formatAge((now - timestamp) / 1000)} ago`;
+  if (health === "failing") {
+    const when = lastFailed.end ? ` ${ago(lastFailed.end)}` : "";
+    const cause = error ? formatError(error, object).replace(/\.$/, "") : lastFailed.state === "upstream_failed" ? "an upstream task failed" : "";
+    const retry = isRetrying && !activity ? ` Attempt ${lastFailed.tryNumber} failed; Airflow will retry.` : "";
+    return `Failed${when}${cause && `: ${cause}`}.${retry}`;
+  }
+  const cause = activity ? "" : { paused: " Its DAG is paused.", none: health === "up-to-date" ? "" : " Its DAG has no schedule." }[nextRun?.kind] ?? "";
+  if (health === "stale") return `Last loaded ${ago(lastSuccess.end)}, usually every ${formatAge(interval.median)}.${cause || (activity ? "" : " No refresh since then.")}`;
+  if (health === "never") return activity ? "Loading for the first time." : `No successful refresh found.${cause}`;
+  return cause.trim();
+}
+
+/** Sort summaries by urgency, then unusually long runs first, then by the age of the last success, oldest first.
  * @param {ReturnType<typeof summarizeObject>[]} summaries */
 export const sortByUrgency = (summaries) =>
   [...summaries].sort(
     (a, b) =>
-      STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status) ||
+      byUrgency(a.status, b.status) ||
+      Boolean(b.slowness) - Boolean(a.slowness) ||
       (b.age ?? Infinity) - (a.age ?? Infinity) ||
       a.object.key.localeCompare(b.object.key),
   );
@@ -271,10 +323,8 @@ export function matchesFilter({ kind, name, id, project, conn, runs }, filter) {
 /** The name of a task, with the label of its map index. @param {Run} run */
 export const taskLabel = ({ task, label }) => (label ? `${task} [${shortenId(label)}]` : task);
 
-/** The title of an object: its name, or the task's if only the object's id is known. @param {StrategyObject} object */
-export function objectTitle(object) {
-  if (object.name) return object.name;
-  const [{ task, label }] = object.runs;
-  const isNameLike = label && !/^\d+$/.test(label) && label.toUpperCase() !== object.id;
-  return isNameLike ? label : task.replace(/\.wait$/, "");
+/** The title of an object: its name, or its kind and id. @param {StrategyObject} object */
+export function objectTitle({ name, id, runs, kind = runs[0].kind }) {
+  if (name) return name;
+  return id ? `${KIND_LABELS[kind]} ${shortenId(id)}` : `Unnamed ${KIND_LABELS[kind].toLowerCase()}`;
 }

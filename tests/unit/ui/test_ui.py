@@ -206,52 +206,54 @@ QUEUED: dict[str, Any] = {"start_date": None}
 
 
 @pytest.mark.parametrize(
-    ("runs", "status", "reason", "activity"),
+    ("runs", "statuses", "reason", "activity"),
     [
-        ([run(2)], "up-to-date", "Loaded 2 hours ago in 1 min.", ""),
-        ([run(2), run(3, "failed")], "up-to-date", "Loaded 2 hours ago in 1 min.", ""),
-        ([run(1, "skipped"), run(2)], "up-to-date", "Loaded 2 hours ago in 1 min.", ""),
-        ([run(2, "failed"), run(3)], "failing", "Failed 2 hours ago.", ""),
-        ([run(2, "failed"), *STALE], "failing", "Failed 2 hours ago.", ""),
-        ([run(2, "upstream_failed")], "failing", "Failed: an upstream task failed.", ""),
+        ([run(2)], ["up-to-date"], "", ""),
+        ([run(2), run(3, "failed")], ["up-to-date"], "", ""),
+        ([run(1, "skipped"), run(2)], ["up-to-date"], "", ""),
+        ([run(2, "failed"), run(3)], ["failing"], "Failed 2 hours ago.", ""),
+        ([run(2, "failed"), *STALE], ["failing"], "Failed 2 hours ago.", ""),
+        ([run(2, "upstream_failed")], ["failing"], "Failed: an upstream task failed.", ""),
         (
             [run(1, "running"), run(2, "failed")],
-            "failing",
-            "Failed 2 hours ago; running again.",
+            ["failing", "running"],
+            "Failed 2 hours ago.",
             "Running for 1 h",
         ),
         (
             [run(2, "up_for_retry", try_number=3), run(3)],
-            "failing",
-            "Failed 2 hours ago; attempt 3 failed, Airflow will retry.",
-            "Waiting to retry",
+            ["failing"],
+            "Failed 2 hours ago. Attempt 3 failed; Airflow will retry.",
+            "",
         ),
-        (STALE, "stale", "Last loaded 2 days ago, usually every 24 hours. No refresh since then.", ""),
+        (STALE, ["stale"], "Last loaded 2 days ago, usually every 24 hours. No refresh since then.", ""),
         (
-            [run(1, "deferred"), *STALE],
-            "stale",
-            "Last loaded 2 days ago, usually every 24 hours. Running now.",
-            "Running for 1 h",
+            [run(1, "deferred"), *STALE[:2], STALE[2] | {"duration": 4000.0}],
+            ["stale", "running"],
+            "Last loaded 2 days ago, usually every 24 hours.",
+            "Running for 1 h, usually 1 min",
         ),
-        ([run(1, "skipped")], "never", "No successful refresh found.", ""),
-        ([run(1, "running")], "running", "Loading for the first time.", "Running for 1 h"),
+        ([run(1, "skipped")], ["never"], "No successful refresh found.", ""),
+        ([run(1, "running")], ["running"], "Loading for the first time.", "Running for 1 h"),
+        ([run(1, "deferred"), run(2)], ["running"], "", "Running for 1 h, usually 1 min"),
+        ([run(1, "queued", **QUEUED), run(2)], ["queued"], "", "Queued"),
         (
-            [run(1, "deferred"), run(2)],
-            "running",
-            "Loading now; last loaded 2 hours ago.",
-            "Running for 1 h",
+            [run(0, "scheduled", queued_when=None, scheduled_when="2026-01-01T23:50:00Z", **QUEUED), run(2)],
+            ["queued"],
+            "",
+            "Queued for 10 min",
         ),
-        ([run(1, "queued", **QUEUED), run(2)], "running", "Loading now; last loaded 2 hours ago.", "Queued"),
-        ([run(1, "scheduled"), run(2)], "running", "Loading now; last loaded 2 hours ago.", "Queued"),
-        ([run(1, "restarting", **QUEUED)], "running", "Loading for the first time.", "Queued"),
+        ([run(1, "queued", queued_when="2026-01-01T23:59:00Z"), run(2)], ["queued"], "", "Queued for 1 min"),
+        ([run(1, None), run(2)], ["queued"], "", "Queued: upstream tasks have not finished"),
+        ([run(1, "restarting", **QUEUED)], ["queued"], "Loading for the first time.", "Queued"),
     ],
 )
-def test_the_status_of_a_model_and_its_reason(
-    call: Call, runs: list[dict[str, Any]], status: str, reason: str, activity: str
+def test_the_statuses_of_a_model_with_the_reason_and_what_it_does_now(
+    call: Call, runs: list[dict[str, Any]], statuses: list[str], reason: str, activity: str
 ) -> None:
     (row,) = call("rows", runs)
 
-    assert (row["status"], row["reason"], row["activity"]) == (status, reason, activity)
+    assert (row["statuses"], row["reason"], row["activity"]) == (statuses, reason, activity)
 
 
 @pytest.mark.parametrize("state", ["running", "restarting", "up_for_reschedule"])
@@ -261,34 +263,167 @@ def test_a_run_in_an_active_state_is_shown_as_running(call: Call, state: str) ->
     assert row["status"] == "running"
 
 
+WAITS = {"isBusy": True, "unavailableSince": None}
+NO_ANSWER = {"isBusy": True, "unavailableSince": 1_767_311_000_000}
+
+
+@pytest.mark.parametrize(
+    ("progress", "status", "activity"),
+    [
+        ({"total": 2, "finished": 1}, "running", "1 of 2 tables loaded after 1 h, usually 1 min"),
+        (WAITS, "waiting", "Waiting for another refresh to finish"),
+        (WAITS | {"busySince": 1_767_311_880_000}, "waiting", "Waiting for another refresh for 2 min"),
+        (NO_ANSWER, "unavailable", "The Strategy server has not answered"),
+    ],
+)
+def test_an_active_run_has_the_state_of_its_log(
+    call: Call, progress: dict[str, Any], status: str, activity: str
+) -> None:
+    (row,) = call("rows", [run(1, "deferred"), run(2)], {"progress": {"refresh": progress}})
+
+    assert (row["status"], row["activity"]) == (status, activity)
+
+
+def test_the_time_since_which_the_server_does_not_answer_is_shown(call: Call) -> None:
+    texts = call("explanationTexts", [run(1, "deferred")], {"progress": {"refresh": NO_ANSWER}})
+
+    assert texts[0] == "Loading for the first time."
+    assert re.fullmatch(r"The Strategy server has not answered since \d+:43.*\.", texts[1])
+
+
+def test_of_several_active_runs_the_one_that_loads_is_shown(call: Call) -> None:
+    runs = [run(0, "queued", **QUEUED), run(1, "deferred", task_id="second"), run(2, "deferred")]
+    progress = {"second": WAITS, "refresh": {"total": 2, "finished": 1}}
+
+    (row,) = call("rows", [*runs[1:], runs[0] | {"rendered_fields": {}}], {"progress": progress})
+
+    assert (row["statuses"], row["activity"]) == (["running"], "1 of 2 tables loaded after 2 h")
+    assert " 1 other run waits for it." in call("explanationTexts", runs, {"progress": progress})
+
+
+def dag(dag_id: str = "load", run_in: float | None = None, **more: Any) -> dict[str, Any]:
+    """Return a DAG in the form of Airflow's API, whose next run is in some hours."""
+    run_after = None if run_in is None else (NOW + timedelta(hours=run_in)).isoformat()
+    values = {"dag_id": dag_id, "is_paused": False, "next_dagrun_run_after": run_after}
+    return values | {"timetable_summary": None} | more
+
+
 @pytest.mark.parametrize(
     ("runs", "reason"),
     [
-        ([run(2)], "Loaded 2 hours ago in 1 min. Its DAG is paused."),
+        ([run(2)], "Its DAG is paused."),
         (STALE, "Last loaded 2 days ago, usually every 24 hours. Its DAG is paused."),
         ([run(1, "skipped")], "No successful refresh found. Its DAG is paused."),
     ],
 )
 def test_the_reason_names_a_paused_dag(call: Call, runs: list[dict[str, Any]], reason: str) -> None:
-    (row,) = call("rows", runs, {"pausedDags": ["load"]})
-    (other,) = call("rows", runs, {"pausedDags": ["other"]})
+    (row,) = call("rows", runs, {"dags": [dag(is_paused=True)]})
+    (other,) = call("rows", runs, {"dags": [dag("other", is_paused=True)]})
 
     assert row["reason"] == reason
     assert "paused" not in other["reason"]
 
 
-def test_a_failing_model_shows_the_first_sentence_of_its_error(call: Call) -> None:
+def test_the_reason_of_a_stale_model_names_a_missing_schedule(call: Call) -> None:
+    (row,) = call("rows", STALE, {"dags": [dag()]})
+
+    assert row["reason"] == "Last loaded 2 days ago, usually every 24 hours. Its DAG has no schedule."
+
+
+@pytest.mark.parametrize(
+    ("dags", "kind", "run_in"),
+    [
+        ([], None, None),
+        ([dag("other", 1)], None, None),
+        ([dag()], "none", None),
+        ([dag(timetable_summary="Asset")], "assets", None),
+        ([dag(is_paused=True, timetable_summary="Asset")], "paused", None),
+        ([dag(run_in=2), dag("second", 1)], "time", 1),
+        ([dag(run_in=2), dag("second", 1, is_paused=True)], "time", 2),
+        ([dag(timetable_summary="Asset"), dag("second", 1)], "time", 1),
+        ([dag(next_dagrun_run_after=5.5e99, is_paused="no")], "none", None),
+    ],
+)
+def test_the_next_run_is_the_soonest_of_the_dags_that_are_not_paused(
+    call: Call, dags: list[dict[str, Any]], kind: str | None, run_in: float | None
+) -> None:
+    (row,) = call("rows", [run(2), run(3, dag_id="second")], {"dags": dags})
+
+    time = None if run_in is None else (NOW + timedelta(hours=run_in)).timestamp() * 1000
+    assert row["nextRun"] == (kind and {"kind": kind, "time": time})
+
+
+def test_a_failing_model_shows_its_error_in_one_line(call: Call) -> None:
     error = f"publish of data model {MODEL_ID} failed: full. Fix table entries."
 
     (row,) = call("rows", [run(2, "failed")], {"error": error})
 
-    assert row["reason"] == "Failed 2 hours ago: Publish of the data model failed: full."
+    assert row["reason"] == "Failed 2 hours ago: publish of the data model failed: full. Fix table entries."
+    assert call("explanationTexts", [run(2, "failed")], {"error": error})[1:] == [
+        " ",
+        "Details",
+        error,
+        "Open the failed task",
+    ]
 
 
-def test_an_active_model_shows_how_many_tables_are_loaded(call: Call) -> None:
-    (row,) = call("rows", [run(1, "deferred")], {"progress": {"total": 2, "finished": 1}})
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("the load of cube Sales failed: out of memory. Fix it.", "out of memory. Fix it."),
+        (f"could not load cube {MODEL_ID.lower()}: no.\nCheck it.", "could not load the cube: no. Check it."),
+        ("could not load cube Sales: no. Ask (HTTP 403, code A)", "could not load the cube: no. Ask"),
+        (f"it is full. Ask (cube {MODEL_ID})", "it is full. Ask"),
+        ("it is full (HTTP 302). Check the host.", "it is full (HTTP 302). Check the host."),
+        ("it ended (5: Column day is missing).", "it ended (5: Column day is missing)."),
+    ],
+)
+def test_an_error_in_one_line_has_no_codes(call: Call, error: str, line: str) -> None:
+    assert call("formatError", error, {"kind": "cube", "name": "Sales"}) == line
 
-    assert row["activity"] == "1 of 2 tables after 1 h"
+
+def test_an_error_without_more_details_has_none(call: Call) -> None:
+    texts = call("explanationTexts", [run(2, "failed")], {"error": "it is full. Fix it."})
+
+    assert texts == ["Failed 2 hours ago: it is full. Fix it.", " ", "Open the failed task"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "slowness"),
+    [
+        # 1.5 times the median of 1, 4, 4 and 7 minutes is 6 minutes, and the longest is 7 minutes.
+        (6.9, ""),
+        (7.1, "longer than usual: 7 min 6 s, usually 4 min."),
+    ],
+)
+def test_an_unusually_long_run_is_compared_with_the_usual_duration(
+    call: Call, minutes: float, slowness: str
+) -> None:
+    earlier = [run(9 + index, duration=60 * each) for index, each in enumerate((1, 4, 7, 4))]
+
+    (active,) = call("rows", [run(minutes / 60, "deferred"), *earlier])
+    (last,) = call("rows", [run(2, duration=60 * minutes), *earlier])
+
+    assert active["slowness"] == (slowness and f"Takes {slowness}")
+    assert last["slowness"] == (slowness and f"Took {slowness}")
+    assert ("usually" in active["activity"]) == (slowness == "")
+
+
+def test_a_run_is_not_unusually_long_if_it_is_below_1_5_times_the_median(call: Call) -> None:
+    earlier = [run(9 + index, duration=240.0) for index in range(3)]
+
+    assert call("rows", [run(2, duration=360.0), *earlier])[0]["slowness"] == ""
+    assert call("rows", [run(2, duration=361.0), *earlier])[0]["slowness"] != ""
+    # A failure is of more interest.
+    assert call("rows", [run(1, "failed"), run(2, duration=361.0), *earlier])[0]["slowness"] == ""
+    # Two runs do not show what is usual.
+    assert call("rows", [run(2, duration=361.0), *earlier[:2]])[0]["slowness"] == ""
+
+
+def test_a_queued_run_is_not_unusually_long(call: Call) -> None:
+    (row,) = call("rows", [run(5, "queued"), *[run(9 + 9 * index) for index in range(3)]])
+
+    assert (row["status"], row["slowness"]) == ("queued", "")
 
 
 def test_durations_and_counts_are_those_of_successes(call: Call) -> None:
@@ -307,10 +442,22 @@ def test_durations_and_counts_are_those_of_successes(call: Call) -> None:
     assert call("chartTexts", runs) == ["(Durations of the last 5 runs: last 40 s, median 40 s, 1 failed)"]
 
 
-def test_a_chart_without_a_success_has_no_median(call: Call) -> None:
-    assert call("chartTexts", [run(1, "failed")]) == [
-        "(Durations of the last 1 runs: no run succeeded, 1 failed)"
-    ]
+@pytest.mark.parametrize(
+    ("runs", "has_chart"), [([run(2), run(3)], True), ([run(2)], False), ([run(2, "failed")], False)]
+)
+def test_only_several_runs_with_a_success_are_a_chart(
+    call: Call, runs: list[dict[str, Any]], has_chart: bool
+) -> None:
+    assert any("Durations of" in text for text in call("rowTexts", runs)) == has_chart
+
+
+def test_more_than_two_tasks_are_shown_on_demand(call: Call) -> None:
+    texts = call(
+        "rowTexts", [run(1 + index, task_id=f"t{index}", task_display_name=f"t{index}") for index in range(4)]
+    )
+
+    assert texts.index("t1") < texts.index("and 2 other tasks") < texts.index("t2")
+    assert "and 1 other task" not in call("rowTexts", [run(1), run(2, task_id="t2", task_display_name="t2")])
 
 
 def named(model: str, *runs: dict[str, Any]) -> list[dict[str, Any]]:
@@ -345,6 +492,35 @@ def test_rows_are_sorted_by_urgency_and_then_by_the_age_of_the_last_success(call
     ]
 
 
+@pytest.mark.parametrize(
+    ("column", "ascending", "descending"),
+    [
+        # Rows of the same status remain in order of urgency.
+        ("Status", ["bad", "new", "old", "fresh"], ["old", "fresh", "new", "bad"]),
+        ("Object", ["bad", "fresh", "new", "old"], ["old", "new", "fresh", "bad"]),
+        ("Last success", ["fresh", "old", "bad", "new"], ["bad", "old", "fresh", "new"]),
+        ("Next run", ["old", "fresh", "bad", "new"], ["fresh", "old", "bad", "new"]),
+        ("Duration", ["old", "bad", "fresh", "new"], ["fresh", "bad", "old", "new"]),
+        ("Successes", ["bad", "old", "fresh", "new"], ["old", "fresh", "bad", "new"]),
+        ("DAG and task", ["new", "bad", "fresh", "old"], ["old", "bad", "fresh", "new"]),
+    ],
+)
+def test_rows_are_sorted_by_a_column_and_those_without_a_value_are_last(
+    call: Call, column: str, ascending: list[str], descending: list[str]
+) -> None:
+    instances = [
+        *named("fresh", run(2, duration=90.0)),
+        *named("old", run(3, duration=20.0, dag_display_name="reload")),
+        *named("bad", run(1, "failed"), run(5, duration=60.0)),
+        *named("new", run(1, "skipped", dag_display_name="a new one")),
+    ]
+    details = {"dags": [dag("fresh", 5), dag("old", 2), dag("new")]}
+    order = {"column": column, "isDescending": False}
+
+    assert call("sortedTitles", instances, order, details) == ascending
+    assert call("sortedTitles", instances, order | {"isDescending": True}, details) == descending
+
+
 # Which runs belong to a data model
 
 
@@ -376,7 +552,7 @@ def test_a_run_that_has_not_started_belongs_to_the_newest_model_of_its_task(call
     former, retail = sorted(call("rows", [before, run(2), queued]), key=lambda row: row["title"])
 
     assert (former["title"], former["status"]) == ("Former", "up-to-date")
-    assert (retail["title"], retail["status"], len(retail["tasks"])) == ("Retail", "running", 2)
+    assert (retail["title"], retail["status"], len(retail["tasks"])) == ("Retail", "queued", 2)
 
 
 def test_a_queued_run_of_another_map_index_is_another_row(call: Call) -> None:
@@ -384,7 +560,7 @@ def test_a_queued_run_of_another_map_index_is_another_row(call: Call) -> None:
 
     rows = call("rows", [run(2, map_index=0), queued])
 
-    assert {row["title"] for row in rows} == {"Retail", "refresh"}
+    assert {row["title"] for row in rows} == {"Retail", "Unnamed data model"}
 
 
 def step(task: str, operator: str, **changes: Any) -> dict[str, Any]:
@@ -435,24 +611,17 @@ def test_a_step_that_cannot_be_assigned_gives_no_name(call: Call, other: dict[st
 
     (row,) = call("rows", [*creates, WAIT])
 
-    assert (row["title"], row["name"]) == ("group", "")
+    assert (row["title"], row["name"]) == ("Unnamed data model", "")
 
 
-@pytest.mark.parametrize(
-    ("changes", "title"),
-    [
-        ({"task_display_name": "retail.wait"}, "retail"),
-        ({"map_index": 3}, "refresh"),
-        ({"map_index": 3, "rendered_map_index": "third"}, "third"),
-        ({"map_index": 3, "rendered_map_index": MODEL_ID}, "refresh"),
-    ],
-)
-def test_a_model_without_a_name_has_the_title_of_its_task(
-    call: Call, changes: dict[str, Any], title: str
-) -> None:
-    (row,) = call("rows", [run(1, rendered_fields={"data_model_id": MODEL_ID}, **changes)])
+@pytest.mark.parametrize("changes", [{}, {"map_index": 3, "rendered_map_index": "third"}])
+def test_a_model_without_a_name_has_a_title_of_its_kind_and_id(call: Call, changes: dict[str, Any]) -> None:
+    by_id = {"data_model_id": MODEL_ID}
 
-    assert row["title"] == title
+    (row,) = call("rows", [run(1, rendered_fields=by_id, **changes)])
+    (same,) = call("rows", [run(1, rendered_fields=by_id | {"data_model": MODEL_ID.lower()}, **changes)])
+
+    assert (row["title"], row["name"]) == (same["title"], same["name"]) == ("Data model 9F4772B8…", "")
 
 
 @pytest.mark.parametrize(
@@ -515,9 +684,9 @@ REPORT_RESULT = CUBE_RESULT | {"kind": "report", "report_id": MODEL_ID, "name": 
         ("MstrPublishStatusSensor", {"instance": CUBE_RESULT}, "cube", "Sales Cube"),
         ("MstrPublishStatusSensor", {"instance": REPORT_RESULT}, "report", "Sales Update"),
         ("A subclass", {"cube_id": None, "cube": "Sales Cube"}, "cube", "Sales Cube"),
-        ("A subclass", {"report_id": MODEL_ID}, "report", "refresh"),
-        ("A subclass", {}, "data_model", "refresh"),
-        ("MstrRefreshCubeOperator", {}, "cube", "refresh"),
+        ("A subclass", {"report_id": MODEL_ID}, "report", "Incremental refresh report 9F4772B8…"),
+        ("A subclass", {}, "data_model", "Unnamed data model"),
+        ("MstrRefreshCubeOperator", {}, "cube", "Unnamed cube"),
     ],
 )
 def test_a_row_has_the_kind_and_the_name_of_its_object(
@@ -539,7 +708,7 @@ def test_a_result_with_the_id_in_place_of_the_name_gives_no_name(call: Call) -> 
 
     (row,) = call("rows", [cube_run(1, rendered_fields=CUBE_BY_ID, result=result)])
 
-    assert (row["title"], row["name"], row["id"]) == ("refresh", "", CUBE_ID)
+    assert (row["title"], row["name"], row["id"]) == ("Cube 4B7D9E2A…", "", CUBE_ID)
 
 
 @pytest.mark.parametrize("project", [None, "Tutorial", "B7CA92F04B9FAE8D941C3E9B7E0CD754"])
@@ -584,6 +753,39 @@ def test_two_runs_by_name_whose_results_have_the_same_id_are_one_row(call: Call)
     (row,) = call("rows", [cube_run(1, rendered_fields=named), default])
 
     assert (row["id"], row["finishedCount"]) == (CUBE_ID, 2)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_run_that_shows_id_and_name_unites_the_runs_by_either_in_all_dags(
+    call: Call, order: tuple[int, ...]
+) -> None:
+    fields = [
+        CUBE_BY_ID | {"cube": "Sales Cube"},
+        CUBE_BY_ID | {"cube_id": CUBE_ID.lower()},
+        CUBE_BY_ID | {"cube": "sales cube", "cube_id": None},
+    ]
+    instances = [
+        cube_run(1 + hours, dag_id=f"dag{each}", rendered_fields=fields[each])
+        for hours, each in enumerate(order)
+    ]
+
+    (row,) = call("rows", instances)
+
+    assert (row["title"].lower(), row["id"], row["finishedCount"]) == ("sales cube", CUBE_ID, 3)
+
+
+def test_without_rendered_fields_tasks_whose_connection_was_read_are_one_row(call: Call) -> None:
+    read = {"rendered_fields": None, "result": CUBE_RESULT, "conn": "mstr_default"}
+    instances = [
+        cube_run(1, **read),
+        cube_run(2, rendered_fields=None),
+        cube_run(3, dag_id="other", **read),
+        cube_run(4, dag_id="third", **read | {"conn": "another"}),
+    ]
+
+    rows = call("rows", instances)
+
+    assert [(row["conn"], row["finishedCount"]) for row in rows] == [("another", 1), ("mstr_default", 3)]
 
 
 def test_without_rendered_fields_each_task_is_a_row_with_the_name_of_its_result(call: Call) -> None:
@@ -1428,7 +1630,7 @@ def test_a_rendered_field_of_any_type_gives_a_row(call: Call, name: str, value: 
 @pytest.mark.parametrize("fields", [5, "data_model", [], None, True])
 def test_rendered_fields_of_another_type_give_a_row(call: Call, fields: Any) -> None:
     (row,) = call("rows", [instance(rendered_fields=fields)])
-    assert (row["title"], row["status"]) == ("refresh", "up-to-date")
+    assert (row["title"], row["status"]) == ("Unnamed data model", "up-to-date")
 
 
 @pytest.mark.parametrize(
@@ -1442,11 +1644,7 @@ def test_a_value_without_the_id_of_a_task_instance_is_ignored(call: Call, ti: An
 @pytest.mark.parametrize("date", [None, True, "soon", "", [], {}, 1e300, "9" * 40])
 def test_a_success_at_an_unknown_time_is_a_success(call: Call, date: Any) -> None:
     (row,) = call("rows", [instance(end_date=date, duration="long")])
-    assert (row["status"], row["reason"], row["lastSeconds"]) == (
-        "up-to-date",
-        "Loaded at an unknown time.",
-        None,
-    )
+    assert (row["status"], row["reason"], row["lastSeconds"]) == ("up-to-date", "", None)
 
 
 WHOLE_LOG = [
