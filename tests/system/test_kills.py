@@ -3,37 +3,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import needs
 import pytest
+from ahead import RunsAhead, dag_ids_of
 from deployment import HANG_SECONDS
+from models import MARKED_DEFERRED, MARKED_RUNNING, model_of, of_both_forms, task_of
 from standalone import Standalone
-from watching import clear, closed, deferred, running
+from watching import clear, closed, deferred, is_polled, logouts_of, publish_of, running, sessions_of
 
 from airflow_provider_mstr.sandbox import Report, Sandbox
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("tidy")]
+pytestmark = pytest.mark.timeout(600)
+
+# For these tests, nothing else may happen on the server: they come first.
+alone = pytest.mark.usefixtures("tidy")
 
 IN_ONE_TASK = ("mstr_refresh_in_one_task", "refresh_retail")
 IN_STEPS = ("mstr_refresh_in_steps", "wait")
-BLOCKING = ("blocking_in_one_task", "refresh")
-BLOCKING_IN_STEPS = ("blocking_in_steps", "wait")
-
-ids = ["one task", "in steps"]
-# In steps, the teardown stops the load where no trigger is told to.
-deferred_forms = [pytest.param(*IN_ONE_TASK, marks=needs.ON_KILL), IN_STEPS]
-every_form = pytest.mark.parametrize(("dag_id", "task_id"), deferred_forms, ids=ids)
-every_blocking_form = pytest.mark.parametrize(("dag_id", "task_id"), [BLOCKING, BLOCKING_IN_STEPS], ids=ids)
-every_end = pytest.mark.parametrize("state", ["failed", "success"])
 
 
-def assert_load_is_stopped(
-    airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str, task_id: str
+@alone
+def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
+    airflow: Standalone, sandbox: Sandbox
 ) -> None:
+    dag_id, task_id = "deferred_in_steps", "publish"
+    sandbox.add_fault("publish", "slow_after", seconds=25)
+    run_id = airflow.trigger(dag_id)
+    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=HANG_SECONDS)
+
+    airflow.mark(dag_id, run_id, task_id, "failed")
+
     sandbox.wait_for(closed, timeout=HANG_SECONDS)
     airflow.await_the_end_of_the_worker(dag_id, run_id, task_id)
     report = sandbox.wait_for(closed)
     assert [publish.state for publish in report.publishes] == ["cancelled"]
     assert report.logins == 1
+    assert airflow.ended(dag_id, run_id)["state"] == "failed"
 
 
 def assert_only_the_new_load_ends_well(
@@ -53,76 +61,12 @@ def begun_afresh(report: Report) -> bool:
     return states == ("cancelled", "running") and report.open_sessions == 1
 
 
-@every_form
-@every_end
-def test_marking_a_deferred_refresh_stops_its_load(
-    state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
-) -> None:
-    run_id = deferred(airflow, dag_id, task_id)
-
-    airflow.mark(dag_id, run_id, task_id, state)
-
-    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
-    assert airflow.ended(dag_id, run_id)["state"] == state
-
-
-@every_form
-@every_end
-def test_marking_the_run_of_a_deferred_refresh_stops_its_load(
-    state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
-) -> None:
-    run_id = deferred(airflow, dag_id, task_id)
-
-    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": state})
-
-    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
-    assert airflow.ended(dag_id, run_id)["state"] == state
-
-
-@every_blocking_form
-@every_end
-def test_marking_a_running_refresh_stops_its_load(
-    state: str, dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
-) -> None:
-    run_id = running(airflow, sandbox, dag_id)
-
-    airflow.mark(dag_id, run_id, task_id, state)
-
-    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
-    assert airflow.ended(dag_id, run_id)["state"] == state
-
-
-@every_blocking_form
-def test_marking_the_run_of_a_running_refresh_failed_stops_its_load(
-    dag_id: str, task_id: str, airflow: Standalone, sandbox: Sandbox
-) -> None:
-    run_id = running(airflow, sandbox, dag_id)
-
-    airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
-
-    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
-    assert airflow.ended(dag_id, run_id)["state"] == "failed"
-
-
-def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
-    airflow: Standalone, sandbox: Sandbox
-) -> None:
-    dag_id, task_id = "deferred_in_steps", "publish"
-    sandbox.add_fault("publish", "slow_after", seconds=25)
-    run_id = airflow.trigger(dag_id)
-    sandbox.wait_for(lambda report: len(report.publishes) == 1, timeout=HANG_SECONDS)
-
-    airflow.mark(dag_id, run_id, task_id, "failed")
-
-    assert_load_is_stopped(airflow, sandbox, dag_id, run_id, task_id)
-    assert airflow.ended(dag_id, run_id)["state"] == "failed"
-
-
+@alone
 @needs.ON_KILL
 @pytest.mark.parametrize(
     ("dag_id", "task_id", "task_ids"),
     [(*IN_ONE_TASK, ["refresh_retail"]), (*IN_STEPS, ["create", "publish", "wait", "delete"])],
-    ids=ids,
+    ids=["one task", "in steps"],
 )
 def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
     dag_id: str, task_id: str, task_ids: list[str], airflow: Standalone, sandbox: Sandbox
@@ -134,13 +78,78 @@ def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
     assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)
 
 
+@alone
 @needs.CLEARING_ENDS_A_TASK
 def test_a_refresh_cleared_while_it_runs_starts_afresh_and_the_old_load_is_stopped(
     airflow: Standalone, sandbox: Sandbox
 ) -> None:
-    dag_id, task_id = BLOCKING
+    dag_id, task_id = "blocking", "refresh"
     run_id = running(airflow, sandbox, dag_id)
 
     clear(airflow, dag_id, run_id, task_id)
 
     assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest, airflow: Standalone, sandbox: Sandbox) -> Iterator[RunsAhead]:
+    """A run for each of the tests below."""
+    yield RunsAhead(airflow, dag_ids_of(request))
+    sandbox.reset()
+
+
+def mark(airflow: Standalone, dag_id: str, run_id: str) -> str:
+    """Mark the task that waits or its run, as the DAG is named, and return the state."""
+    _, what, state, *_ = dag_id.split("_")
+    if what == "task":
+        airflow.mark(dag_id, run_id, task_of(dag_id), state)
+    else:
+        airflow.api("PATCH", f"dags/{dag_id}/dagRuns/{run_id}", {"state": state})
+    return state
+
+
+def assert_load_is_stopped(airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str) -> None:
+    sandbox.wait_for(lambda _: logouts_of(publish_of(dag_id, sandbox), sandbox) > 0, timeout=HANG_SECONDS)
+    airflow.await_the_end_of_the_worker(dag_id, run_id, task_of(dag_id))
+    publish = publish_of(dag_id, sandbox)
+    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
+    assert len(sessions_of(model_of(dag_id), sandbox)) == 1
+
+
+def forms(name: str) -> list[Any]:
+    # In steps, the teardown stops the load where no trigger is told to.
+    one, steps = of_both_forms(name)
+    return [pytest.param(one, marks=needs.ON_KILL), steps]
+
+
+@pytest.mark.parametrize("dag_id", [form for name in MARKED_DEFERRED for form in forms(name)])
+def test_marking_a_deferred_refresh_or_its_run_stops_its_load(
+    dag_id: str, runs: RunsAhead, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    run_id = runs.run_of(dag_id)
+    airflow.task_in(dag_id, run_id, task_of(dag_id), "deferred", has_trigger=True)
+
+    state = mark(airflow, dag_id, run_id)
+
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id)
+    assert airflow.ended(dag_id, run_id)["state"] == state
+
+
+@pytest.mark.parametrize("dag_id", [form for name in MARKED_RUNNING for form in of_both_forms(name)])
+def test_marking_a_running_refresh_or_its_run_stops_its_load(
+    dag_id: str, runs: RunsAhead, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    run_id = runs.run_of(dag_id)
+    sandbox.wait_for(lambda _: is_polled(dag_id, sandbox), timeout=HANG_SECONDS)
+
+    state = mark(airflow, dag_id, run_id)
+
+    assert_load_is_stopped(airflow, sandbox, dag_id, run_id)
+    assert airflow.ended(dag_id, run_id)["state"] == state
+
+
+def test_no_mark_leaves_a_session(runs: RunsAhead, airflow: Standalone, sandbox: Sandbox) -> None:
+    assert {airflow.ended(*run)["state"] for run in runs.started.items()} <= {"failed", "success"}
+
+    report = sandbox.wait_for(closed)
+    assert (report.logins, len(report.publishes)) == (len(runs.started), len(runs.started))
