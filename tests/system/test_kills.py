@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import needs
@@ -12,20 +12,16 @@ from ahead import RunsAhead, dag_ids_of
 from deployment import HANG_SECONDS
 from models import MARKED_DEFERRED, MARKED_RUNNING, model_of, of_both_forms, task_of
 from standalone import Standalone
-from watching import clear, closed, deferred, is_polled, logouts_of, publish_of, running, sessions_of
+from watching import clear, closed, is_polled, logouts_from, logouts_of, publish_of, sessions_of
 
-from airflow_provider_mstr.sandbox import Report, Sandbox
+from airflow_provider_mstr.sandbox import Sandbox
 
 pytestmark = pytest.mark.timeout(600)
 
-# For these tests, nothing else may happen on the server: they come first.
-alone = pytest.mark.usefixtures("tidy")
-
-IN_ONE_TASK = ("mstr_refresh_in_one_task", "refresh_retail")
-IN_STEPS = ("mstr_refresh_in_steps", "wait")
+Runs = Mapping[str, str]
 
 
-@alone
+@pytest.mark.usefixtures("tidy")
 def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
     airflow: Standalone, sandbox: Sandbox
 ) -> None:
@@ -42,53 +38,6 @@ def test_marking_a_publish_failed_while_it_is_sent_stops_its_load(
     assert [publish.state for publish in report.publishes] == ["cancelled"]
     assert report.logins == 1
     assert airflow.ended(dag_id, run_id)["state"] == "failed"
-
-
-def assert_only_the_new_load_ends_well(
-    airflow: Standalone, sandbox: Sandbox, dag_id: str, run_id: str
-) -> None:
-    # Where the new attempt comes before the old load is stopped, its publish is refused and sent anew.
-    sandbox.wait_for(begun_afresh, timeout=HANG_SECONDS)
-    sandbox.finish_publishes()
-    assert airflow.ended(dag_id, run_id)["state"] == "success"
-    report = sandbox.wait_for(closed, timeout=HANG_SECONDS)
-    states = [publish.state for publish in report.publishes]
-    assert (states[0], states[-1], states.count("completed")) == ("cancelled", "completed", 1)
-
-
-def begun_afresh(report: Report) -> bool:
-    states = report.publishes[0].state, report.publishes[-1].state
-    return states == ("cancelled", "running") and report.open_sessions == 1
-
-
-@alone
-@needs.ON_KILL
-@pytest.mark.parametrize(
-    ("dag_id", "task_id", "task_ids"),
-    [(*IN_ONE_TASK, ["refresh_retail"]), (*IN_STEPS, ["create", "publish", "wait", "delete"])],
-    ids=["one task", "in steps"],
-)
-def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
-    dag_id: str, task_id: str, task_ids: list[str], airflow: Standalone, sandbox: Sandbox
-) -> None:
-    run_id = deferred(airflow, dag_id, task_id)
-
-    clear(airflow, dag_id, run_id, *task_ids)
-
-    assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)
-
-
-@alone
-@needs.CLEARING_ENDS_A_TASK
-def test_a_refresh_cleared_while_it_runs_starts_afresh_and_the_old_load_is_stopped(
-    airflow: Standalone, sandbox: Sandbox
-) -> None:
-    dag_id, task_id = "blocking", "refresh"
-    run_id = running(airflow, sandbox, dag_id)
-
-    clear(airflow, dag_id, run_id, task_id)
-
-    assert_only_the_new_load_ends_well(airflow, sandbox, dag_id, run_id)
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +102,54 @@ def test_no_mark_leaves_a_session(runs: RunsAhead, airflow: Standalone, sandbox:
 
     report = sandbox.wait_for(closed)
     assert (report.logins, len(report.publishes)) == (len(runs.started), len(runs.started))
+
+
+@pytest.fixture(scope="module")
+def cleared(request: pytest.FixtureRequest, airflow: Standalone, sandbox: Sandbox) -> Iterator[Runs]:
+    """A run for each of the tests below, side by side, whose tasks are cleared, and whose new load ends."""
+    started = {dag_id: airflow.trigger(dag_id) for dag_id in dag_ids_of(request)}
+    for dag_id, run_id in started.items():
+        if dag_id == "blocking":
+            sandbox.wait_for(lambda _, dag_id=dag_id: is_polled(dag_id, sandbox), timeout=HANG_SECONDS)
+        else:
+            airflow.task_in(dag_id, run_id, task_of(dag_id), "deferred", has_trigger=True)
+    for dag_id, run_id in started.items():
+        clear(airflow, dag_id, run_id, *airflow.tasks(dag_id, run_id))
+    for dag_id in started:
+        # Where the new attempt comes before the old load is stopped, its publish is refused and sent anew.
+        sandbox.wait_for(lambda _, dag_id=dag_id: is_begun_afresh(dag_id, sandbox), timeout=HANG_SECONDS)
+    sandbox.finish_publishes()
+    yield started
+    sandbox.reset()
+
+
+def is_begun_afresh(dag_id: str, sandbox: Sandbox) -> bool:
+    states = states_of(dag_id, sandbox)
+    return (states[0], states[-1], len(open_sessions_of(dag_id, sandbox))) == ("cancelled", "running", 1)
+
+
+def states_of(dag_id: str, sandbox: Sandbox) -> list[str]:
+    return [publish.state for publish in sandbox.report().publishes if publish.data_model == dag_id]
+
+
+def open_sessions_of(dag_id: str, sandbox: Sandbox) -> list[str]:
+    used = sessions_of(model_of(dag_id), sandbox)
+    return [session for session in used if logouts_from(session, sandbox) == 0]
+
+
+@pytest.mark.parametrize(
+    "dag_id",
+    [
+        pytest.param("deferred_in_one_task", marks=needs.ON_KILL),
+        pytest.param("deferred_in_steps", marks=needs.ON_KILL),
+        pytest.param("blocking", marks=needs.CLEARING_ENDS_A_TASK),
+    ],
+)
+def test_a_cleared_refresh_starts_afresh_and_the_old_load_is_stopped(
+    dag_id: str, cleared: Runs, airflow: Standalone, sandbox: Sandbox
+) -> None:
+    assert airflow.ended(dag_id, cleared[dag_id])["state"] == "success"
+
+    sandbox.wait_for(closed, timeout=HANG_SECONDS)
+    states = states_of(dag_id, sandbox)
+    assert (states[0], states[-1], states.count("completed")) == ("cancelled", "completed", 1)
