@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import needs
 import pytest
-from models import LONG_REFRESH, of_both_forms
+from models import LONG_REFRESH, of_both_forms, task_of
 from standalone import Standalone
 from watching import closed, logouts_of, publish_of
 
@@ -15,13 +15,7 @@ from airflow_provider_mstr.sandbox import Sandbox
 
 pytestmark = [needs.PARALLEL, pytest.mark.timeout(600)]
 
-TASK = {"in_one_task": "refresh", "in_steps": "wait"}
-
 Runs = Mapping[str, str]
-
-
-def task_of(dag_id: str) -> str:
-    return next((task for form, task in TASK.items() if dag_id.endswith(form)), "refresh")
 
 
 @pytest.fixture(scope="module")

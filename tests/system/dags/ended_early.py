@@ -9,7 +9,7 @@ from typing import Any
 import pendulum
 from airflow.providers.common.compat.sdk import DAG
 from faulty import RaisingRefresh, RaisingWait, SilentRefresh, SilentWait
-from models import model_of, of_both_forms
+from models import MARKED_DEFERRED, MARKED_RUNNING, model_of, of_both_forms
 
 from airflow_provider_mstr.operators import (
     MstrCreateDataModelInstanceOperator,
@@ -54,7 +54,11 @@ def in_both_forms(
 
 
 in_both_forms("deferred", deferrable=True)
-in_both_forms("blocking", deferrable=False, retry_delay=timedelta(0))
+for name in MARKED_DEFERRED:
+    in_both_forms(name, deferrable=True)
+for name in MARKED_RUNNING:
+    in_both_forms(name, deferrable=False, retry_delay=timedelta(0))
+in_one_task("blocking", deferrable=False, retry_delay=timedelta(0))
 in_both_forms("dagrun_timeout", deferrable=True, dagrun_timeout=timedelta(seconds=60))
 in_both_forms("timeout_deferred", deferrable=True, timeout=8)
 in_both_forms("timeout_blocking", deferrable=False, timeout=8)
