@@ -279,7 +279,6 @@ def test_a_cube_has_its_name_and_the_status_of_its_job_and_one_row_however_it_is
     page = pages.refreshes()
     expect(row(page, "Region Cube")).to_contain_text("Failing")
     expect(row(page, "Sales Cube")).to_contain_text("2 of 2")
-    expect(row(page, "Sales Cube")).to_contain_text("Cube · Tutorial")
 
 
 @needs.RENDERED_IN_LISTS
