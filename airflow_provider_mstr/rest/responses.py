@@ -197,7 +197,8 @@ def _reply(request: Request[Any], response: Response) -> ServerReply:
 def _repeats_status(message: str, status: int) -> bool:
     """Return whether a message contains only the HTTP status, such as "HTTP 404 Not Found"."""
     known = f"http {status} {reasons.get(status, '')}".lower().split()
-    return set(re.findall(r"\w+", message.lower())).issubset(known)
+    words = set(re.findall(r"\w+", message.lower()))
+    return bool(words) and words.issubset(known)
 
 
 def _error_body(payload: Any) -> dict[str, Any]:

@@ -135,8 +135,10 @@ def install(
     python.chmod(0o755)
     venv = tmp_path / "venv"
     command = ["make", f"{venv}/.installed", f"VENV={venv}", f"PYTHON={python}"]
+    # The make that runs the tests is not to influence this one.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=stderr, text=True
+        command, cwd=ROOT, env=inherited | environment, stdout=subprocess.PIPE, stderr=stderr, text=True
     )
 
 
