@@ -46,6 +46,7 @@ def test_each_command_is_one() -> None:
         "cubes",
         "tables",
         "refresh",
+        "probe",
     }
 
 
