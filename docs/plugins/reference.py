@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For the documentation: arguments with those of base classes among them, defaults as values, plain names."""
+"""Prepares the reference pages: arguments of base classes, defaults as values, names without Sphinx roles."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _OPERATIONS = {ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Add: opera
 
 
 class Reference(griffe.Extension):
-    """Makes what griffe has read of the code fit to be read by people."""
+    """Changes the objects that griffe has parsed, for the pages."""
 
     def on_package(self, *, pkg: griffe.Module, **more: Any) -> None:
-        """Look through a package once it is loaded.
+        """Change the objects of a package after griffe has loaded it.
 
         :param pkg: the package
-        :param more: what else griffe tells
+        :param more: other arguments of griffe
         """
         _unmark(pkg)
         for module in _modules(pkg):
@@ -60,7 +60,7 @@ def _init(each: griffe.Class) -> griffe.Function | None:
 
 
 def _complete(each: griffe.Class) -> None:
-    """Add the base class's arguments before the ``**kwargs`` that hands them on."""
+    """Add the arguments of the base class before ``**kwargs``."""
     own = _init(each)
     if own is None or "kwargs" not in own.parameters:
         return
@@ -75,7 +75,7 @@ def _complete(each: griffe.Class) -> None:
 
 
 def _shown(module: griffe.Module, default: griffe.Expr) -> griffe.Expr | str:
-    """Return the default as its value, where that is a constant of the package."""
+    """Return the value of a default that is a constant of the package."""
     text = str(default)
     if "default_deferrable" in text:
         return _DEFERRABLE
@@ -96,7 +96,7 @@ def _path(module: griffe.Module, name: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """Return a product of numbers as the number that it is; anything else as it stands."""
+    """Return the result of an arithmetic expression; any other text unchanged."""
     try:
         number = _number(ast.parse(value, mode="eval").body)
     except ValueError:

@@ -83,7 +83,7 @@ RETAIL = "9F4772B837604551B4D3CC916ADC5598"
 
 
 def blocks(page: str, label: str, language: str = r"\w+") -> list[str]:
-    """Return the code blocks of a page that stand behind an HTML comment."""
+    """Return the code blocks of a page that follow an HTML comment."""
     return re.findall(rf"<!-- {label} -->\n```{language}\n(.*?)```", PAGES[page], re.DOTALL)
 
 
@@ -100,7 +100,7 @@ def rows(page: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; what mkdocs warns of is an error: a broken link or anchor, a page in no menu."""
+    """The built site. A warning of mkdocs is an error: a broken link or anchor, or a page in no menu."""
     pytest.importorskip("mkdocs", reason="the site is built where the newest Airflow is")
     folder = tmp_path_factory.mktemp("site")
     build = subprocess.run(
@@ -124,10 +124,10 @@ class Fetched(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         name = "href" if tag == "link" else "src"
-        if given.get(name) and given.get("rel") not in ("canonical", "prev", "next"):
-            self.addresses.append(str(given[name]))
+        if attributes.get(name) and attributes.get("rel") not in ("canonical", "prev", "next"):
+            self.addresses.append(str(attributes[name]))
 
 
 def test_a_page_is_shown_without_the_network(site: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_search_finds_a_page(scheme: str, site: Path) -> None:
         server.shutdown()
 
 
-def test_the_site_holds_no_word_of_where_it_was_built(site: Path) -> None:
+def test_the_site_does_not_contain_the_path_of_its_build(site: Path) -> None:
     for page in site.rglob("*.html"):
         assert str(ROOT) not in page.read_text()
 
@@ -187,7 +187,7 @@ DOCUMENTED: dict[Callable[..., Any], str] = {
 
 
 def arguments(documented: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Return what may be given by name."""
+    """Return the arguments that have a name."""
     parameters = inspect.signature(documented).parameters.values()
     named = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
     assert "mstr_conn_id" in named
@@ -279,7 +279,7 @@ def test_the_check_is_between_the_load_and_the_refresh() -> None:
 
 
 def run(dag_id: str, sandbox: Sandbox, home: Path, **environment: str) -> tuple[bool, str]:
-    """Run a recipe in an Airflow of its own; return whether the run succeeded, and all that it printed."""
+    """Run a recipe in a separate Airflow; return whether the run succeeded, and its output."""
     whole = airflow_environment(home, sandbox.airflow_connection(), dags=EXAMPLES) | environment
     command = [sys.executable, str(RUNNER), str(EXAMPLES), dag_id]
     done = subprocess.run(command, env=whole, capture_output=True, text=True, timeout=180, check=False)
@@ -330,7 +330,7 @@ def dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.mark.long
-def test_the_refresh_after_dbt_loads_just_what_dbt_has_built(
+def test_the_refresh_after_dbt_loads_only_the_tables_that_dbt_has_built(
     mstr_sandbox: Sandbox, tmp_path: Path, dbt: dict[str, str]
 ) -> None:
     succeeded, shown_text = run("mstr_after_dbt", mstr_sandbox, tmp_path / "home", **dbt)
@@ -374,7 +374,7 @@ def test_each_mapped_refresh_loads_its_own_tables(mstr_sandbox: Sandbox, tmp_pat
 
 
 def migrated(name: str) -> Any:
-    """Return the only task of one side of the page about migration."""
+    """Return the only task of an example of the page about migration."""
     (dag,) = dags_of(EXAMPLES / "migrate" / f"{name}.py").values()
     (task,) = dag.tasks
     return task
@@ -382,7 +382,7 @@ def migrated(name: str) -> Any:
 
 @pytest.fixture
 def variables(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of the functions that are to be replaced."""
+    """The environment of the functions before the migration."""
     # The page imports the PythonOperator of Airflow 3.
     pytest.importorskip("airflow.providers.standard")
     user = DEFAULT_WORLD.users[0]
@@ -392,7 +392,7 @@ def variables(mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(name: str, sandbox: Sandbox, **replaced: Any) -> None:
-    """Call the function of a side that is to be replaced; its pauses advance the clock of the sandbox."""
+    """Call a function before its migration; its pauses advance the clock of the sandbox."""
     publish = migrated(name).python_callable
     publish.__globals__.update(sleep=sandbox.advance, **replaced)
     publish()
@@ -514,7 +514,7 @@ def test_the_callback_lists_the_tables_as_the_page_shows(mstr_sandbox: Sandbox, 
 
 @pytest.mark.long
 @needs.DAGBAG
-def test_the_tests_of_a_dag_pass_as_the_page_shows_them(tmp_path: Path) -> None:
+def test_the_tests_of_a_dag_pass_as_the_page_shows(tmp_path: Path) -> None:
     whole = os.environ | {"AIRFLOW_HOME": str(tmp_path), "MY_DAGS": str(ROOT / "example_dags")}
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"]
     done = subprocess.run(
@@ -529,7 +529,7 @@ def test_the_tests_of_a_dag_pass_as_the_page_shows_them(tmp_path: Path) -> None:
     assert "3 passed" in done.stdout
 
 
-def test_a_world_of_ones_own_is_made_as_the_page_shows() -> None:
+def test_a_custom_world_works_as_the_page_shows() -> None:
     (code,) = blocks("testing.md", "world", "python")
     namespace: dict[str, Any] = {}
     exec(code, namespace)
@@ -553,7 +553,7 @@ def commands(label: str) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_what_the_first_page_tells_to_type_ends_in_a_green_task_and_then_in_a_red_one(tmp_path: Path) -> None:
+def test_the_commands_of_get_started_end_in_a_success_and_then_in_a_failure(tmp_path: Path) -> None:
     (serve,) = map(shlex.split, commands("sandbox"))
     (shown_port,) = (word for word in serve if word.isdigit())
     dag = (ROOT / "example_dags" / "example_refresh_in_one_task.py").read_text()
@@ -605,7 +605,7 @@ def test_the_log_of_a_refresh_has_the_lines_that_a_page_shows(
     page: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[str] = []
-    monkeypatch.setattr(MstrRefreshDataModelOperator, "log", Told(logged))
+    monkeypatch.setattr(MstrRefreshDataModelOperator, "log", ListLogger(logged))
     with caplog.at_level("INFO"):
         perform(lambda: MstrRefreshDataModelOperator(task_id="refresh", data_model_id=RETAIL))
     logged += [record.getMessage() for record in caplog.records]
@@ -617,10 +617,10 @@ def test_the_log_of_a_refresh_has_the_lines_that_a_page_shows(
         assert any(alike(each).startswith(pattern) for each in logged), f"{line}: {logged}"
 
 
-class Told:
-    """A logger that keeps what it is told.
+class ListLogger:
+    """A logger that appends each message to a list.
 
-    :param lines: where to
+    :param lines: the list
     """
 
     def __init__(self, lines: list[str]) -> None:
@@ -633,7 +633,7 @@ class Told:
 
 
 def alike(line: str) -> str:
-    """Return a line of the log without its numbers and its table's name, which differ from time to time."""
+    """Return a line of the log without its numbers and its table's name, which change from run to run."""
     tables = "|".join(table.name for model in DEFAULT_WORLD.data_models for table in model.tables)
     return re.sub(rf"\b({tables})(?=:)", "a table", re.sub(r"\b\d+\b", "1", line)).rstrip()
 
@@ -757,7 +757,7 @@ STATED = {
         "the default `poll_interval` of 30 seconds": DEFAULT_POLL_INTERVAL == 30,
     },
     "operators/index.md": {
-        "at a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
+        "a tenth of the time that has passed": poller.SHARE_OF_ELAPSED == 0.1,
         "the default of two hours": DEFAULT_TIMEOUT == 2 * 60 * 60,
     },
     "connection.md": {
@@ -786,10 +786,10 @@ STATED = {
 
 
 @pytest.mark.parametrize("page", STATED)
-def test_what_a_page_states_of_times_and_limits_is_so(page: str) -> None:
-    for sentence, is_so in STATED[page].items():
+def test_the_times_and_limits_of_a_page_are_correct(page: str) -> None:
+    for sentence, is_correct in STATED[page].items():
         assert sentence in " ".join(PAGES[page].split()), sentence
-        assert is_so, sentence
+        assert is_correct, sentence
 
 
 # Errors
@@ -818,7 +818,7 @@ def test_every_error_has_its_cause_and_what_to_do(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.usefixtures("mstr_connection", "brisk")
-def test_every_error_looks_as_the_page_shows_it(
+def test_every_error_has_the_text_that_the_page_shows(
     name: str, mstr_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     error = Provocations(mstr_sandbox, monkeypatch, tmp_path).of(name)
