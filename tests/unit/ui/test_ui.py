@@ -372,6 +372,7 @@ def test_a_failing_model_shows_its_error_in_one_line(call: Call) -> None:
     [
         ("the load of cube Sales failed: out of memory. Fix it.", "out of memory. Fix it."),
         (f"could not load cube {MODEL_ID.lower()}: no.\nCheck it.", "could not load the cube: no. Check it."),
+        ("the cube Sales is gone. Ask.", "the cube is gone. Ask."),
         ("could not load cube Sales: no. Ask (HTTP 403, code A)", "could not load the cube: no. Ask"),
         (f"it is full. Ask (cube {MODEL_ID})", "it is full. Ask"),
         ("it is full (HTTP 302). Check the host.", "it is full (HTTP 302). Check the host."),
