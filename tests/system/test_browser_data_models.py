@@ -289,12 +289,12 @@ def test_a_step_of_a_refresh_links_to_the_sensor_and_the_page_shows_the_error_of
     pages = open_as(VIEWER)
 
     tab = pages.refresh("shown_in_steps", run["dag_run_id"], "refresh_pipeline.publish")
-    expect(tab.get_by_role("note")).to_contain_text("has no table 'no_such_table'")
+    expect(tab.get_by_role("note")).to_contain_text("no table named 'no_such_table'")
     tab.get_by_role("link", name="refresh_pipeline.wait").click()
 
     expect(tab.get_by_text("An upstream task failed")).to_be_visible()
     page = pages.refreshes()
-    expect(row(page, "Pipeline")).to_contain_text("has no table 'no_such_table'")
+    expect(row(page, "Pipeline")).to_contain_text("no table named 'no_such_table'")
 
 
 LOAD_SECONDS = 100

@@ -5,9 +5,9 @@ import { now } from "./airflow_api.js";
 import { Fragment, formatClockTime, formatTime, h, useEffect, useState } from "./airflow_ui.js";
 import { ProgressBar, StatusBadge } from "./components.js";
 import { firstSentence, formatDuration, pluralize } from "./format.js";
-import { compareWithUsual, isLong } from "./history.js";
+import { compareWithUsual } from "./history.js";
 import { countTables } from "./progress.js";
-import { UNREADABLE_LOG } from "./status.js";
+import { UNREADABLE_LOG, isLongerThanUsual } from "./status.js";
 
 const MAX_NAMES = 5;
 // The unfinished tables of a longer list are named above it.
@@ -113,7 +113,7 @@ const Summary = ({ status, label, description, error, isLatest, isRunning, total
 
 function Elapsed({ since, usual = null }) {
   const seconds = Math.max(0, useTime(true) - since) / 1000;
-  return h("span", { className: `mstr-elapsed${isLong(seconds, usual) ? " mstr-stale" : ""}` }, `${formatDuration(seconds)} so far${compareWithUsual(seconds, usual, "usually takes")}`);
+  return h("span", { className: `mstr-elapsed${isLongerThanUsual(seconds, usual) ? " mstr-stale" : ""}` }, `${formatDuration(seconds)} so far${compareWithUsual(seconds, usual, "usually takes")}`);
 }
 
 function Timeline({ progress, isRunning, end }) {

@@ -70,5 +70,7 @@ const CODES = / \((?=[^()]*\b(?:HTTP \d|code |iServerCode |ticket |[0-9A-F]{32}\
 export function formatError(text, { kind, name }) {
   const label = KIND_LABELS[kind].toLowerCase();
   const line = text.trim().replace(/\s+/g, " ").replace(CODES, "").replace(OBJECT_BY_ID, "the $1");
-  return (name ? line.replaceAll(`${label} ${name}`, `the ${label}`) : line).replace(`the load of the ${label} failed: `, "");
+  return (name ? line.replaceAll(`${label} ${name}`, `the ${label}`) : line)
+    .replaceAll(`the the ${label}`, `the ${label}`)
+    .replace(`the load of the ${label} failed: `, "");
 }

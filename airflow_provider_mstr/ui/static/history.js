@@ -4,11 +4,8 @@
 import { ApiError, listTaskInstances, taskInstanceLink } from "./airflow_api.js";
 import { h, useEffect, useState } from "./airflow_ui.js";
 import { Chart } from "./components.js";
-import { formatDuration, median, pluralize } from "./format.js";
-import { MAX_RUNS, parseRun } from "./status.js";
-
-// A run that is longer than 1.5 times the usual duration, and than each of the last runs, takes longer than usual.
-const USUAL_DURATIONS = 1.5;
+import { formatDuration, pluralize } from "./format.js";
+import { MAX_RUNS, isLongerThanUsual, parseRun, toUsualDuration } from "./status.js";
 
 /** Load the last finished runs of a task, newest first; null until they are loaded, or if they cannot be.
  * @param {import("./airflow_api.js").TaskInstanceKey} tiKey
@@ -53,20 +50,17 @@ export const selectSameObject = (runs, { id, name }) => {
  * @param {import("./status.js").Run[]} runs
  * @param {string} runId the run itself
  * @param {number | null} loggedSeconds
- * @returns {{seconds: number, longest: number} | null} */
+ * @returns {import("./status.js").UsualDuration | null} */
 export function usualDuration(runs, runId, loggedSeconds) {
   const durations = runs.filter(({ state, seconds, tiKey }) => state === "success" && seconds !== null && tiKey.runId !== runId).map(({ seconds }) => seconds);
-  if (!durations.length) return loggedSeconds === null ? null : { seconds: loggedSeconds, longest: loggedSeconds };
-  return { seconds: median(durations), longest: Math.max(...durations) };
+  if (!durations.length && loggedSeconds !== null) return { seconds: loggedSeconds, longest: loggedSeconds, count: 0 };
+  return toUsualDuration(durations);
 }
-
-/** Whether a duration is longer than usual. */
-export const isLong = (seconds, usual) => usual !== null && seconds > USUAL_DURATIONS * usual.seconds && seconds > usual.longest;
 
 /** Compare a duration with the usual one, as the end of a sentence. */
 export function compareWithUsual(seconds, usual, verb) {
   if (!usual) return "";
-  return isLong(seconds, usual) ? `, longer than usual (${formatDuration(usual.seconds)})` : `, ${verb} ${formatDuration(usual.seconds)}`;
+  return isLongerThanUsual(seconds, usual) ? `, longer than usual (${formatDuration(usual.seconds)})` : `, ${verb} ${formatDuration(usual.seconds)}`;
 }
 
 /** The durations of the last runs. Each links to its tab. */

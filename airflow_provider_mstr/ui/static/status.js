@@ -28,7 +28,7 @@ const MEDIAN_INTERVALS = 2;
 const LONGEST_INTERVALS = 1.2;
 const MIN_STALE_SECONDS = 1800;
 
-// A run is unusually long if it takes longer than 1.5 times the median of the runs before it, and than the longest of them.
+// A run is longer than usual if it takes longer than 1.5 times the median of at least three runs before it, and than the longest.
 const MEDIAN_DURATIONS = 1.5;
 const MIN_DURATIONS = 3;
 
@@ -253,7 +253,7 @@ function describeActivity(runs, durations, now, getProgress) {
   if (!active.length) return null;
   const [{ run, progress, status }] = active;
   const seconds = run.start && status !== "queued" ? (now - run.start) / 1000 : null;
-  const isSlow = seconds !== null && isUnusuallyLong(seconds, durations);
+  const isSlow = seconds !== null && isLongerThanUsual(seconds, toUsualDuration(durations));
   const waiting = active.slice(1).filter((each) => each.status === "waiting").length;
   const text = {
     queued: () => (run.queued ? `Queued for ${formatDuration((now - run.queued) / 1000)}` : run.state === "scheduled" ? "Queued: upstream tasks have not finished" : "Queued"),
@@ -277,14 +277,23 @@ function describeRunning({ total, finished }, seconds, isSlow, durations) {
   return (total ? `${finished} of ${pluralize(total, "table")} loaded` : "Running") + elapsed + usually;
 }
 
-const isUnusuallyLong = (seconds, earlier) =>
-  earlier.length >= MIN_DURATIONS && seconds > MEDIAN_DURATIONS * median(earlier) && seconds > Math.max(...earlier);
+/** @typedef {{seconds: number, longest: number, count: number}} UsualDuration */
+
+/** Return the usual one of the last durations; null if there are none.
+ * @param {number[]} durations
+ * @returns {UsualDuration | null} */
+export const toUsualDuration = (durations) =>
+  durations.length ? { seconds: median(durations), longest: Math.max(...durations), count: durations.length } : null;
+
+/** Whether a duration is longer than usual. @param {UsualDuration | null} usual */
+export const isLongerThanUsual = (seconds, usual) =>
+  usual !== null && usual.count >= MIN_DURATIONS && seconds > MEDIAN_DURATIONS * usual.seconds && seconds > usual.longest;
 
 /** One sentence if the active run takes unusually long, or else the last run did and succeeded; "" if not. */
 function describeSlowness(activity, lastFailed, [last, ...earlier]) {
   const compare = (verb, seconds, durations) => `${verb} longer than usual: ${formatDuration(seconds)}, usually ${formatDuration(median(durations))}.`;
   if (activity?.isSlow) return compare("Takes", activity.seconds, [last, ...earlier]);
-  return !activity && !lastFailed && isUnusuallyLong(last, earlier) ? compare("Took", last, earlier) : "";
+  return !activity && !lastFailed && isLongerThanUsual(last, toUsualDuration(earlier)) ? compare("Took", last, earlier) : "";
 }
 
 /** One sentence that explains why an object fails or is stale, and what its row does not show elsewhere. */

@@ -372,6 +372,7 @@ def test_a_failing_model_shows_its_error_in_one_line(call: Call) -> None:
     [
         ("the load of cube Sales failed: out of memory. Fix it.", "out of memory. Fix it."),
         (f"could not load cube {MODEL_ID.lower()}: no.\nCheck it.", "could not load the cube: no. Check it."),
+        ("the cube Sales is gone. Ask.", "the cube is gone. Ask."),
         ("could not load cube Sales: no. Ask (HTTP 403, code A)", "could not load the cube: no. Ask"),
         (f"it is full. Ask (cube {MODEL_ID})", "it is full. Ask"),
         ("it is full (HTTP 302). Check the host.", "it is full (HTTP 302). Check the host."),
@@ -937,7 +938,7 @@ def test_the_first_sentence_of_an_error(call: Call, error: str, sentence: str) -
 
 # An attempt in the tab
 
-USUAL = {"seconds": 43_200.0, "longest": 50_000.0}
+USUAL = {"seconds": 43_200.0, "longest": 50_000.0, "count": 3}
 BUSY = entry("Waiting for another refresh", busy=True)
 UNAVAILABLE = entry("No response", server="unavailable", since="2026-01-01T23:58:50Z", timestamp=None)
 ENDED = entry("Refreshed", refresh="ended", state="failed", seconds=43.0)
@@ -1056,11 +1057,12 @@ def test_a_server_that_does_not_answer_is_shown(
         ("deferred", USUAL | {"seconds": 86_400.0}, "1 d so far, usually takes 1 d"),
         ("deferred", USUAL, "1 d so far, longer than usual (12 h)"),
         ("deferred", USUAL | {"longest": 90_000.0}, "1 d so far, usually takes 12 h"),
-        ("success", {"seconds": 4.0, "longest": 4.5}, "2 tables in 5 s, usually 4 s"),
-        ("success", {"seconds": 2.0, "longest": 4.5}, "2 tables in 5 s, longer than usual (2 s)"),
+        ("deferred", USUAL | {"count": 2}, "1 d so far, usually takes 12 h"),
+        ("success", {"seconds": 4.0, "longest": 4.5, "count": 3}, "2 tables in 5 s, usually 4 s"),
+        ("success", {"seconds": 2.0, "longest": 4.5, "count": 3}, "2 tables in 5 s, longer than usual (2 s)"),
         (
             "queued",
-            {"seconds": 240.0, "longest": 300.0},
+            {"seconds": 240.0, "longest": 300.0, "count": 3},
             "The refresh has not started. It usually takes 4 min.",
         ),
     ],
@@ -1224,8 +1226,8 @@ def test_the_last_runs_are_those_of_the_object(call: Call, rendered: Any, is_sam
 @pytest.mark.parametrize(
     ("durations", "logged", "usual"),
     [
-        ([9.0, 1.0, 2.0, 4.0], 240.0, {"seconds": 2.0, "longest": 4.0}),
-        ([9.0], 240.0, {"seconds": 240.0, "longest": 240.0}),
+        ([9.0, 1.0, 2.0, 4.0], 240.0, {"seconds": 2.0, "longest": 4.0, "count": 3}),
+        ([9.0], 240.0, {"seconds": 240.0, "longest": 240.0, "count": 0}),
         ([9.0, None], None, None),
         ([], None, None),
     ],
@@ -1242,7 +1244,7 @@ def test_the_usual_duration_is_the_median_of_the_other_successes(
 def test_the_last_runs_show_their_durations_and_link_to_their_tabs(call: Call) -> None:
     runs = [run(1, duration=30.0), run(2, "failed", duration=5.0), run(3, duration=None)]
 
-    texts = call("lastRunsTexts", runs, {"seconds": 40.0, "longest": 40.0})
+    texts = call("lastRunsTexts", runs, {"seconds": 40.0, "longest": 40.0, "count": 3})
     links = call("lastRunsLinks", runs)
 
     assert texts[:4] == [
