@@ -26,9 +26,9 @@ def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **
     """Return the asset of a data model: an outlet of its refresh, and the schedule of what needs it.
 
     :param data_model_id: the data model's id
-    :param mstr_conn_id: the Airflow connection of the server that holds it
+    :param mstr_conn_id: the Airflow connection of its server
     :param more: further arguments of ``Asset``, such as ``name`` and ``group``
-    :raises ValueError: where the id is none
+    :raises ValueError: if the id is invalid
     """
     return _asset(data_model_id, mstr_conn_id, **more)
 
@@ -37,9 +37,9 @@ def cube_asset(cube_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **more: Any) -
     """Return the asset of a cube: an outlet of its refresh, and the schedule of what needs it.
 
     :param cube_id: the cube's id
-    :param mstr_conn_id: the Airflow connection of the server that holds it
+    :param mstr_conn_id: the Airflow connection of its server
     :param more: further arguments of ``Asset``, such as ``name`` and ``group``
-    :raises ValueError: where the id is none
+    :raises ValueError: if the id is invalid
     """
     return _asset(cube_id, mstr_conn_id, **more)
 
@@ -54,7 +54,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Return the normal form of an object's URI; Airflow asks for it.
 
     :param uri: an address of the scheme ``mstr``
-    :raises ValueError: where it is not ``mstr://<connection>/<id>``
+    :raises ValueError: if it is not ``mstr://<connection>/<id>``
     """
     conn_id, object_id = unquote(uri.netloc), uri.path.strip("/").upper()
     if not conn_id or not is_id(object_id) or uri.query:
@@ -86,7 +86,7 @@ def attach_result(context: Context, outlets: list[Any], result: RefreshResult, m
     :param context: the task's context
     :param outlets: the task's outlets
     :param result: how the refresh ended
-    :param mstr_conn_id: the Airflow connection of the server that holds the object
+    :param mstr_conn_id: the Airflow connection of the object's server
     """
     refreshed = _uri(result.cube_id, mstr_conn_id)
     ours = [each for each in outlets if isinstance(each, Asset) and urlsplit(each.uri).scheme == SCHEME]

@@ -54,7 +54,7 @@ _registered: set[str] = set()
 
 
 class MstrHook(BaseHook):
-    """Talks to the Strategy Library server that an Airflow connection describes.
+    """Connects to the Strategy Library server of an Airflow connection.
 
     ``retries`` counts the requests that it had to send again.
 
@@ -101,7 +101,7 @@ class MstrHook(BaseHook):
     def run(self, flow: Flow[T]) -> T:
         """Run a flow of ``airflow_provider_mstr.rest`` to its end and return its result.
 
-        :param flow: a flow that was not started yet
+        :param flow: a flow that has not started
         """
         driver = self.get_conn()
         with self._counting(driver):
@@ -110,7 +110,7 @@ class MstrHook(BaseHook):
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow to its end on the event loop and return its result.
 
-        :param flow: a flow that was not started yet
+        :param flow: a flow that has not started
         """
         # Importing the driver and reading CA files would block the event loop for too long.
         driver = await asyncio.to_thread(_async_driver, await self.aserver())
@@ -118,7 +118,7 @@ class MstrHook(BaseHook):
             return await driver.run(flow)
 
     def get_conn(self) -> SyncDriver:
-        """Return the driver that runs flows against the server; it holds no session."""
+        """Return the driver that runs flows with the server; it has no session."""
         return self._driver
 
     @contextmanager
@@ -136,10 +136,10 @@ class MstrHook(BaseHook):
         return SyncDriver(self.server, register_secrets, with_fields(log.warning))
 
     def project(self, project_id: str | None) -> str:
-        """Return the project's id or name: the one given, else the connection's.
+        """Return the project's id or name: that of the task, or else that of the connection.
 
-        :param project_id: the id or name that a task names, if it does
-        :raises InvalidInput: where neither names one
+        :param project_id: the id or name from the task, if it has one
+        :raises InvalidInput: if neither the task nor the connection has a project
         """
         if project_id is not None and not is_empty(project_id):
             what = "not a project id or name; leave project_id out to use the connection's project"
@@ -152,8 +152,8 @@ class MstrHook(BaseHook):
         """Return the id of an object, without the blanks that a template may leave around it.
 
         :param field: the argument, such as ``data_model_id``
-        :param value: the id that a task names
-        :raises InvalidInput: where it is none
+        :param value: the id from the task
+        :raises InvalidInput: if it is not an id
         """
         text = text_of(value, ID_LENGTH)
         if not is_id(text):
@@ -167,8 +167,8 @@ class MstrHook(BaseHook):
         """Return the name of an object, without the blanks that a template may leave around it.
 
         :param field: the argument, such as ``data_model``
-        :param value: the name that a task gives
-        :raises InvalidInput: where it is none
+        :param value: the name from the task
+        :raises InvalidInput: if it is not a name
         """
         return _text(field, value, f"not a {field.replace('_', ' ')} name")
 
@@ -181,8 +181,8 @@ class MstrHook(BaseHook):
         """Log in and open what is to be refreshed.
 
         :param spec: what to refresh
-        :param on_progress: stores what has been opened
-        :param on_found: receives the job as soon as its object is known
+        :param on_progress: stores the open session and instance
+        :param on_found: receives the job when its object is known
         """
         for risk in self.server.risks:
             log.warning("Insecure connection %s: %s", self.mstr_conn_id, risk)
@@ -209,7 +209,7 @@ class MstrHook(BaseHook):
         owns_session: bool = True,
         log_line: Log | None = None,
     ) -> Job:
-        """Start a load, once, and return the job as it then is.
+        """Start a load once, and return the job after the start.
 
         :param spec: what to refresh
         :param job: the job that was opened
@@ -231,7 +231,7 @@ class MstrHook(BaseHook):
         )
 
     def close(self, job: Job) -> None:
-        """Cancel the load if it still runs, and log out; what is already gone is fine.
+        """Cancel the load if it still runs, and log out; ignore what no longer exists.
 
         :param job: the job that is over
         """
@@ -250,7 +250,7 @@ class MstrHook(BaseHook):
         """Return the job of a handle.
 
         :param handle: a handle, or the text that a template made of it
-        :raises InvalidHandle: if it is something else, or was sealed under another connection
+        :raises InvalidHandle: if it is not a handle, or was sealed under another connection
         """
         return load_job(handle, self.server.seal)
 

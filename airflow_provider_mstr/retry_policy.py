@@ -25,15 +25,15 @@ except ImportError:
         " before that, give the task a retry_delay"
     ) from None
 
-# Asking while the project is full may keep its idle sessions from expiring (docs/strategy-rest-api.md 1.9).
+# Requests while the project is full may keep its idle sessions alive (docs/strategy-rest-api.md 1.9).
 _MINUTES = (SessionLimit, ModelBusy)
 _SOON = (SessionExpired, InstanceExpired, OutcomeUnknown)
 
 
 class MstrRetryPolicy(RetryPolicy):
-    """Waits minutes for a session or a busy model, retries soon after a lost session, and never in vain.
+    """Waits minutes for a session or a busy model, seconds after a lost session, and does not retry in vain.
 
-    How often is still for the task's ``retries`` to say.
+    The task's ``retries`` still decide how many attempts follow.
 
     :param minutes: minutes to wait for a free session, or for another job's publish
     """
@@ -48,11 +48,11 @@ class MstrRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Return whether the task is worth another attempt, and when.
+        """Return whether and when another attempt follows.
 
-        :param exception: what the task raised
-        :param try_number: the attempt it was
-        :param max_tries: the attempts it has
+        :param exception: the error of the task
+        :param try_number: the number of the failed attempt
+        :param max_tries: the maximum number of attempts
         :param context: the task's context
         """
         kind = type(exception).__name__
@@ -70,8 +70,8 @@ class MstrRetryPolicy(RetryPolicy):
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> MstrRetryPolicy:
-        """Return the policy that :meth:`serialize` described.
+        """Return the policy from the JSON of :meth:`serialize`.
 
-        :param data: what :meth:`serialize` returned
+        :param data: the JSON
         """
         return cls(**data)

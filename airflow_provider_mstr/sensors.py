@@ -62,7 +62,7 @@ class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poke_interval: seconds between two polls; while deferred, the maximum
-    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
+    :param timeout: maximum seconds of the load, counted from the publish that the server accepts
     """
 
     template_fields = ("instance", "mstr_conn_id")

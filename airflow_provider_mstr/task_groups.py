@@ -57,18 +57,18 @@ def refresh_data_model(
     If you leave out an argument, it comes from the ``default_args`` of the group, of the groups around it, or
     of the DAG; otherwise it has the default of the operators.
 
-    :param group_id: the group's id, which the task ids begin with
+    :param group_id: the group's id, with which the task ids begin
     :param data_model_id: the data model's id (templated)
-    :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's if it is left out (templated)
-    :param tables: the tables to publish; every table if it is left out; a list of table names or ids;
-        or a mapping of name or id to refresh policy (templated)
-    :param refresh_policy: the policy of the tables that name none (templated)
+    :param data_model: the data model's name, which must be unique in the project (templated)
+    :param project_id: the project's id or name; by default the connection's project (templated)
+    :param tables: the tables to publish: a list of names or ids, or a mapping of name or id to refresh
+        policy; by default every table (templated)
+    :param refresh_policy: the policy of the tables without their own policy (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: maximum seconds between two checks of the publish; ``poke_interval`` in
         ``default_args`` means the same
-    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
+    :param timeout: maximum seconds of the load, counted from the publish that the server accepts
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param verify_last_update: whether to read the last update if publishStatus does not show the end
     :param group: further arguments of ``TaskGroup``, such as ``tooltip`` and ``default_args``

@@ -29,7 +29,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
 
     :param handle: the handle of the job, as plain JSON
     :param mstr_conn_id: the Airflow connection that sealed it
-    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
+    :param timeout: maximum seconds of the load, counted from the publish that the server accepts
     :param poll_interval: maximum seconds between two checks
     :param seen: what the worker has seen of the tables, as ``Poller.seen`` has it
     :param stored_in: the task instance whose XCom holds a field that is too large for the arguments

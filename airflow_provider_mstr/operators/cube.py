@@ -28,12 +28,12 @@ class MstrRefreshCubeOperator(RefreshTask, BaseOperator):
     Give either ``cube_id`` or ``cube``.
 
     :param cube_id: the cube's id (templated)
-    :param cube: the cube's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param cube: the cube's name, which must be unique in the project (templated)
+    :param project_id: the project's id or name; by default the connection's project (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: maximum seconds between two checks of the job
-    :param timeout: seconds that the load may take, from the moment that the server has accepted its start
+    :param timeout: maximum seconds of the load, counted from the start that the server accepts
     :param when_busy: ``wait`` for another job that loads the cube, or ``fail`` at once
     :param verify_last_update: whether to compare the cube's last update if the job does not show the end
     """
@@ -93,12 +93,12 @@ class MstrRunIncrementalRefreshOperator(RefreshTask, BaseOperator):
     Give either ``report_id`` or ``report``.
 
     :param report_id: the report's id (templated)
-    :param report: the report's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param report: the report's name, which must be unique in the project (templated)
+    :param project_id: the project's id or name; by default the connection's project (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: maximum seconds between two checks of the job
-    :param timeout: seconds that the load may take, from the moment that the server has accepted its start
+    :param timeout: maximum seconds of the load, counted from the start that the server accepts
     :param when_busy: ``wait`` for another job that loads the cube, or ``fail`` at once
     :param verify_last_update: whether to compare the cube's last update if the job does not show the end
     """

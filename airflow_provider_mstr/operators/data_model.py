@@ -39,8 +39,8 @@ class _ModelTask(ObjectTask):
 class _PublishTask(StartTask):
     """Mixed into an operator that publishes tables.
 
-    :param tables: the tables; every table if it is left out
-    :param refresh_policy: the policy of the tables that name none
+    :param tables: the tables; by default every table
+    :param refresh_policy: the policy of the tables without their own policy
     """
 
     tables = Templated()
@@ -76,16 +76,16 @@ class MstrRefreshDataModelOperator(_ModelTask, _PublishTask, RefreshTask, BaseOp
     Give either ``data_model_id`` or ``data_model``.
 
     :param data_model_id: the data model's id (templated)
-    :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's if it is left out (templated)
-    :param tables: the tables to publish; every table if it is left out; a list of table names or ids;
-        or a mapping of name or id to refresh policy (templated)
-    :param refresh_policy: the policy of the tables that name none: ``replace``, ``add``, ``update`` or
-        ``upsert`` (templated)
+    :param data_model: the data model's name, which must be unique in the project (templated)
+    :param project_id: the project's id or name; by default the connection's project (templated)
+    :param tables: the tables to publish: a list of names or ids, or a mapping of name or id to refresh
+        policy; by default every table (templated)
+    :param refresh_policy: the policy of the tables without their own policy: ``replace``, ``add``,
+        ``update`` or ``upsert`` (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param deferrable: whether to wait in the triggerer
     :param poll_interval: maximum seconds between two checks of the publish
-    :param timeout: seconds that the load may take, from the moment that the server has accepted the publish
+    :param timeout: maximum seconds of the load, counted from the publish that the server accepts
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param verify_last_update: whether to read the last update if publishStatus does not show the end
     """
@@ -145,8 +145,8 @@ class MstrCreateDataModelInstanceOperator(_ModelTask, BaseOperator):
     Give either ``data_model_id`` or ``data_model``.
 
     :param data_model_id: the data model's id (templated)
-    :param data_model: the data model's name, which only one in the project may have (templated)
-    :param project_id: the project's id or name; the connection's if it is left out (templated)
+    :param data_model: the data model's name, which must be unique in the project (templated)
+    :param project_id: the project's id or name; by default the connection's project (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     """
 
@@ -186,9 +186,9 @@ class MstrPublishDataModelOperator(_PublishTask, BaseOperator):
     """Publishes tables of a data model with an instance; returns the handle of what was published.
 
     :param instance: the handle of the instance: the output of the task that created it (templated)
-    :param tables: the tables to publish; every table if it is left out; a list of table names or ids;
-        or a mapping of name or id to refresh policy (templated)
-    :param refresh_policy: the policy of the tables that name none (templated)
+    :param tables: the tables to publish: a list of names or ids, or a mapping of name or id to refresh
+        policy; by default every table (templated)
+    :param refresh_policy: the policy of the tables without their own policy (templated)
     :param mstr_conn_id: the Airflow connection (templated)
     :param when_busy: ``wait`` for another job that publishes the model, or ``fail`` at once
     :param timeout: seconds to wait for that other job

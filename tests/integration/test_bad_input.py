@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes no sense is refused in words, before anything is asked of the server or published."""
+"""Invalid arguments fail with a clear error before the task sends a request."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ ANALYST = DEFAULT_WORLD.users[1]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A command that ran.
+class CompletedCommand:
+    """A completed command.
 
     :param status: its exit status
     """
@@ -59,7 +59,7 @@ class Ran:
         ]
 
 
-Run = Callable[..., Ran]
+Run = Callable[..., CompletedCommand]
 
 
 def typed(*words: str) -> int:
@@ -82,11 +82,11 @@ def parser() -> None:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs ``airflow mstr`` as Airflow does, in this process."""
 
-    def run(*words: str) -> Ran:
+    def run(*words: str) -> CompletedCommand:
         capsys.readouterr()
         status = typed(*words)
         printed = capsys.readouterr()
-        return Ran(status, printed.out, printed.err)
+        return CompletedCommand(status, printed.out, printed.err)
 
     return run
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hook: what an Airflow connection becomes, and what its test says in words."""
+"""The hook: how it reads an Airflow connection, and what the test of the connection reports."""
 
 from __future__ import annotations
 

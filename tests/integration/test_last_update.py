@@ -213,7 +213,7 @@ def test_a_refresh_can_do_without_the_last_update(refresh: Way, mstr_sandbox: Sa
 
 @pytest.fixture
 def another_job(mstr_sandbox: Sandbox) -> Job:
-    """Another user's publish of the same data model, which runs until it is told to finish."""
+    """Another user's publish of the same data model, which runs until the test finishes it."""
     mstr_sandbox.change(publish_seconds=600.0)
     other = publish_as_another_job(RETAIL, ["ytd_day"])
     mstr_sandbox.change(publish_seconds=0.3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is released: that it holds what it should and nothing else, and is the same whoever builds it."""
+"""The released files: they contain what they should and nothing else, and each build is identical."""
 
 from __future__ import annotations
 

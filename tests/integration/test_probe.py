@@ -34,8 +34,8 @@ UNPRIVILEGED = replace(
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A probe that ran.
+class CompletedProbe:
+    """A completed probe.
 
     :param status: its exit status
     :param report: what it wrote; empty if it wrote nothing
@@ -53,7 +53,7 @@ class Ran:
         return {row[0]: row[1] for row in rows}
 
 
-Run = Callable[..., Ran]
+Run = Callable[..., CompletedProbe]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,7 +67,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """Runs ``airflow mstr probe`` in a folder of its own, in this process."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> Ran:
+    def run(*words: str) -> CompletedProbe:
         capsys.readouterr()
         args = get_parser().parse_args(["mstr", "probe", *words])
         status = 0
@@ -76,7 +76,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         except SystemExit as left:
             status = int(left.code or 0)
         printed, report = capsys.readouterr(), tmp_path / "mstr-probe.md"
-        return Ran(status, printed.out, printed.err, report.read_text() if report.exists() else "")
+        return CompletedProbe(status, printed.out, printed.err, report.read_text() if report.exists() else "")
 
     return run
 

@@ -18,7 +18,7 @@ from drivers import DRIVERS, Drive, ask
 from hypothesis import given
 from hypothesis import strategies as st
 from misbehaving_server import MisbehavingServer, answer
-from socks_server import Asked, SocksServer
+from socks_server import ConnectRequest, SocksServer
 
 from airflow_provider_mstr.connection.server import LibraryServer
 from airflow_provider_mstr.rest.errors import (
@@ -338,7 +338,7 @@ def test_tls_and_time_limits_hold_behind_a_socks_proxy(
         monkeypatch.setenv("https_proxy", f"socks5h://us%40er:{SECRET}@127.0.0.1:{proxy.port}")
         assert drive(at(secure.url, verify=str(authority.file)), ask()) == {}
         assert isinstance(refusal(drive, at(secure.url, verify=True)), CertificateError)
-    assert proxy.asked == [Asked(5, "127.0.0.1", secure.port)] * 2
+    assert proxy.asked == [ConnectRequest(5, "127.0.0.1", secure.port)] * 2
     with MisbehavingServer(lambda line: line.stay_silent()) as silent, SocksServer(silent.port) as proxy:
         monkeypatch.setenv("http_proxy", f"socks5h://127.0.0.1:{proxy.port}")
         error = refusal(drive, at(PLAIN, timeout=1.5), method="POST", repeatable=False, retry_for=1.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What older versions of Airflow keep elsewhere, or leave to whoever runs a DAG."""
+"""Parts of Airflow that older versions have in another module, or do not have."""
 
 from __future__ import annotations
 

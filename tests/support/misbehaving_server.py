@@ -18,10 +18,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A request as it came.
+class ReceivedRequest:
+    """A request that the server received.
 
-    :param connection: the number of the connection it came on, counted from 1
+    :param connection: the number of its connection, counted from 1
     """
 
     connection: int
@@ -110,7 +110,7 @@ class MisbehavingServer:
     """
 
     def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
-        self.heard: list[Heard] = []
+        self.heard: list[ReceivedRequest] = []
         self.connections = 0
         self.hung_up = threading.Semaphore(0)
         self._replies = replies or (answer(),)
@@ -183,13 +183,13 @@ class MisbehavingServer:
                     headers.append((name, value.strip()))
                 length = int({name.lower(): value for name, value in headers}.get("content-length", 0))
                 body = reading.read(length)
-                reply = self._next(Heard(connection, *request_line[:2], tuple(headers), body))
+                reply = self._next(ReceivedRequest(connection, *request_line[:2], tuple(headers), body))
                 if callable(reply):
                     reply(line)
                 else:
                     line.send(reply)
 
-    def _next(self, heard: Heard) -> Reply:
+    def _next(self, heard: ReceivedRequest) -> Reply:
         with self._lock:
             self.heard.append(heard)
             return self._replies[min(len(self.heard), len(self._replies)) - 1]

@@ -14,10 +14,10 @@ from misbehaving_server import pass_on
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The target that a client asked for.
+class ConnectRequest:
+    """A request of a client to connect to a host.
 
-    :param host: the name or address as it came
+    :param host: the name or address in the request
     """
 
     version: int
@@ -34,7 +34,7 @@ class SocksServer:
     """
 
     def __init__(self, target: int = 0, login: tuple[str, str] | None = None, reply: int = 0) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[ConnectRequest] = []
         self.connections = 0
         self.first_bytes: list[bytes] = []
         self._target, self._login, self._reply = target, login, reply
@@ -92,7 +92,7 @@ class SocksServer:
         kind = read(4)[3]
         raw = read({1: 4, 4: 16}.get(kind) or read(1)[0])
         host = raw.decode() if kind == 3 else str(ipaddress.ip_address(raw))
-        self.asked.append(Asked(5, host, int.from_bytes(read(2), "big")))
+        self.asked.append(ConnectRequest(5, host, int.from_bytes(read(2), "big")))
         line.sendall(bytes([5, self._reply, 0, 1, 0, 0, 0, 0, 0, 0]))
         return self._reply == 0
 
@@ -103,7 +103,7 @@ class SocksServer:
         port, raw = int.from_bytes(read(2), "big"), read(4)
         _text(read)
         host = _text(read) if raw[:3] == b"\0\0\0" else str(ipaddress.ip_address(raw))
-        self.asked.append(Asked(4, host, port))
+        self.asked.append(ConnectRequest(4, host, port))
         line.sendall(b"\0\x5a" + bytes(6))
         return True
 

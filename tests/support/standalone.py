@@ -24,7 +24,7 @@ class Standalone(Deployment):
         :param dag_id: the DAG
         :param run_id: the run
         :param task_id: the task
-        :param with_supervisor: whether to kill what watches over it too, so that nobody tells Airflow
+        :param with_supervisor: whether to kill its supervisor too, so that Airflow gets no report
         """
         ours = self._worker_of(dag_id, run_id, task_id)
         (task,) = (process for process in ours if "LocalExecutor" not in command(process))

@@ -44,7 +44,7 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose publishes end only when they are told to."""
+    """A sandbox whose publishes end only when a test finishes them."""
     with Sandbox(Settings(publish_seconds=3600, session_cap=20), world()) as sandbox:
         yield sandbox
 

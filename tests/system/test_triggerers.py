@@ -38,7 +38,7 @@ def runs(airflow: Standalone, sandbox: Sandbox) -> Iterator[Runs]:
 
 
 def handed_over(airflow: Standalone, runs: Runs, job: int) -> None:
-    """Wait until a triggerer has taken every wait."""
+    """Wait until a triggerer runs every trigger."""
     for dag_id, run_id in runs.items():
         airflow.wait_until(lambda d=dag_id, r=run_id: waits_in(airflow, d, r, job))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each rule of the run on Celery tells where it is broken."""
+"""Each rule of the run on Celery reports what breaks it."""
 
 from __future__ import annotations
 
