@@ -24,7 +24,7 @@ PYTEST = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest --junitxml=$(VENV)/result
 .NOTPARALLEL:
 .PHONY: help demo ui test test-all test-long test-airflow matrix celery coverage mutation docs bench lint format dist audit clean constraints
 
-help:  ## this list
+help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
 demo: $(INSTALLED)  ## refresh a data model of the sandbox from an example DAG, in this terminal
@@ -40,12 +40,12 @@ ifneq ($(AIRFLOW),)
 test test-all test-long test-airflow: $(NOX)
 	@$(NOX) --tags $(AIRFLOW)-$(VERSION) -- $@
 else
-test: $(INSTALLED)  ## the quick tests, some minutes (AIRFLOW=2.11.2 PYTHON=3.12)
+test: $(INSTALLED)  ## run the quick tests, a few minutes (AIRFLOW=2.11.2 PYTHON=3.12)
 	$(PYTEST) $(MANY) -m "not (long or whole_airflow)" $(ARGS) $(MAY_BE_NONE)
 
 # The tests that ARGS selects need not be in each part.
 test-all: MAY_BE_NONE = $(if $(ARGS),|| test $$? -eq 5)
-test-all: test test-long test-airflow  ## all tests, also the long ones and those of a whole Airflow
+test-all: test test-long test-airflow  ## run all tests, also the long ones and those with a whole Airflow
 
 test-long: $(INSTALLED)
 	HYPOTHESIS_PROFILE=ci $(PYTEST) $(MANY) -m "(long or hypothesis) and not whole_airflow" $(ARGS) $(MAY_BE_NONE)
@@ -55,10 +55,10 @@ test-airflow: $(INSTALLED)
 	$(PYTEST) -m whole_airflow $(ARGS) $(MAY_BE_NONE)
 endif
 
-matrix: $(NOX)  ## all tests on each Airflow and Python of tests/matrix.toml, for hours
+matrix: $(NOX)  ## run all tests on each Airflow and Python of tests/matrix.toml, for hours
 	@$(NOX) --session tests
 
-coverage: $(INSTALLED)  ## which branches the tests reach without a whole Airflow
+coverage: $(INSTALLED)  ## measure which branches the tests reach without a whole Airflow
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --ignore tests/system $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -72,26 +72,26 @@ mutation: $(INSTALLED)  ## check that a test fails for each small change of rest
 		{ tail -n 50 $(VENV)/mutation.log; exit 1; }
 	@! $(BIN)/mutmut results | grep -v ': timeout$$'
 
-celery: $(INSTALLED)  ## 200 refreshes on the CeleryExecutor, with kills; a quarter of an hour (ARGS="--refreshes 20")
+celery: $(INSTALLED)  ## run 200 refreshes on the CeleryExecutor, with kills; a quarter of an hour (ARGS="--refreshes 20")
 	$(UV_INSTALL) $(BIN)/python --group celery
 	@PYTHONPATH=$(CURDIR)/tests/support $(BIN)/python tests/system/celery_executor/run.py $(ARGS)
 
 docs: $(INSTALLED)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean --site-dir site
 
-bench: $(INSTALLED)  ## measure beside other providers, about an hour (ONLY=importing)
+bench: $(INSTALLED)  ## compare with other providers, about an hour (ONLY=importing)
 	$(UV_INSTALL) $(BIN)/python --group bench
 	@for each in $(or $(ONLY),importing waiting noticing running wire scale mapping); do \
 		echo; echo "## $$each"; PYTHONPATH=tests/support $(BIN)/python benchmarks/$$each.py $(ARGS) || exit; done
 
-lint: $(INSTALLED)  ## ruff, mypy and import-linter, and zizmor for the workflows
+lint: $(INSTALLED)  ## run ruff, mypy and import-linter, and zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/zizmor --quiet --offline .github
 
-dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and install them where nothing is
+dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and install them in a clean environment
 	$(INSTALL) --group dist
 	rm -rf dist .venv-dist
 	$(BIN)/python -m build --outdir dist
@@ -107,11 +107,11 @@ dist: $(INSTALLED)  ## build the wheel and the sdist into dist/, check them, and
 audit: dist
 	$(BIN)/pip-audit --strict --skip-editable --path .venv-dist/lib/python3*/site-packages
 
-format: $(INSTALLED)  ## let ruff mend what it can
+format: $(INSTALLED)  ## format the code and fix simple problems with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## remove what the targets above have made
+clean:  ## remove the files of the other targets
 	rm -rf $(VENV) .venv-* .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* mutants dist site
 
 $(INSTALLED): pyproject.toml constraints.txt

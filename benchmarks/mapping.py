@@ -67,7 +67,7 @@ def main() -> None:
         ("from the end of all publishes to the run's, s", ended),
     )
     show(f"{number:,} mapped refreshes in one run", ("what", "figure"), stages)
-    show("What each of them keeps", ("what", "bytes on average", "bytes at most"), kept)
+    show("What each of them stores", ("what", "bytes on average", "bytes at most"), kept)
 
 
 def _environment(home: str, sandbox: Sandbox, number: int) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Seen:
         yield "seconds in all", round(self.seconds)
         yield "publishes", len(report.publishes)
         yield "sessions at most", max(report.max_sessions_seen.values())
-        yield "calls refused for want of a session", report.refused_by_session_cap
+        yield "requests refused because of the session limit", report.refused_by_session_cap
         yield "logins", report.logins
         tries = sorted(Counter(self.tries).items())
         yield "tasks by attempts", ", ".join(f"{tasks} with {number}" for number, tasks in tries)
