@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **more: Any) -> Asset:
-    """Return the asset of a data model: an outlet of its refresh, and the schedule of what needs it.
+    """Return the asset of a data model: an outlet of its refresh, and a schedule for other DAGs.
 
     :param data_model_id: the data model's id
     :param mstr_conn_id: the Airflow connection of its server
@@ -34,7 +34,7 @@ def data_model_asset(data_model_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **
 
 
 def cube_asset(cube_id: str, mstr_conn_id: str = DEFAULT_CONN_ID, **more: Any) -> Asset:
-    """Return the asset of a cube: an outlet of its refresh, and the schedule of what needs it.
+    """Return the asset of a cube: an outlet of its refresh, and a schedule for other DAGs.
 
     :param cube_id: the cube's id
     :param mstr_conn_id: the Airflow connection of its server
@@ -51,7 +51,7 @@ def _asset(object_id: str, mstr_conn_id: str, **more: Any) -> Asset:
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Return the normal form of an object's URI; Airflow asks for it.
+    """Return the normal form of an object's URI, for Airflow.
 
     :param uri: an address of the scheme ``mstr``
     :raises ValueError: if it is not ``mstr://<connection>/<id>``
@@ -66,10 +66,10 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset | None:
-    """Return what OpenLineage knows a data model or cube by; None where its connection names no project.
+    """Return the OpenLineage dataset of a data model or cube; None if its connection has no project.
 
     :param asset: the asset
-    :param lineage_context: the hook or operator that asks
+    :param lineage_context: the hook or operator of the request
     """
     from airflow_provider_mstr.hooks import MstrHook
     from airflow_provider_mstr.observability.facets import dataset
@@ -81,7 +81,7 @@ def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset | None:
 
 
 def attach_result(context: Context, outlets: list[Any], result: RefreshResult, mstr_conn_id: str) -> None:
-    """Let the event of the refreshed object carry the result, where that is among the outlets.
+    """Add the result to the event of the refreshed object, if it is among the outlets.
 
     :param context: the task's context
     :param outlets: the task's outlets

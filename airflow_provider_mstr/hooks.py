@@ -178,7 +178,7 @@ class MstrHook(BaseHook):
         on_progress: OnProgress = ignore_progress,
         on_found: Callable[[Job], object] = ignore_progress,
     ) -> Job:
-        """Log in and open what is to be refreshed.
+        """Log in and open the object of the refresh.
 
         :param spec: what to refresh
         :param on_progress: stores the open session and instance
@@ -213,7 +213,7 @@ class MstrHook(BaseHook):
 
         :param spec: what to refresh
         :param job: the job that was opened
-        :param on_progress: stores how far the start is
+        :param on_progress: stores the progress of the start
         :param owns_session: whether it may close and replace the session if nothing shows whether the load
             has started
         :param log_line: logs a line; None for the hook's log
@@ -256,7 +256,7 @@ class MstrHook(BaseHook):
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Log in for as long as the block lasts; somebody waits at a screen, so not for long."""
+        """Log in during the block, with a short retry limit, because a user waits for the result."""
         self._warn_of_ineffective_fields()
         session = self.run(with_retry_limit(login(self.server.credentials), SESSION_RETRY_SECONDS))
         try:
@@ -269,9 +269,9 @@ class MstrHook(BaseHook):
             log.warning("Connection %s: %s", self.mstr_conn_id, field)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Log in, make one call within the project, log out; return whether all went well, and words.
+        """Log in, send one request in the project and log out; return whether that worked, and a report.
 
-        Somebody waits for it at a screen, so a server that is away is not asked for long.
+        The retry limit is short, because a user waits for the result.
         """
         try:
             return True, self.run(with_retry_limit(check(self.server), TEST_RETRY_SECONDS))

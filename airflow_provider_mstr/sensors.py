@@ -36,7 +36,7 @@ WORKER_RETRY_SECONDS = 3.0
 
 
 class _SensorFailures(HandleFailures):
-    """Ends a sensor as Airflow's own do: a timeout at once, or skipped if the sensor is to be.
+    """Ends a sensor as Airflow's own sensors end: at once after a timeout, or skipped with ``soft_fail``.
 
     :param skips: whether a failure skips the sensor
     """
@@ -56,7 +56,7 @@ class _SensorFailures(HandleFailures):
 
 
 class MstrPublishStatusSensor(MstrTask, BaseSensorOperator):
-    """Waits until a publish has ended, and returns its outcome.
+    """Waits until a publish ends, and returns its result.
 
     :param instance: the handle of the publish: the output of the task that published (templated)
     :param mstr_conn_id: the Airflow connection (templated)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A refresh as four tasks, wired so that nothing stays open on the server."""
+"""A refresh as four tasks, whose teardown closes the session."""
 
 from __future__ import annotations
 

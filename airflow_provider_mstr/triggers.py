@@ -31,8 +31,8 @@ class MstrPublishStatusTrigger(BaseTrigger):
     :param mstr_conn_id: the Airflow connection that sealed it
     :param timeout: maximum seconds of the load, counted from the publish that the server accepts
     :param poll_interval: maximum seconds between two checks
-    :param seen: what the worker has seen of the tables, as ``Poller.seen`` has it
-    :param stored_in: the task instance whose XCom holds a field that is too large for the arguments
+    :param seen: the states of the tables that the worker has seen, as in ``Poller.seen``
+    :param stored_in: the task instance whose XCom contains a field that is too large for the arguments
     :param closes: whether to close the job once it has ended
     """
 
@@ -59,7 +59,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         self._closing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what another process needs to build this trigger again."""
+        """Return the class and the arguments, to create this trigger in another process."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -103,10 +103,10 @@ class MstrPublishStatusTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Close the refresh, which stops its load, where a user has ended or cleared the deferred task.
+        """Close the refresh, which stops its load, if a user ends or clears the deferred task.
 
-        Airflow 3.3 calls this, and up to 3.3.2 also where another triggerer has only taken over. It cancels
-        this too, about a second later, so the work is done where that does not reach it.
+        Airflow 3.3 calls this method, up to 3.3.2 also if another triggerer continues the trigger. About a
+        second later it cancels the method, so a separate task does the work.
         """
         if self._is_settled:
             return
