@@ -458,7 +458,7 @@ def test_the_page_shows_the_most_urgent_model_first_and_its_error(
 ) -> None:
     page = open_as(user).refreshes()
 
-    expect(row(page, "Ledger")).to_contain_text("status")
+    expect(row(page, "Ledger")).to_contain_text("the warehouse is full")
     shown = statuses(page)
     assert ("Failing", "Ledger") in shown
     assert ("Up to date", "Retail") in shown
