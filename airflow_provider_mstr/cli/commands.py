@@ -61,7 +61,7 @@ from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.words import fold_case
 
-FAILED, CALLED_WRONGLY, INTERRUPTED = 1, 2, 130
+FAILED, INVALID_ARGUMENTS, INTERRUPTED = 1, 2, 130
 
 # What is shown of each table of an result, and of each session.
 _TABLE_RESULT = ("name", "policy", "state", "seconds")
@@ -73,7 +73,7 @@ log = logging.getLogger(__name__)
 
 
 def command(act: Callable[[Namespace, MstrHook], None]) -> Callable[[Namespace], None]:
-    """Return a command that says in words what went wrong, and exits with the status of it.
+    """Return a command that prints one line about what went wrong, and exits with its status.
 
     :param act: does what the command is for
     """
@@ -212,14 +212,15 @@ def _exit_with_message() -> Iterator[None]:
     try:
         yield
     except InvalidInput as error:
-        _exit(str(error), CALLED_WRONGLY)
+        _exit(str(error), INVALID_ARGUMENTS)
     except MstrError as error:
         _exit(str(error), FAILED)
     except KeyboardInterrupt:
         _exit("interrupted", INTERRUPTED)
     except Exception as error:
-        log.debug("Unforeseen", exc_info=True)
-        _exit(f"unforeseen {type(error).__name__}; AIRFLOW__LOGGING__LOGGING_LEVEL=DEBUG shows where", FAILED)
+        log.debug("Unexpected error", exc_info=True)
+        how = "set AIRFLOW__LOGGING__LOGGING_LEVEL=DEBUG to see the traceback"
+        _exit(f"unexpected {type(error).__name__}; {how}", FAILED)
 
 
 def _check_text(args: Namespace) -> None:

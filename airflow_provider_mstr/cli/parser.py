@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
-EPILOG = "exit status: 0 done; 1 failed; 2 called wrongly; 130 interrupted"
+EPILOG = "exit status: 0 success; 1 failure; 2 invalid arguments; 130 interrupted"
 
 
 def _arg(*flags: str, **how: Any) -> Arg:

@@ -68,13 +68,13 @@ def test_each_command_is_there() -> None:
 
 
 @needs.COMMANDS
-def test_a_command_that_is_called_wrongly_ends_with_the_status_that_is_documented(
+def test_a_command_with_invalid_arguments_ends_with_the_status_that_is_documented(
     parser: ArgumentParser, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(["mstr", "refresh", "Sales", "--refresh-policy", "delete"])
     assert ended.value.code == 2
-    assert "2 called wrongly" in EPILOG
+    assert "2 invalid arguments" in EPILOG
 
 
 def test_the_choices_of_refresh_are_those_of_the_operators() -> None:

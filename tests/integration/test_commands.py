@@ -558,7 +558,7 @@ def test_an_interruption_stops_the_load_and_closes_the_session(
     assert nothing_left(mstr_sandbox)
 
 
-# Called wrongly, and what else may be wrong
+# Invalid arguments, and other errors
 
 
 @pytest.mark.parametrize(
@@ -641,7 +641,7 @@ def test_what_nobody_has_foreseen_is_no_traceback_unless_it_is_asked_for(
 
     monkeypatch.setattr(commands, "list_projects", broken)
     ran = run("projects")
-    assert (ran.status, "unforeseen RuntimeError" in ran.err) == (1, True)
+    assert (ran.status, "unexpected RuntimeError" in ran.err) == (1, True)
     assert "Traceback" not in ran.err
     assert "s3cr3t-word" not in ran.err
 
