@@ -65,6 +65,7 @@ _TOO_MANY_USERS = (
 
 NO_SUCH_OBJECT = -2147216373
 MODEL_BUSY = -2147072194
+UNSPECIFIED = -2147467259
 
 ISERVER_CODES: Mapping[int, KnownCode] = {
     -2147072486: KnownCode("the user has too many sessions in the project", errors.SessionLimit),
@@ -96,15 +97,16 @@ ISERVER_CODES: Mapping[int, KnownCode] = {
     -2147072542: KnownCode("the data model is offline"),
     -2147212544: KnownCode("the query engine failed: check the data types and the state of the engine"),
     -2147418587: KnownCode("the load stopped before all tables were loaded"),
-    -2147467259: KnownCode("the server gave no reason"),
+    UNSPECIFIED: KnownCode("the server gave no reason"),
     -2147205488: KnownCode("a row governor of the project was exceeded"),
 }
 
 
-def code_message(code: int | None) -> str | None:
-    """Return the message of a code, None if the code is not documented.
+def code_message(code: int | None, server_message: str | None = None) -> str | None:
+    """Return the message of a code, None if the code is not documented or the server's message says more.
 
     :param code: an iServerCode, or a negative publish status
+    :param server_message: the server's own message
     """
     known = ISERVER_CODES.get(code or 0)
-    return known.message if known else None
+    return known.message if known and not (code == UNSPECIFIED and server_message) else None

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import requests
@@ -21,6 +22,7 @@ from airflow_provider_mstr.rest.errors import (
     ProxyError,
     ServerUnavailable,
 )
+from airflow_provider_mstr.rest.messages import Request
 from airflow_provider_mstr.transport.proxies import Proxy
 from airflow_provider_mstr.transport.tls import Trust, certificate_problem
 
@@ -177,15 +179,22 @@ def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
     return ProxyError(f"{what} {_refused(proxy)} (HTTP {status})")
 
 
-def add_hints(error: MstrError, url: str, proxy: Proxy | None) -> None:
+def add_hints(error: MstrError, request: Request[Any], url: str, proxy: Proxy | None) -> None:
     """Add to an error what may have sent a response that is not from the API.
 
     :param error: the error
+    :param request: the request
     :param url: the Library URL
     :param proxy: the proxy, None without one
     """
     is_plain, status = url.startswith("http:"), error.reply.status
-    if is_plain and isinstance(error, InvalidResponse) and status in _NO_TLS_STATUSES:
+    # Over the wrong protocol, the login would have failed.
+    if (
+        is_plain
+        and not request.has_session
+        and isinstance(error, InvalidResponse)
+        and status in _NO_TLS_STATUSES
+    ):
         error.what += "; if the server uses TLS, the Library URL must begin with https"
     # A proxy cannot read requests over TLS; it can only refuse to connect.
     if proxy is not None and not proxy.is_socks and (is_plain or status is None):
