@@ -19,7 +19,7 @@ from airflow_provider_mstr.rest.words import duration, fit
 LOG_INTERVAL = 60.0
 
 # Columns of the cause in a line.
-CAUSE_WIDTH = 68
+CAUSE_WIDTH = 70
 
 _logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Outage:
         reason = error.what.removeprefix(f"could not {request.purpose}").removeprefix(": ")
         cause = fit(reason or error.reply.message or "the server failed", CAUSE_WIDTH)
         self.log(
-            fit(f"{cause}; retrying since {since:%H:%M:%S} UTC: {request.purpose}"),
+            f"{cause}; retrying since {since:%H:%M:%S} UTC",
             server="unavailable",
             since=since.isoformat(timespec="seconds"),
         )
