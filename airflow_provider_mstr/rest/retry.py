@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import tenacity
 
-from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ServerUnavailable
+from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ProxyError, ServerUnavailable
 from airflow_provider_mstr.rest.flow import Flow, Pause, map_requests
 from airflow_provider_mstr.rest.messages import Request
 
@@ -73,7 +73,7 @@ def _send(request: Request[T], clock: Callable[[], float], observer: Observer) -
             observer.on_retry(request, error)
         except MstrError as error:
             # The server answers, but not with what was requested.
-            if error.reply.status is not None:
+            if error.reply.status is not None and not isinstance(error, ProxyError):
                 observer.on_answer()
             raise
         else:

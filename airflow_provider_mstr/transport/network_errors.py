@@ -20,6 +20,7 @@ from airflow_provider_mstr.rest.errors import (
     InvalidResponse,
     MstrError,
     ProxyError,
+    ServerReply,
     ServerUnavailable,
 )
 from airflow_provider_mstr.rest.messages import Request
@@ -169,14 +170,12 @@ def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
     :param proxy: the proxy
     :param status: the HTTP status
     """
-    what = f"could not {purpose}: the proxy {proxy}"
+    what, reply = f"could not {purpose}: the proxy {proxy}", ServerReply(status)
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return ProxyError(
-            f"{what} {_login_problem(proxy)}; only Basic authentication is supported (HTTP {status})"
-        )
+        return ProxyError(f"{what} {_login_problem(proxy)}; only Basic authentication is supported", reply)
     if status in (408, 425, 429) or (status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED):
-        return ServerUnavailable(f"{what} cannot reach the server (HTTP {status})", nothing_done=True)
-    return ProxyError(f"{what} {_refused(proxy)} (HTTP {status})")
+        return ServerUnavailable(f"{what} cannot reach the server", reply, nothing_done=True)
+    return ProxyError(f"{what} {_refused(proxy)}", reply)
 
 
 def add_hints(error: MstrError, request: Request[Any], url: str, proxy: Proxy | None) -> None:

@@ -13,6 +13,7 @@ from airflow_provider_mstr.rest.errors import (
     InvalidResponse,
     ModelBusy,
     MstrError,
+    ProxyError,
     ServerReply,
     ServerUnavailable,
 )
@@ -107,6 +108,9 @@ def test_an_error_of_the_server_is_an_answer() -> None:
     server = Server(away(), ModelBusy("busy", ServerReply(500)))
     assert isinstance(server.error(), ModelBusy)
     assert (server.retries, server.answers) == (1, 1)
+    server = Server(away(), ProxyError("refused", ServerReply(407)))
+    assert isinstance(server.error(), ProxyError)
+    assert (server.retries, server.answers) == (1, 0)
 
 
 @pytest.mark.parametrize("error", [away(), invalid()], ids=repr)
