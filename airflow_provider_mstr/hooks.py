@@ -26,7 +26,7 @@ from airflow_provider_mstr.refresh.options import DEFAULT_CONN_ID
 from airflow_provider_mstr.refresh.spec import JobSpec, OnProgress, StartContext, ignore_progress
 from airflow_provider_mstr.refresh.start import start_job
 from airflow_provider_mstr.rest.endpoints.auth import CLEANUP_RETRY_SECONDS, login, logout
-from airflow_provider_mstr.rest.errors import InvalidInput, MstrError
+from airflow_provider_mstr.rest.errors import InvalidInput, MstrError, SessionExpired
 from airflow_provider_mstr.rest.flow import Flow, with_retry_limit
 from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.rest.text import ID_LENGTH, is_id
@@ -236,8 +236,8 @@ class MstrHook(BaseHook):
         :param job: the job that is over
         """
         problem = self.run(job.close())
-        if problem is not None:
-            log.warning("The load was stopped only with its session: %s", problem)
+        if problem is not None and not isinstance(problem, SessionExpired):
+            log.warning("%s; it ends with the session", problem.what)
 
     def handle(self, job: Job) -> dict[str, Any]:
         """Return the handle of a job: plain JSON with a sealed session.

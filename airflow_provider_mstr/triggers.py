@@ -130,7 +130,7 @@ class MstrPublishStatusTrigger(BaseTrigger):
         try:
             await hook.arun(job.close())
         except MstrError as error:
-            self.log.warning("The session could not be closed yet: %s", error)
+            self.log.warning("%s; the task will try to close the session", error.what)
             return False
         return True
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_mstr.connection.server import LibraryServer
+from airflow_provider_mstr.rest.codes import LOAD_PROJECT
 from airflow_provider_mstr.rest.endpoints import server as about
 from airflow_provider_mstr.rest.endpoints.auth import login, logout
 from airflow_provider_mstr.rest.endpoints.monitors import get_full_name
@@ -69,7 +70,7 @@ def _enter(session: Session, project: Project, projects: Sequence[Project]) -> F
     except NotFound as error:
         if project in projects:
             what = f"project {project.name} is not loaded on the server, or idle"
-            advice = "Ask the Strategy administrator to load the project."
+            advice = LOAD_PROJECT
         else:
             what = f"no project has the id {project.id}; the user can see {_names(projects)}"
             advice = "Correct the project in the schema of the connection, or give the user access to it."

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
 from airflow_provider_mstr.rest.publish_status import State
-from airflow_provider_mstr.rest.words import MAX_NAME, count, duration, fit
+from airflow_provider_mstr.rest.words import NAME_WIDTH, count, duration, fit
 
 MOST_TABLES = 20
 
@@ -25,7 +25,7 @@ def lines(result: RefreshResult) -> Iterator[str]:
     """
     ended = _ENDED.get(result.state, result.state)
     tables = f", {count(len(result.tables), 'table')}:" if result.tables else ""
-    yield f"Refresh of {fit(result.name, MAX_NAME)} {ended} after {duration(result.seconds)}{tables}"
+    yield f"Refresh of {fit(result.name, NAME_WIDTH)} {ended} after {duration(result.seconds)}{tables}"
     if not result.tables:
         return
     ordered = noteworthy(result.tables)
@@ -49,4 +49,4 @@ def noteworthy(tables: Sequence[TableResult]) -> list[TableResult]:
 
 def _row(table: TableResult) -> tuple[str, str, str, str]:
     seconds = "-" if table.seconds is None else f"{table.seconds:.1f}"
-    return fit(table.name, MAX_NAME), str(table.policy), str(table.state), seconds
+    return fit(table.name, NAME_WIDTH), str(table.policy), str(table.state), seconds

@@ -44,7 +44,7 @@ from airflow_provider_mstr.rest.errors import (
 )
 from airflow_provider_mstr.rest.flow import Flow, Pause, attempt, with_retry_limit
 from airflow_provider_mstr.rest.publish_status import PublishStatus, State, TableStatus, verdict
-from airflow_provider_mstr.rest.words import count, fit, shorten
+from airflow_provider_mstr.rest.words import NAMES_IN_LINE, count, fit, shorten
 
 # Seconds for which the question whether a model is busy is retried.
 BUSY_RETRY_SECONDS = 5.0
@@ -54,7 +54,6 @@ SOURCES_PAGE_SIZE = 50
 MAX_SOURCES_PAGES = 10
 
 _MAX_FAILED = 5
-_MAX_NAMES = 3
 
 _UPDATED = "The publish is done: the data model was updated since it was sent"
 _UNCONFIRMED = "The server reports the publish as done, but does not report each table as loaded"
@@ -241,7 +240,7 @@ class DataModelJob(Job):
         reasons = [_table_failure(*pair) for pair in zip(shown, failed, strict=True)][:_MAX_FAILED]
         if len(failed) > _MAX_FAILED:
             reasons.append(f"{count(len(failed) - _MAX_FAILED, 'more table')} failed")
-        if message := code_message(status.status):
+        if message := code_message(status.status, status.message):
             reasons.insert(0, message)
         codes = dict.fromkeys(table.code for table in failed if table.code not in ("", str(status.status)))
         reply = ServerReply(
@@ -249,7 +248,8 @@ class DataModelJob(Job):
             iserver_code=status.status if status.status < 0 else None,
             message=status.message or None,
         )
-        reason = "; ".join(reasons) or f"the server reports status {status.status} without a reason"
+        without_reason = "" if status.message else " without a reason"
+        reason = "; ".join(reasons) or f"the server reports status {status.status}{without_reason}"
         advice = ""
         if failed:
             tables = f"table{'' if len(failed) == 1 else 's'} {shorten(shown, _MAX_FAILED)}"
@@ -308,7 +308,7 @@ class DataModelSpec(JobSpec[DataModelJob]):
         common = policies.pop() if len(policies) == 1 else ""
         names = [table.name if common else f"{table.name} ({table.policy})" for table in job.tables]
         what = f"{count(len(names), 'table')} of {job.name}{common}"
-        log(fit(f"Publishing {what}: {shorten(names, _MAX_NAMES)}"))
+        log(fit(f"Publishing {what}: {shorten(names, NAMES_IN_LINE)}"))
 
     def send(self, job: DataModelJob) -> Flow[DataModelJob]:
         """Publish the tables.
@@ -338,4 +338,4 @@ def resolve_tables(instance: DataModelInstance, choice: TableChoice) -> Flow[tup
     :param choice: the tables and their policies
     """
     model = (yield from list_tables(instance)) if choice.needs_listing else ()
-    return choice.resolve(model, instance.model_name)
+    return choice.resolve(model, *instance.owner)

@@ -241,7 +241,8 @@ class Poller:
             except SessionExpired:
                 cube = None
             if last_update.is_older_than(cube):
-                self.log(f"{error.what}; but {_UPDATED}")
+                self.log(error.what)
+                self.log(fit(f"{self.job.name}: {_UPDATED}"))
                 return self._success()
         unknown = self.job.end_unknown(error)
         unknown.may_answer_later = self.left > 0
@@ -255,7 +256,8 @@ class Poller:
         unknown = self.job.end_unknown(lost)
         if not self.job.usable_last_update.is_comparable:
             raise unknown
-        self.log(f"{lost.what}; checking the last update instead")
+        self.log(lost.what)
+        self.log("Checking the last update instead")
         session = self.job.session
         try:
             if isinstance(lost, SessionExpired):
@@ -269,7 +271,7 @@ class Poller:
         finally:
             if session is not self.job.session:
                 yield from attempt(logout(session, CLEANUP_RETRY_SECONDS))
-        self.log(f"{self.job.name}: {_UPDATED}")
+        self.log(fit(f"{self.job.name}: {_UPDATED}"))
         return self._success()
 
     def _until_updated(self, session: Session, unknown: MstrError) -> Flow[None]:

@@ -10,13 +10,11 @@ from airflow_provider_mstr.refresh.job import Job, Log
 from airflow_provider_mstr.refresh.result import TableResult
 from airflow_provider_mstr.rest.endpoints.data_models import TableRefresh
 from airflow_provider_mstr.rest.publish_status import State, TableStatus, state_of
-from airflow_provider_mstr.rest.words import MAX_NAME, count, duration, fit, shorten
+from airflow_provider_mstr.rest.words import NAME_WIDTH, NAMES_IN_LINE, count, duration, fit, shorten
 
 # How many tables that change alike in one poll are logged one by one, and how many lines a poll logs.
 FEW_TABLES = 5
 MAX_LINES = 10
-
-MAX_NAMES = 3
 
 
 @dataclass
@@ -77,7 +75,7 @@ class TableProgress:
         if len(tables) > 1:
             which = {"tables": _ranges([at for at, table in enumerate(job.tables, 1) if table in tables])}
         return which | {
-            "state": fit(word, MAX_NAME) if state is State.RUNNING else str(state),
+            "state": fit(word, NAME_WIDTH) if state is State.RUNNING else str(state),
             "seconds": round(seconds, 1),
         }
 
@@ -112,8 +110,8 @@ class TableProgress:
 def _names(tables: list[TableRefresh]) -> tuple[str, str]:
     """Return how a line names tables that changed alike: what it begins with, and what it ends with."""
     if len(tables) == 1:
-        return f"Table {fit(tables[0].name, MAX_NAME)}", ""
-    return count(len(tables), "table"), f": {shorten([table.name for table in tables], MAX_NAMES)}"
+        return f"Table {fit(tables[0].name, NAME_WIDTH)}", ""
+    return count(len(tables), "table"), f": {shorten([table.name for table in tables], NAMES_IN_LINE)}"
 
 
 def _unique_name(job: Job, table: TableRefresh) -> str:

@@ -16,6 +16,7 @@ from airflow_provider_mstr.rest.endpoints.search import find_object_id
 from airflow_provider_mstr.rest.flow import Flow, attempt
 from airflow_provider_mstr.rest.session import Credentials
 from airflow_provider_mstr.rest.text import clean, is_id
+from airflow_provider_mstr.rest.words import NAME_WIDTH, fit
 
 J = TypeVar("J", bound=Job)
 
@@ -99,7 +100,8 @@ class JobSpec(ABC, Generic[J]):
             found = self.job_class(session, project_id, object_id, name, project)
             job = cast("J", found)
             if job.object_name:
-                context.log(f"{kind.name.capitalize()} {self.target!r} is {object_id}")
+                target = fit(repr(job.object_name), NAME_WIDTH)
+                context.log(f"{kind.name.capitalize()} {target} is {object_id}")
             context.on_found(job)
             job = yield from self.open_object(job, context)
         except BaseException:
@@ -140,7 +142,7 @@ class JobSpec(ABC, Generic[J]):
         :param job: the job
         :param log: logs a line
         """
-        log(f"Publishing {job.name}")
+        log(fit(f"Publishing {job.name}"))
 
     @abstractmethod
     def send(self, job: J) -> Flow[J]:

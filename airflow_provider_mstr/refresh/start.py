@@ -157,9 +157,8 @@ class _Start(Generic[J]):
                 self._name = yield from get_object_name(job.session, job.project_id, job.object_id)
 
     def _find_out(self, job: J, lost: MstrError) -> Flow[bool | None]:
-        self.context.log(
-            f"The publish got no valid answer: {lost.problem}. Checking whether the load has started"
-        )
+        self.context.log(lost.problem)
+        self.context.log("The publish got no valid answer; checking whether the load has started")
         try:
             has_started = yield from job.has_started(self.context.clock)
         except SessionExpired:
@@ -176,8 +175,7 @@ class _Start(Generic[J]):
         if not self.context.owns_session or (job.adds_rows and not job.last_update.is_comparable):
             raise job.start_unknown(lost)
         self.context.log(
-            "Nothing shows whether the load has started; closing the session, which stops it, "
-            "and publishing again in a new session"
+            "Closing the session, which stops a load that may run; publishing again in a new session"
         )
 
         first = job

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_mstr.refresh.literals import Blank, advice_for, parse_literal, text_of
 from airflow_provider_mstr.rest.endpoints.data_models import Table, TableRefresh
-from airflow_provider_mstr.rest.errors import InvalidInput, NotFound
+from airflow_provider_mstr.rest.errors import InvalidInput, NotFound, ServerReply
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.text import clean, is_id
 from airflow_provider_mstr.rest.words import find_by_name, suggest
@@ -70,11 +70,14 @@ class TableChoice:
         """Whether the model's tables must be listed first: for names, and for every table."""
         return not self.policies or not all(is_id(name) for name in self.policies)
 
-    def resolve(self, model: Sequence[Table], model_name: str) -> tuple[TableRefresh, ...]:
+    def resolve(
+        self, model: Sequence[Table], model_name: str, about: str | None = None
+    ) -> tuple[TableRefresh, ...]:
         """Return the tables to publish.
 
         :param model: the tables of the data model; unused where :attr:`needs_listing` is false
         :param model_name: how to call the data model in an error
+        :param about: its id for the end of the error, if the name is not known
         :raises NotFound: where a table is not in the model, or the model has none
         :raises InvalidInput: if a name belongs to several tables, or two names to one
         """
@@ -82,11 +85,13 @@ class TableChoice:
             return tuple(TableRefresh(name, name, policy) for name, policy in self.policies.items())
         if not model:
             raise NotFound(
-                f"{model_name} has no tables to publish", advice="Add a table to the data model in Strategy."
+                f"{model_name} has no tables to publish",
+                ServerReply(about=about),
+                advice="Add a table to the data model in Strategy.",
             )
         if not self.policies:
             return tuple(TableRefresh(table.id, table.name, self.default) for table in model)
-        resolved = [(_find(name, model, model_name), policy) for name, policy in self.policies.items()]
+        resolved = [(_find(name, model, model_name, about), policy) for name, policy in self.policies.items()]
         _refuse_twice(table.id for table, _ in resolved)
         return tuple(TableRefresh(table.id, table.name, policy) for table, policy in resolved)
 
@@ -118,19 +123,22 @@ def _unique(pairs: Iterable[tuple[Any, RefreshPolicy]]) -> dict[str, RefreshPoli
     return policies
 
 
-def _find(name: str, model: Sequence[Table], model_name: str) -> Table:
+def _find(name: str, model: Sequence[Table], model_name: str, about: str | None) -> Table:
     name = clean(name)
     found = [table for table in model if table.id.upper() == name.upper() or table.name == name]
     found = found or find_by_name(name, model, lambda table: table.name)
     if not found:
         names = suggest(name, (table.name for table in model))
         raise NotFound(
-            f"no table named {name!r} in {model_name}; {names}", advice="Correct the argument tables."
+            f"no table named {name!r} in {model_name}; {names}",
+            ServerReply(about=about),
+            advice="Correct the argument tables.",
         )
     if len(found) > 1:
         ids = ", ".join(table.id for table in found)
         raise InvalidInput(
-            f"{len(found)} tables of {model_name} are named {name!r}; use the id of one: {ids}"
+            f"{len(found)} tables of {model_name} are named {name!r}; use the id of one: {ids}",
+            ServerReply(about=about),
         )
     return found[0]
 

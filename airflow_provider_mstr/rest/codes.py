@@ -50,10 +50,10 @@ def parse_number(value: Any) -> int | None:
 
 
 _ENABLE_USER = "Ask the Strategy administrator to enable the user."
-_LOAD_PROJECT = "Ask the Strategy administrator to load the project."
+LOAD_PROJECT = "Ask the Strategy administrator to load the project."
 _CHECK_PROJECT = (
-    "Check the project's id (project_id of the task, or the schema of the Airflow connection), or ask the "
-    "Strategy administrator to load the project."
+    "Ask the Strategy administrator to load the project. If it is given by its id, check the id first "
+    "(project_id of the task, or the schema of the Airflow connection)."
 )
 _LOG_IN_ONCE = (
     "Log in to Strategy Library as this user, change the password, and enter the new one in the Airflow "
@@ -65,6 +65,7 @@ _TOO_MANY_USERS = (
 
 NO_SUCH_OBJECT = -2147216373
 MODEL_BUSY = -2147072194
+UNSPECIFIED = -2147467259
 
 ISERVER_CODES: Mapping[int, KnownCode] = {
     -2147072486: KnownCode("the user has too many sessions in the project", errors.SessionLimit),
@@ -85,10 +86,12 @@ ISERVER_CODES: Mapping[int, KnownCode] = {
     -2147214568: KnownCode("the user has no access to the object", errors.NoPrivilege),
     to_signed(0x8004CB09): KnownCode("the user lacks the privilege to use Mosaic Studio", errors.NoPrivilege),
     NO_SUCH_OBJECT: KnownCode("no object has this id", errors.NotFound),
-    -2147209151: KnownCode("the project is on no node of the server", errors.NotFound, _CHECK_PROJECT),
-    -2147209183: KnownCode("the project is offline", errors.NotFound, _LOAD_PROJECT),
-    -2147209177: KnownCode("the project is not loaded", errors.NotFound, _LOAD_PROJECT),
-    -2147209192: KnownCode("the project is idle", errors.NotFound, _LOAD_PROJECT),
+    -2147209151: KnownCode(
+        "the project is not loaded, or no project has this id", errors.NotFound, _CHECK_PROJECT
+    ),
+    -2147209183: KnownCode("the project is offline", errors.NotFound, LOAD_PROJECT),
+    -2147209177: KnownCode("the project is not loaded", errors.NotFound, LOAD_PROJECT),
+    -2147209192: KnownCode("the project is idle", errors.NotFound, LOAD_PROJECT),
     to_signed(0x8004E457): KnownCode("this is not a Mosaic data model", errors.NotPublishable),
     -2147468903: KnownCode("the result is not ready", errors.ServerUnavailable),
     -2147206497: KnownCode("the request timed out on the server", errors.ServerUnavailable),
@@ -96,15 +99,16 @@ ISERVER_CODES: Mapping[int, KnownCode] = {
     -2147072542: KnownCode("the data model is offline"),
     -2147212544: KnownCode("the query engine failed: check the data types and the state of the engine"),
     -2147418587: KnownCode("the load stopped before all tables were loaded"),
-    -2147467259: KnownCode("the server gave no reason"),
+    UNSPECIFIED: KnownCode("the server gave no reason"),
     -2147205488: KnownCode("a row governor of the project was exceeded"),
 }
 
 
-def code_message(code: int | None) -> str | None:
-    """Return the message of a code, None if the code is not documented.
+def code_message(code: int | None, server_message: str | None = None) -> str | None:
+    """Return the message of a code, None if the code is not documented or the server's message says more.
 
     :param code: an iServerCode, or a negative publish status
+    :param server_message: the server's own message
     """
     known = ISERVER_CODES.get(code or 0)
-    return known.message if known else None
+    return known.message if known and not (code == UNSPECIFIED and server_message) else None

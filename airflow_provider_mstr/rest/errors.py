@@ -70,7 +70,7 @@ class MstrError(Exception):
     def _text(self, advice: str) -> str:
         message = f"Server message: {self.reply.message}" if self.reply.message else ""
         *first, last = filter(None, (self.what, message, advice))
-        text = " ".join([*(f"{sentence.rstrip('.')}." for sentence in first), last])
+        text = " ".join([*map(_end_sentence, first), last])
         codes = str(self.reply)
         return f"{text.rstrip('.')} ({codes})" if codes else text
 
@@ -94,6 +94,10 @@ class MstrError(Exception):
             if isinstance(data.get(name), kind):
                 setattr(error, name, data[name])
         return error
+
+
+def _end_sentence(text: str) -> str:
+    return text if text.endswith((".)", "?", "!")) else f"{text.rstrip('.')}."
 
 
 class InvalidInput(MstrError, ValueError):

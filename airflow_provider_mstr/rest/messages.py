@@ -80,7 +80,8 @@ class Request(Generic[T]):
     :param retry_for: the maximum total retry time in seconds; None for the default
     :param timeout: the maximum seconds that one answer may take; None for the connection's timeout
     :param about: the kind and id of the object, for errors, if the purpose does not name it
-    :param if_not_found: what to do if the server does not find the object; empty for the usual advice
+    :param object_advice: what to do if the server does not find the object, or rejects it; empty for the
+        usual advice
     """
 
     purpose: str
@@ -97,7 +98,7 @@ class Request(Generic[T]):
     retry_for: float | None = None
     timeout: float | None = None
     about: str | None = None
-    if_not_found: str = ""
+    object_advice: str = ""
 
 
 TOKEN_HEADER = "X-MSTR-AuthToken"  # noqa: S105 - the name of a header

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.codes import ISERVER_CODES, parse_number, to_signed
+from airflow_provider_mstr.rest.codes import ISERVER_CODES, UNSPECIFIED, code_message, parse_number, to_signed
 from airflow_provider_mstr.rest.errors import MstrError, ServerReply
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.text import MAX_MESSAGE, MAX_NAME, clean
@@ -35,7 +35,7 @@ def parse_response(request: Request[T], response: Response) -> T:
             return request.parse(response)
         except errors.InvalidResponse as error:
             what = f"could not {request.purpose}: {error.what}"
-            advice = _UNKNOWN_FORMAT if response.json() is not None else ""
+            advice = _page_advice(request) if response.json() is None else _UNKNOWN_FORMAT
             raise errors.InvalidResponse(what, _reply(request, response), advice=advice) from None
     raise _http_error(request, response)
 
@@ -107,7 +107,8 @@ def _http_error(request: Request[Any], response: Response) -> MstrError:
     reply = _reply(request, response)
     what = f"could not {request.purpose}"
     if 300 <= response.status < 400:
-        return errors.InvalidResponse(f"{what}: the server redirects to {_redirect_host(response)}", reply)
+        what = f"{what}: the server redirects to {_redirect_host(response)}"
+        return errors.InvalidResponse(what, reply, advice=_page_advice(request))
     error_class = _error_class(request, response, reply)
     reason, advice = _explain(request, response, reply, error_class)
     what = f"{what}: {reason}" if reason else what
@@ -122,9 +123,15 @@ def _explain(
 ) -> tuple[str, str]:
     """Return the reason of an error and what to do; empty if neither is known beyond the error's class."""
     known = ISERVER_CODES.get(reply.iserver_code or 0)
-    reason, advice = (known.message, known.advice) if known else (_REASONS.get(error_class, ""), "")
+    reason, advice = _REASONS.get(error_class, ""), ""
+    if known:
+        reason, advice = code_message(reply.iserver_code, reply.message) or "", known.advice
     if error_class is errors.NotFound:
-        return reason, advice or request.if_not_found
+        return reason, advice or request.object_advice
+    if request.object_advice and error_class is errors.InvalidRequest:
+        return reason, f"{request.object_advice} {_REPORT}"
+    if request.object_advice and reply.iserver_code == UNSPECIFIED:
+        return reason, f"{request.object_advice} {error_class.advice}"
     if error_class is errors.ServerUnavailable:
         failed = "" if reply.message else "the server failed without a message"
         status_reason, status_advice = _UNAVAILABLE.get(response.status, (failed, _RETRY))
@@ -132,10 +139,15 @@ def _explain(
     if error_class is not errors.InvalidResponse:
         return reason, advice
     if response.status != HTTPStatus.NOT_FOUND:
-        return f"unexpected response format: {describe_body(response)}", ""
+        return f"unexpected response format: {describe_body(response)}", _page_advice(request)
     if request.has_session:
         return f"the server has no such endpoint: it returns {describe_body(response)}", _NO_ENDPOINT
     return f"this URL is not a Strategy REST API: it returns {describe_body(response)}", ""
+
+
+def _page_advice(request: Request[Any]) -> str:
+    """Return what to do if the response is not the API's; empty for the usual advice."""
+    return _OTHER_SERVER if request.has_session else ""
 
 
 def _redirect_host(response: Response) -> str:
@@ -268,6 +280,11 @@ _NO_ENDPOINT = (
     "The login succeeded, so the Library URL is correct: the server is too old for this request, or a proxy "
     "blocks its path. The test of the Airflow connection shows the server's version."
 )
+_OTHER_SERVER = (
+    "The login succeeded, so the Library URL is correct: check that no proxy, firewall or login page answers "
+    "instead of the server."
+)
+_REPORT = "If it is correct, report this error and the server's version to the developers of this package."
 _UNKNOWN_FORMAT = (
     "This version of the server may not be supported: report this error and the server's version to the "
     "developers of this package."

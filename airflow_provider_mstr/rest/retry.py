@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import tenacity
 
-from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ServerUnavailable
+from airflow_provider_mstr.rest.errors import InvalidResponse, MstrError, ProxyError, ServerUnavailable
 from airflow_provider_mstr.rest.flow import Flow, Pause, map_requests
 from airflow_provider_mstr.rest.messages import Request
 
@@ -35,14 +35,15 @@ _backoff: tenacity.wait.wait_base = tenacity.wait_exponential(
 class Observer(Protocol):
     """Sees which requests are sent again."""
 
-    def on_retry(self, error: MstrError) -> object:  # pragma: no mutate - only a type
+    def on_retry(self, request: Request[Any], error: MstrError) -> object:  # pragma: no mutate - only a type
         """Act before a retry.
 
-        :param error: why the request is sent again
+        :param request: the request
+        :param error: why it is sent again
         """
 
     def on_answer(self) -> object:  # pragma: no mutate - only a type
-        """Act after a valid answer."""
+        """Act after an answer."""
 
 
 def with_retries(flow: Flow[T], clock: Callable[[], float], observer: Observer) -> Flow[T]:
@@ -50,7 +51,7 @@ def with_retries(flow: Flow[T], clock: Callable[[], float], observer: Observer) 
 
     :param flow: a flow that has not started
     :param clock: returns the seconds of a monotonic clock
-    :param observer: sees each retry and each valid answer
+    :param observer: sees each retry and each answer
     """
     return map_requests(flow, lambda request: _send(request, clock, observer))
 
@@ -69,7 +70,12 @@ def _send(request: Request[T], clock: Callable[[], float], observer: Observer) -
             # Raises the error if the request must not be sent again.
             state.retry_object.iter(state)
             log.debug("Retrying in %.1f s: %s", state.upcoming_sleep, error.what)
-            observer.on_retry(error)
+            observer.on_retry(request, error)
+        except MstrError as error:
+            # The server answers, but not with what was requested.
+            if error.reply.status is not None and not isinstance(error, ProxyError):
+                observer.on_answer()
+            raise
         else:
             observer.on_answer()
             return answer

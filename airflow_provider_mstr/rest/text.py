@@ -56,15 +56,15 @@ def object_id(value: Any, what: str) -> str:
 
 
 def id_advice(argument: str, kind: str) -> str:
-    """Return what to do if the server finds no object with an id.
+    """Return what to do if the server finds no object of the right kind with an id.
 
     :param argument: the argument of a task that has the id
     :param kind: the kind of object
     """
     article = "an" if kind[0] in "aeiou" else "a"
     return (
-        f"Check that {argument} is the id of {article} {kind} in this project (project_id of the task, or "
-        "the schema of the Airflow connection)."
+        f"Check that {argument} is the id of {article} {kind}, and not of another kind of object, in this "
+        "project (project_id of the task, or the schema of the Airflow connection)."
     )
 
 

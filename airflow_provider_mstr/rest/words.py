@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 # Columns of a log line, and of a name in it.
 MAX_LINE = 100
-MAX_NAME = 48
+NAME_WIDTH = 48
 
-# How many names a message lists.
+# How many names a log line lists, and an error.
+NAMES_IN_LINE = 3
 MAX_NAMES = 20
 
 

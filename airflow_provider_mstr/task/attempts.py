@@ -135,7 +135,7 @@ class AttemptStore:
         try:
             job = self.hook.load_job(data.get("handle"))
         except MstrError as error:
-            log.warning("The session of an earlier attempt cannot be closed and will time out: %s", error)
+            log.warning("%s; the session of an earlier attempt will time out", error.what)
             return None
         if data.get("scope") != asdict(self.scope):
             job = job.without_start()
@@ -200,7 +200,8 @@ def can_continue(previous: PreviousAttempt, poller: Poller) -> Flow[bool]:
     except (PublishFailed, PublishTimedOut, OutcomeUnknown) as error:
         if error.may_answer_later or not error.retryable:
             raise
-        poller.log(f"The load of an earlier attempt was not successful: {error.what}")
+        poller.log(error.what)
+        poller.log("The load of an earlier attempt was not successful; starting another one")
         return False
     return True
 

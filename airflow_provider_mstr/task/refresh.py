@@ -162,7 +162,7 @@ class RefreshRun(StoredRun):
         try:
             self.job = self.hook.load_job(handle)
         except MstrError as error:
-            self.log.warning("The session cannot be closed and will time out: %s", error)
+            self.log.warning("%s; the session will time out", error.what)
 
     @contextmanager
     def _closing(self) -> Iterator[None]:

@@ -103,7 +103,7 @@ class TaskRun:
         try:
             self.hook.close(job)
         except MstrError as error:
-            self.log.warning("The session could not be closed and will time out: %s", error)
+            self.log.warning("%s; the session will time out", error.what)
             return False
         return True
 

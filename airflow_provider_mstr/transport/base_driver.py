@@ -73,7 +73,7 @@ class BaseDriver:
         try:
             return parse_response(request, replace(response, secrets=self._secrets))
         except (InvalidResponse, ServerUnavailable) as error:
-            add_hints(error, settings.base, settings.proxy)
+            add_hints(error, request, settings.base, settings.proxy)
             raise
 
     def _invalid_response(self, request: Request[Any], error: Exception) -> InvalidResponse:
@@ -81,7 +81,7 @@ class BaseDriver:
         if isinstance(error, InvalidResponse):
             return InvalidResponse(f"could not {request.purpose}: {error.what}", too_large=error.too_large)
         invalid = InvalidResponse(f"could not {request.purpose}: the answer is not valid HTTP")
-        add_hints(invalid, self._settings.base, self._settings.proxy)
+        add_hints(invalid, request, self._settings.base, self._settings.proxy)
         return invalid
 
     def _network_error(self, request: Request[Any], error: Exception, *, nothing_done: bool) -> MstrError:

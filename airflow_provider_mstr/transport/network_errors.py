@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import requests
@@ -19,8 +20,10 @@ from airflow_provider_mstr.rest.errors import (
     InvalidResponse,
     MstrError,
     ProxyError,
+    ServerReply,
     ServerUnavailable,
 )
+from airflow_provider_mstr.rest.messages import Request
 from airflow_provider_mstr.transport.proxies import Proxy
 from airflow_provider_mstr.transport.tls import Trust, certificate_problem
 
@@ -167,25 +170,30 @@ def proxy_refusal(purpose: str, proxy: Proxy, status: int) -> MstrError:
     :param proxy: the proxy
     :param status: the HTTP status
     """
-    what = f"could not {purpose}: the proxy {proxy}"
+    what, reply = f"could not {purpose}: the proxy {proxy}", ServerReply(status)
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return ProxyError(
-            f"{what} {_login_problem(proxy)}; only Basic authentication is supported (HTTP {status})"
-        )
+        return ProxyError(f"{what} {_login_problem(proxy)}; only Basic authentication is supported", reply)
     if status in (408, 425, 429) or (status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED):
-        return ServerUnavailable(f"{what} cannot reach the server (HTTP {status})", nothing_done=True)
-    return ProxyError(f"{what} {_refused(proxy)} (HTTP {status})")
+        return ServerUnavailable(f"{what} cannot reach the server", reply, nothing_done=True)
+    return ProxyError(f"{what} {_refused(proxy)}", reply)
 
 
-def add_hints(error: MstrError, url: str, proxy: Proxy | None) -> None:
+def add_hints(error: MstrError, request: Request[Any], url: str, proxy: Proxy | None) -> None:
     """Add to an error what may have sent a response that is not from the API.
 
     :param error: the error
+    :param request: the request
     :param url: the Library URL
     :param proxy: the proxy, None without one
     """
     is_plain, status = url.startswith("http:"), error.reply.status
-    if is_plain and isinstance(error, InvalidResponse) and status in _NO_TLS_STATUSES:
+    # Over the wrong protocol, the login would have failed.
+    if (
+        is_plain
+        and not request.has_session
+        and isinstance(error, InvalidResponse)
+        and status in _NO_TLS_STATUSES
+    ):
         error.what += "; if the server uses TLS, the Library URL must begin with https"
     # A proxy cannot read requests over TLS; it can only refuse to connect.
     if proxy is not None and not proxy.is_socks and (is_plain or status is None):

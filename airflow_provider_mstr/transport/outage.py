@@ -8,13 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow_provider_mstr.refresh.job import Log
 from airflow_provider_mstr.rest.errors import MstrError
-from airflow_provider_mstr.rest.words import duration
+from airflow_provider_mstr.rest.messages import Request
+from airflow_provider_mstr.rest.words import duration, fit
 
 # Seconds between two lines about the same outage.
 LOG_INTERVAL = 60.0
+
+# Columns of the cause in a line.
+CAUSE_WIDTH = 70
 
 _logger = logging.getLogger(__name__)
 
@@ -44,10 +49,11 @@ class Outage:
     _since: float | None = field(default=None, init=False)
     _logged_at: float = field(default=0.0, init=False)
 
-    def on_retry(self, error: MstrError) -> None:
-        """Log that the server does not answer, now and then.
+    def on_retry(self, request: Request[Any], error: MstrError) -> None:
+        """Log that the server does not answer, now and then: the cause first.
 
-        :param error: why a request is sent again
+        :param request: the request
+        :param error: why it is sent again
         """
         self.retries += 1
         now = self.clock()
@@ -57,8 +63,10 @@ class Outage:
             return
         self._logged_at = now
         since = datetime.fromtimestamp(self._since, UTC)
+        reason = error.what.removeprefix(f"could not {request.purpose}").removeprefix(": ")
+        cause = fit(reason or error.reply.message or "the server failed", CAUSE_WIDTH)
         self.log(
-            f"{error.what}; retrying since {since:%H:%M:%S} UTC",
+            f"{cause}; retrying since {since:%H:%M:%S} UTC",
             server="unavailable",
             since=since.isoformat(timespec="seconds"),
         )

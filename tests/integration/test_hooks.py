@@ -620,7 +620,18 @@ def test_a_close_that_cannot_delete_the_instance_still_logs_out_and_warns(
     mstr_sandbox.add_fault("delete_instance", "no_privilege")
     hook.close(job)
     assert mstr_sandbox.report().open_sessions == 0
-    assert "The load was stopped only with its session" in caplog.text
+    assert "; it ends with the session" in caplog.text
+
+
+@pytest.mark.usefixtures("quickly_gives_up")
+def test_a_close_after_the_end_of_the_session_is_no_warning(
+    mstr_sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = connect()
+    job = open_job(hook)
+    mstr_sandbox.add_fault("delete_instance", "session_lost")
+    hook.close(job)
+    assert [record for record in caplog.records if "ends with the session" in record.getMessage()] == []
 
 
 def test_a_session_lasts_as_long_as_its_block(mstr_sandbox: Sandbox, connect: Connect) -> None:

@@ -141,7 +141,8 @@ def test_a_407_is_the_proxys(
     assert isinstance(error, ProxyError)
     assert not error.retryable
     assert f"the proxy http://127.0.0.1:{proxy.port} ({variable}) {words} {variable}" in str(error)
-    assert "only Basic authentication is supported (HTTP 407)" in str(error)
+    assert "only Basic authentication is supported. After a change" in str(error)
+    assert str(error).endswith("(HTTP 407)")
     assert len(proxy.heard) == 1
 
 
@@ -178,7 +179,8 @@ def test_a_temporary_tunnel_failure_is_retried(
         error = refusal(drive, at(SECURE))
     assert isinstance(error, ServerUnavailable)
     assert error.nothing_done
-    assert f"the proxy {proxy.url} (https_proxy) cannot reach the server (HTTP {status})" in str(error)
+    assert f"the proxy {proxy.url} (https_proxy) cannot reach the server. " in str(error)
+    assert str(error).endswith(f"(HTTP {status})")
 
 
 FAULTS = {

@@ -14,7 +14,7 @@ from airflow_provider_mstr.observability.summary import MOST_TABLES, lines
 from airflow_provider_mstr.refresh.result import RefreshResult, TableResult
 from airflow_provider_mstr.rest.publish_status import State
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
-from airflow_provider_mstr.rest.words import MAX_NAME
+from airflow_provider_mstr.rest.words import NAME_WIDTH
 from airflow_provider_mstr.sandbox import PublishFailure
 
 RETAIL = "9F4772B837604551B4D3CC916ADC5598"
@@ -96,7 +96,7 @@ def test_every_line_is_one_line_of_bounded_width_and_all_are_aligned(names: list
 
     rows = ended[1 : 2 + MOST_TABLES]
     assert len({len(row) for row in rows}) == 1
-    assert all(len(line.splitlines()) == 1 and len(line) < MAX_NAME + 40 for line in ended)
+    assert all(len(line.splitlines()) == 1 and len(line) < NAME_WIDTH + 40 for line in ended)
 
 
 @every_way

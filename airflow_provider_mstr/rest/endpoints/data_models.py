@@ -46,6 +46,11 @@ class DataModelInstance:
     data_model_name: str = ""
 
     @property
+    def owner(self) -> tuple[str, str | None]:
+        """How an error names the data model, and its id for the end of the text, if its name is not known."""
+        return (self.model_name, None) if self.data_model_name else ("the data model", self.model_name)
+
+    @property
     def model_name(self) -> str:
         """The name of the data model in errors and logs."""
         return f"data model {self.data_model_name or self.data_model_id}"
@@ -70,7 +75,7 @@ def create_instance(session: Session, project_id: str, data_model_id: str) -> Fl
         _instance_id,
         project_id,
         about=f"data model {data_model_id}",
-        if_not_found=id_advice("data_model_id", "data model"),
+        object_advice=id_advice("data_model_id", "data model"),
     )
     return DataModelInstance(session, project_id, data_model_id, instance_id)
 
@@ -81,9 +86,7 @@ def list_tables(instance: DataModelInstance) -> Flow[tuple[Table, ...]]:
     :param instance: an instance of the data model
     :raises InvalidResponse: if the server returns fewer tables than it counts
     """
-    owner, about = instance.model_name, None
-    if not instance.data_model_name:
-        owner, about = "the data model", instance.model_name
+    owner, about = instance.owner
     tables = Listing(owner, "tables", _tables_path(instance), "tables", "total", _table, about=about)
     return (yield from tables.list_all(instance.session, instance.project_id))
 
@@ -141,7 +144,7 @@ def get_publish_status(instance: DataModelInstance, retry_for: float | None = No
             instance, purpose, "GET", "publishStatus", _status, retry_for=retry_for
         )
     except RequestFailed as error:
-        reason = code_message(error.reply.iserver_code)
+        reason = code_message(error.reply.iserver_code, error.reply.message)
         what = f"the load of {instance.model_name} failed" + (f": {reason}" if reason else "")
         raise PublishFailed(what, error.reply) from None
     if status.status == MODEL_BUSY:

@@ -57,7 +57,7 @@ def publish_cube(session: Session, project_id: str, cube_id: str, name: str) -> 
             _id,
             project_id,
             repeatable=False,
-            if_not_found=id_advice("cube_id", "cube"),
+            object_advice=id_advice("cube_id", "cube"),
         )
     )
 
@@ -82,7 +82,7 @@ def run_incremental_refresh(session: Session, project_id: str, report_id: str, n
             project_id,
             query={"executionStage": "execute_data"},
             repeatable=False,
-            if_not_found=id_advice("report_id", "incremental refresh report"),
+            object_advice=id_advice("report_id", "incremental refresh report"),
         )
     )
 

@@ -45,7 +45,7 @@ def get_incremental_refresh_report(
             _report,
             project_id,
             about=f"report {report_id}",
-            if_not_found=id_advice("report_id", "incremental refresh report"),
+            object_advice=id_advice("report_id", "incremental refresh report"),
         )
     )
 

@@ -520,6 +520,13 @@ def test_a_failure_without_details_reports_its_number() -> None:
     )
 
 
+def test_a_failure_with_only_a_message_of_the_server_does_not_claim_that_there_is_no_reason() -> None:
+    error = polling_with(status_of(3, "stalled")).result().error
+    assert str(error).startswith(
+        "the load of data model M1 failed: the server reports status 3. Server message: stalled. "
+    )
+
+
 def test_a_code_of_the_whole_load_is_not_repeated_for_its_table() -> None:
     broken = {"status": "error", "errorCode": -2147212544}
     error = polling_with(status_of(-2147212544, A1=broken)).result().error
@@ -658,8 +665,7 @@ def test_after_a_lost_session_the_cube_is_read_in_a_new_one_which_is_closed(logg
         ("logout", NEW_TOKEN),
     ]
     assert polling.retry_for[-1] == CLEANUP_RETRY_SECONDS
-    assert polling.lines[0].endswith("; checking the last update instead")
-    assert polling.lines[1:] == [f"data model M1: {SHOWN}"]
+    assert polling.lines[1:] == ["Checking the last update instead", f"data model M1: {SHOWN}"]
 
 
 @pytest.mark.parametrize(("timeout", "pause"), [(100.0, KILL_SECONDS), (5.0, 5.0), (0.5, 0.5)])
@@ -751,7 +757,8 @@ def test_a_server_that_does_not_answer_is_no_failure_if_the_cube_shows_the_load(
     assert sent(polling) == [("publishStatus", TOKEN), ("cubes", TOKEN)]
     assert polling.lines == [
         "could not read the publish status of data model M1: a proxy received an invalid answer from the "
-        f"server; but {SHOWN}"
+        "server",
+        f"data model M1: {SHOWN}",
     ]
 
 

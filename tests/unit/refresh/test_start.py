@@ -290,12 +290,11 @@ def test_if_nothing_shows_a_load_the_start_is_repeated_in_a_new_session(
 
 def test_each_step_of_a_repeated_start_is_logged() -> None:
     lines = start(empty(503), empty(), publishStatus=[published(0)]).lines
-    assert [line.partition(":")[0] for line in lines[1:]] == [
-        "The publish got no valid answer",
-        "Nothing shows whether the load has started; closing the session, which stops it, "
-        "and publishing again in a new session",
+    assert lines[1].startswith("could not publish data model")
+    assert lines[2:] == [
+        "The publish got no valid answer; checking whether the load has started",
+        "Closing the session, which stops a load that may run; publishing again in a new session",
     ]
-    assert "Checking whether the load has started" in lines[1]
 
 
 @pytest.mark.parametrize("status", UNCLEAR)
@@ -604,10 +603,6 @@ def test_the_logout_that_must_stop_a_load_is_retried_for_longer() -> None:
 
 def test_the_reason_of_a_lost_publish_is_logged_with_the_answer_of_the_server() -> None:
     lines = start(refusal(500, message="out of memory"), publishStatus=[published(6)]).lines
-    assert lines[1].startswith("The publish got no valid answer: ")
     assert "out of memory" in lines[1]
-    assert lines[1].endswith("). Checking whether the load has started")
     lines = start(errors.ServerUnavailable("the connection was reset"), publishStatus=[published(6)]).lines
-    assert lines[1] == (
-        "The publish got no valid answer: the connection was reset. Checking whether the load has started"
-    )
+    assert lines[1] == "the connection was reset"

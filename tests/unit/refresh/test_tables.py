@@ -257,6 +257,15 @@ def test_a_table_that_is_not_there_is_rejected_with_those_that_are(typed: str, n
     )
 
 
+def test_without_the_name_of_the_model_its_id_comes_last() -> None:
+    with pytest.raises(NotFound) as caught:
+        TableChoice.of(["x"], "replace").resolve([Table(YTD_DAY, "ytd_day")], "the model", "data model M")
+    assert str(caught.value) == (
+        "no table named 'x' in the model; the existing names are: ytd_day. "
+        "Correct the argument tables (data model M)"
+    )
+
+
 def test_only_some_of_very_many_tables_are_told() -> None:
     model = [Table(f"{number:032d}", f"t{number:03d}") for number in range(80)]
     with pytest.raises(NotFound) as caught:

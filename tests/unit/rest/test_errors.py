@@ -27,6 +27,13 @@ def test_an_error_survives_json(kind: type[MstrError]) -> None:
     assert (again.what, again.reply, str(again)) == (error.what, error.reply, str(error))
 
 
+def test_a_message_that_ends_as_a_sentence_gets_no_second_end() -> None:
+    reply = errors.ServerReply(message="(The engine stalled.)")
+    assert str(errors.PublishFailed("it failed", reply, advice="Fix it.")) == (
+        "it failed. Server message: (The engine stalled.) Fix it."
+    )
+
+
 @pytest.mark.parametrize("nothing_done", [True, False])
 def test_an_unavailable_server_keeps_its_class_in_json(nothing_done: bool) -> None:
     error = errors.ServerUnavailable("away", nothing_done=nothing_done)

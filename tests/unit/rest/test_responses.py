@@ -11,7 +11,13 @@ import pytest
 from scripted import TOKEN, answer, empty, refusal
 
 from airflow_provider_mstr.rest import errors
-from airflow_provider_mstr.rest.codes import ISERVER_CODES, NO_SUCH_OBJECT, code_message, to_signed
+from airflow_provider_mstr.rest.codes import (
+    ISERVER_CODES,
+    NO_SUCH_OBJECT,
+    UNSPECIFIED,
+    code_message,
+    to_signed,
+)
 from airflow_provider_mstr.rest.messages import Request, Response
 from airflow_provider_mstr.rest.responses import (
     describe_body,
@@ -240,19 +246,38 @@ def test_a_page_before_the_login_means_another_url() -> None:
     ("response", "more", "advice"),
     [
         # A project that is not loaded is another case than an id that does not exist.
-        (refusal(404, "ERR004", NO_SUCH_OBJECT), {"if_not_found": "Check the id."}, "Check the id."),
-        (refusal(404, "ERR004"), {"if_not_found": "Check the id."}, "Check the id."),
+        (refusal(404, "ERR004", NO_SUCH_OBJECT), {"object_advice": "Check the id."}, "Check the id."),
+        (refusal(404, "ERR004"), {"object_advice": "Check the id."}, "Check the id."),
         (refusal(404, "ERR004"), {}, errors.NotFound.advice),
         (
             refusal(500, "ERR001", -2147209177),
-            {"if_not_found": "Check the id."},
+            {"object_advice": "Check the id."},
             "Ask the Strategy administrator to load the project.",
         ),
         # A server without this endpoint is another case than a wrong URL, and than an odd answer.
         (empty(404), {}, "the server is too old for this request, or a proxy blocks its path"),
         (empty(404), {"has_session": False}, "Check that the connection's host is the Library URL"),
         (answer([]), {"parse": json_object}, "This version of the server may not be supported"),
-        (Response(200, (), b"<html>"), {"parse": json_object}, "that no proxy or login page answers"),
+        (Response(200, (), b"<html>"), {"parse": json_object}, "check that no proxy, firewall or login page"),
+        (
+            Response(200, (), b"<html>"),
+            {"parse": json_object, "has_session": False},
+            errors.InvalidResponse.advice,
+        ),
+        (Response(302, (("Location", "https://a.example"),)), {}, "The login succeeded"),
+        (Response(403, (), b"<html>"), {}, "The login succeeded"),
+        # A server may refuse an object of another kind without a code of its own.
+        (
+            refusal(400, "ERR006"),
+            {"object_advice": "Check the id."},
+            "Check the id. If it is correct, report",
+        ),
+        (refusal(400, "ERR006"), {}, errors.InvalidRequest.advice),
+        (
+            refusal(500, "ERR001", UNSPECIFIED),
+            {"object_advice": "Check the id."},
+            f"Check the id. {errors.RequestFailed.advice}",
+        ),
         # A server that answers can be reached.
         (empty(503), {}, "ask the administrator of the Library server or of the proxy before it"),
         (empty(500), {}, "ask the administrator of the Library server or of the proxy before it"),
@@ -275,7 +300,7 @@ def test_a_message_that_repeats_the_status_is_left_out(message: str) -> None:
 
 def test_the_text_names_the_object_after_the_reason() -> None:
     response = refusal(404, "ERR004", NO_SUCH_OBJECT)
-    assert str(error_of(response, about="data model M", if_not_found="Check the id.")) == (
+    assert str(error_of(response, about="data model M", object_advice="Check the id.")) == (
         "could not do a thing: no object has this id. Server message: no. Check the id "
         f"(data model M, HTTP 404, code ERR004, iServerCode {NO_SUCH_OBJECT}, ticket ticket-1)"
     )
@@ -317,9 +342,14 @@ def test_the_codes_of_the_api_notes_mean_what_the_notes_say(code: int, kind: typ
 
 @pytest.mark.parametrize("code", [code for code, known in ISERVER_CODES.items() if not known.error_class])
 def test_a_code_without_an_error_class_adds_its_message(code: int) -> None:
-    error = error_of(refusal(500, "ERR002", code))
+    error = error_of(refusal(500, "ERR002", code, message=""))
     assert type(error) is errors.RequestFailed
     assert str(code_message(code)) in str(error)
+
+
+def test_a_server_that_gives_a_reason_does_not_fail_without_one() -> None:
+    error = error_of(refusal(500, "ERR002", UNSPECIFIED, message="Not a cube."))
+    assert str(error).startswith("could not do a thing. Server message: Not a cube. ")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 502, 503, 504])

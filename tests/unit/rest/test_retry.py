@@ -13,6 +13,7 @@ from airflow_provider_mstr.rest.errors import (
     InvalidResponse,
     ModelBusy,
     MstrError,
+    ProxyError,
     ServerReply,
     ServerUnavailable,
 )
@@ -58,8 +59,8 @@ class Server:
             self.run(**fields)
         return caught.value
 
-    def on_retry(self, error: MstrError) -> None:
-        assert error.what == "could not ask"
+    def on_retry(self, request: Request[Any], error: MstrError) -> None:
+        assert (request.purpose, error.what) == ("ask", "could not ask")
         self.retries += 1
 
     def on_answer(self) -> None:
@@ -101,6 +102,15 @@ def test_another_error_is_not_retried(error: BaseException) -> None:
         server.run()
     assert caught.value is error
     assert (server.sent, server.retries, server.answers) == (1, 0, 0)
+
+
+def test_an_error_of_the_server_is_an_answer() -> None:
+    server = Server(away(), ModelBusy("busy", ServerReply(500)))
+    assert isinstance(server.error(), ModelBusy)
+    assert (server.retries, server.answers) == (1, 1)
+    server = Server(away(), ProxyError("refused", ServerReply(407)))
+    assert isinstance(server.error(), ProxyError)
+    assert (server.retries, server.answers) == (1, 0)
 
 
 @pytest.mark.parametrize("error", [away(), invalid()], ids=repr)

@@ -89,7 +89,7 @@ def test_a_job_that_cannot_be_closed_is_a_warning(task_run: Run, library: Script
     log = task_run.run.log = Mock()
     assert task_run.run.close(JOB) is False
     ((text, error),) = (call.args for call in log.warning.mock_calls)
-    assert text == "The session could not be closed and will time out: %s"
+    assert text == "%s; the session will time out"
     assert str(error).startswith("could not ")
 
 
@@ -609,8 +609,8 @@ def test_a_handle_that_does_not_load_is_a_warning(refresh_run: Run, library: Scr
     log = refresh_run.run.log = Mock()
     refresh_run.run.complete(event({"session": "altered"}))
     ((text, error),) = (call.args for call in log.warning.mock_calls)
-    assert text == "The session cannot be closed and will time out: %s"
-    assert isinstance(error, errors.InvalidHandle)
+    assert text == "%s; the session will time out"
+    assert "not a handle of a refresh" in error
     assert library.calls == []
 
 

@@ -152,7 +152,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         lambda session: publish_cube(session, PROJECT, MODEL, "cube Sales"),
         {
             "purpose": "publish cube Sales",
-            "if_not_found": id_advice("cube_id", "cube"),
+            "object_advice": id_advice("cube_id", "cube"),
             "method": "POST",
             "path": f"/api/v2/cubes/{MODEL}",
             "headers": IN_PROJECT,
@@ -165,7 +165,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         lambda session: run_incremental_refresh(session, PROJECT, MODEL, "report Daily"),
         {
             "purpose": "run report Daily",
-            "if_not_found": id_advice("report_id", "incremental refresh report"),
+            "object_advice": id_advice("report_id", "incremental refresh report"),
             "method": "POST",
             "path": f"/api/incrementalRefresh/{MODEL}",
             "query": {"executionStage": "execute_data"},
@@ -180,7 +180,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         {
             "purpose": "read the incremental refresh report",
             "about": f"report {MODEL}",
-            "if_not_found": id_advice("report_id", "incremental refresh report"),
+            "object_advice": id_advice("report_id", "incremental refresh report"),
             "method": "GET",
             "path": f"/api/model/incrementalRefresh/{MODEL}",
             "headers": IN_PROJECT,
@@ -233,7 +233,7 @@ CALLS: dict[str, tuple[Call, dict[str, Any], Response, Any]] = {
         {
             "purpose": "create an instance of the data model",
             "about": f"data model {MODEL}",
-            "if_not_found": id_advice("data_model_id", "data model"),
+            "object_advice": id_advice("data_model_id", "data model"),
             "method": "POST",
             "path": f"/api/dataModels/{MODEL}/instances",
             "headers": IN_PROJECT,
