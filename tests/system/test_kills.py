@@ -61,7 +61,10 @@ def assert_load_is_stopped(airflow: Standalone, sandbox: Sandbox, dag_id: str, r
     sandbox.wait_for(lambda _: logouts_of(publish_of(dag_id, sandbox), sandbox) > 0, timeout=HANG_SECONDS)
     airflow.await_the_end_of_the_worker(dag_id, run_id, task_of(dag_id))
     publish = publish_of(dag_id, sandbox)
-    assert (publish.state, logouts_of(publish, sandbox)) == ("cancelled", 1)
+    # In steps, the trigger and the teardown may both close the session at the same moment.
+    logouts = {1, 2} if dag_id.endswith("in_steps") else {1}
+    assert publish.state == "cancelled"
+    assert logouts_of(publish, sandbox) in logouts
     assert len(sessions_of(model_of(dag_id), sandbox)) == 1
 
 
