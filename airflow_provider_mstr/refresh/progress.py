@@ -72,7 +72,7 @@ class TableProgress:
         word, seconds = self.seen[tables[0].id]
         state = self.state(tables[0])
         which: dict[str, str | float] = {"table": _unique_name(job, tables[0])}
-        if len(tables) > 1:
+        if len(tables) > 1:  # pragma: no mutate - many are more than FEW_TABLES
             which = {"tables": _ranges([at for at, table in enumerate(job.tables, 1) if table in tables])}
         return which | {
             "state": fit(word, NAME_WIDTH) if state is State.RUNNING else str(state),

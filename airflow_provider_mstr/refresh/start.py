@@ -233,4 +233,4 @@ class _Start(Generic[J]):
     def _log_wait_end(self, job: J) -> None:
         if self._is_wait_logged:
             job.log_busy(self.context.log, is_busy=False)
-        self._is_wait_logged = False
+        self._is_wait_logged = False  # pragma: no mutate - None means the same

@@ -693,3 +693,10 @@ def test_a_kill_during_the_deletion_of_the_instance_still_closes_the_session() -
     played = play(a_job().close(), killed, empty())
     assert played.calls == [DELETE, LOGOUT]
     assert played.error is killed
+
+
+def test_an_unknown_start_names_the_cause_and_the_load() -> None:
+    job = a_job()
+    lost = errors.ServerUnavailable("no answer")
+    text = f"no answer, so it is unknown whether the load of {job.name} has started"
+    assert job.start_unknown(lost).what == text

@@ -19,7 +19,7 @@ from airflow_provider_mstr.rest.endpoints.data_models import DataModelInstance, 
 from airflow_provider_mstr.rest.publish_status import State, TableStatus
 from airflow_provider_mstr.rest.refresh_policy import RefreshPolicy
 from airflow_provider_mstr.rest.session import Session
-from airflow_provider_mstr.rest.words import MAX_LINE
+from airflow_provider_mstr.rest.words import MAX_LINE, NAME_WIDTH
 
 
 def a_job(count: int) -> DataModelJob:
@@ -83,6 +83,21 @@ def test_a_line_about_many_tables_has_their_positions() -> None:
         {"table": "table_005", "state": "loading", "seconds": 12.3},
         {"table": "table_019", "state": "loading", "seconds": 12.3},
     ]
+
+
+def test_a_poll_with_very_many_words_counts_the_rest() -> None:
+    job = a_job(MAX_LINES + 3)
+    lines = lines_of(job, {table.id: f"word {table.id}" for table in job.tables})
+    assert lines[MAX_LINES:] == ["and 3 more changes of tables, in the same poll"]
+
+
+def test_long_names_and_words_are_cut() -> None:
+    job = a_job(1)
+    job = replace(job, tables=tuple(replace(table, name="n" * 80) for table in job.tables))
+    (line,) = lines_of(job, {"T0": "loading"})
+    assert line == f"Table {'n' * (NAME_WIDTH - 1)}…: loading after 0 s, 1 of 1 left"
+    (fields,) = fields_of(job, {"T0": "w" * 80})
+    assert fields["state"] == f"{'w' * (NAME_WIDTH - 1)}…"
 
 
 def test_tables_of_the_same_name_are_distinguished_by_their_ids() -> None:

@@ -430,6 +430,9 @@ def test_a_publish_that_is_refused_for_another_job_is_sent_again_once_that_has_e
 def test_a_busy_model_fails_the_publish_at_once_if_when_busy_is_fail(replies: list[Reply]) -> None:
     started = start(*replies, when_busy=WhenBusy.FAIL, publishStatus=[MODEL_BUSY])
     assert type(started.played.error) is errors.ModelBusy
+    assert started.played.error.advice == (
+        'Set when_busy="wait" to wait for that job, or let only one task refresh this object.'
+    )
     assert started.calls.count("publish") == 1
     assert started.played.pauses == []
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -271,6 +272,13 @@ def test_only_some_of_very_many_tables_are_told() -> None:
     with pytest.raises(NotFound) as caught:
         TableChoice.of(["x"], "replace").resolve(model, "M")
     assert "t019 and 60 more" in str(caught.value)
+
+
+@pytest.mark.parametrize(("model", "tables"), [((), None), (MODEL, ["x"])])
+def test_a_missing_table_is_an_error_about_the_model(model: Sequence[Table], tables: Any) -> None:
+    with pytest.raises(NotFound) as caught:
+        TableChoice.of(tables, "replace").resolve(model, "the data model", "M1")
+    assert caught.value.reply.about == "M1"
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,23 @@ def test_every_error_but_those_with_advice_in_their_text_advises() -> None:
 
 def test_the_repr_of_an_error_has_its_class_and_what_failed() -> None:
     assert repr(errors.NotFound("no such model")) == "NotFound('no such model')"
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("is it full?", "it failed. Server message: is it full? Fix it."),
+        ("no index X.", "it failed. Server message: no index X. Fix it."),
+    ],
+)
+def test_a_message_keeps_its_end(message: str, text: str) -> None:
+    assert str(errors.PublishFailed("it failed", ServerReply(message=message), advice="Fix it.")) == text
+
+
+def test_the_codes_follow_the_whole_advice() -> None:
+    error = errors.PublishFailed("it failed", ServerReply(404), advice="Fix index X.")
+    assert str(error) == "it failed. Fix index X (HTTP 404)"
+
+
+def test_an_invalid_response_has_the_advice_of_its_class() -> None:
+    assert errors.InvalidResponse("it failed").advice == errors.InvalidResponse.advice

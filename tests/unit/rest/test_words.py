@@ -64,7 +64,8 @@ def test_an_exact_name_comes_before_another_unicode_form_and_another_case(
     [
         (0.04, "0 s"),
         (9.94, "9.9 s"),
-        (9.96, "10 s"),
+        (9.95, "10 s"),
+        (10.4, "10 s"),
         (59.4, "59 s"),
         (59.6, "1 min"),
         (72.4, "1 min 12 s"),
@@ -86,3 +87,11 @@ def test_a_text_fits_into_a_line(text: str) -> None:
 def test_a_text_that_is_too_long_ends_with_an_ellipsis() -> None:
     assert fit("abcdef", 4) == "abc…"
     assert fit("abcd", 4) == "abcd"
+
+
+def test_what_cannot_be_printed_is_a_blank() -> None:
+    assert fit("a\nb\x1b") == "a b "
+
+
+def test_similar_names_are_suggested() -> None:
+    assert suggest("Salez", ["Sales", "Sale", "Stock"]) == "similar names: Sale, Sales"

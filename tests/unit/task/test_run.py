@@ -139,25 +139,27 @@ def test_a_name_that_airflow_could_render_is_no_rendered_field(task_run: Run) ->
 
 
 def test_the_usual_duration_is_logged_before_the_load(task_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = task_run.run.log = Mock()
+    contextvars = pytest.importorskip("structlog.contextvars")
+    logged: list[tuple[str, Any]] = []
+    task_run.run.log = Mock()
+    task_run.run.log.info = lambda text, value: logged.append((text % value, contextvars.get_contextvars()))
     task_run.run.log_usual_duration()
-    assert log.info.mock_calls == []
-    monkeypatch.setattr("airflow_provider_mstr.task.run.usual_duration", lambda context: 240.0)
+    assert logged == []
+    monkeypatch.setattr("airflow_provider_mstr.task.run.usual_duration", lambda context: 240.26)
     task_run.run.log_usual_duration()
-    ((text, *values),) = (call.args for call in log.info.mock_calls)
-    assert text % tuple(values) == "This task usually takes 4 min"
+    assert logged == [("This task usually takes 4 min", {"usual_seconds": 240.3})]
 
 
 def test_a_result_is_logged_with_its_fields(task_run: Run) -> None:
     contextvars = pytest.importorskip("structlog.contextvars")
     table = TableResult(YTD_DAY, "ytd_day", RefreshPolicy.REPLACE, State.FINISHED, 1.0)
-    result = replace(SUCCESS, tables=(table,))
+    result = replace(SUCCESS, tables=(table,), seconds=1.26)
     logged: list[tuple[str, Any]] = []
     task_run.run.log = Mock()
     task_run.run.log.info = lambda line: logged.append((line, dict(contextvars.get_contextvars())))
     task_run.run.conclude(result)
     heading, *rows = summary.lines(result)
-    fields = {"refresh": "ended", "state": "finished", "seconds": 1.0}
+    fields = {"refresh": "ended", "state": "finished", "seconds": 1.3}
     assert logged == [(heading, fields), *[(row, {}) for row in rows]]
 
 
