@@ -274,11 +274,22 @@ def test_only_some_of_very_many_tables_are_told() -> None:
     assert "t019 and 60 more" in str(caught.value)
 
 
-@pytest.mark.parametrize(("model", "tables"), [((), None), (MODEL, ["x"])])
-def test_a_missing_table_is_an_error_about_the_model(model: Sequence[Table], tables: Any) -> None:
-    with pytest.raises(NotFound) as caught:
+TWINS = (Table("A" * 32, "twin"), Table("B" * 32, "twin"))
+
+
+@pytest.mark.parametrize(("model", "tables"), [((), None), (MODEL, ["x"]), (TWINS, ["twin"])])
+def test_a_table_that_is_missing_or_ambiguous_is_an_error_about_the_model(
+    model: Sequence[Table], tables: Any
+) -> None:
+    with pytest.raises((NotFound, InvalidInput)) as caught:
         TableChoice.of(tables, "replace").resolve(model, "the data model", "M1")
     assert caught.value.reply.about == "M1"
+
+
+def test_a_model_without_tables_needs_one() -> None:
+    with pytest.raises(NotFound) as caught:
+        TableChoice.of(None, "replace").resolve((), "M")
+    assert caught.value.advice == "Add a table to the data model in Strategy."
 
 
 @pytest.mark.parametrize(
