@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_mstr.cli.console import (
+    closes_session,
     load_bar,
     plain_log,
     print_line,
@@ -25,6 +26,7 @@ from airflow_provider_mstr.cli.console import (
     show_json,
     show_lines,
     show_table,
+    stops_load,
 )
 from airflow_provider_mstr.cli.probe import run_probe
 from airflow_provider_mstr.hooks import MstrHook
@@ -325,21 +327,19 @@ def _refresh(hook: MstrHook, spec: JobSpec[Any], move_bar: Callable[[int, int], 
         move_bar(sum(table.state is State.FINISHED for table in tables), len(tables))
 
     try:
-        opened = hook.open_job(spec, on_progress)
-        started = hook.start_job(spec, opened, on_progress, log_line=log_line)
-        move_bar(0, len(started.tables))
-        who = hook.server.credentials
-        poller = Poller(started, spec.timeout, DEFAULT_POLL_INTERVAL, who, time.time, log_and_move)
-        result = hook.run(poller.wait())
-        latest = poller.job
-    except KeyboardInterrupt:
-        print_line("Stopping the load and closing the session")
-        raise
-    else:
+        with stops_load():
+            opened = hook.open_job(spec, on_progress)
+            started = hook.start_job(spec, opened, on_progress, log_line=log_line)
+            move_bar(0, len(started.tables))
+            who = hook.server.credentials
+            poller = Poller(started, spec.timeout, DEFAULT_POLL_INTERVAL, who, time.time, log_and_move)
+            result = hook.run(poller.wait())
+            latest = poller.job
         return result
     finally:
         if latest is not None and latest.is_open:
-            _close(hook, latest)
+            with closes_session():
+                hook.close(latest)
 
 
 def _show_result(result: dict[str, Any], output: str) -> None:
@@ -353,16 +353,6 @@ def _show_result(result: dict[str, Any], output: str) -> None:
         print_line(f"The result is not shown: {error}")
     except KeyboardInterrupt:
         print_line("The result is not shown: interrupted")
-
-
-def _close(hook: MstrHook, job: Job) -> None:
-    try:
-        hook.close(job)
-    except MstrError as error:
-        print_line(f"The session could not be closed and will time out: {error}")
-    except KeyboardInterrupt:
-        # The result of the load stays the same.
-        print_line("The session is not closed and will time out: interrupted")
 
 
 def _policies(names: Sequence[str] | None) -> dict[str, str | None] | None:

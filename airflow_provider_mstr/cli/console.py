@@ -202,3 +202,24 @@ def _printable(text: str, encoding: str) -> str:
 
 def _encodable(text: str, encoding: str) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+@contextmanager
+def stops_load() -> Iterator[None]:
+    """Print what an interruption of the block leads to."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_line("Stopping the load and closing the session")
+        raise
+
+
+@contextmanager
+def closes_session() -> Iterator[None]:
+    """Print it if the block cannot close the session; the result of the command stays the same."""
+    try:
+        yield
+    except MstrError as error:
+        print_line(f"The session could not be closed and will time out: {error}")
+    except KeyboardInterrupt:
+        print_line("The session is not closed and will time out: interrupted")

@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from airflow_provider_mstr.cli.console import print_line, show_lines
+from airflow_provider_mstr.cli.console import closes_session, print_line, show_lines, stops_load
 from airflow_provider_mstr.hooks import MstrHook
 from airflow_provider_mstr.probe.flow import Probe, open_probe
 from airflow_provider_mstr.probe.recorder import Recorder
@@ -47,28 +47,21 @@ def run_probe(args: Namespace, hook: MstrHook) -> None:
     session = hook.run(recorder.record(login(hook.server.credentials)))
     probe: Probe | None = None
     try:
-        found = open_probe(recorder, session, project, kind, target, timeout=timeout, log=print_line)
-        probe = hook.run(recorder.record(found))
-        hook.run(recorder.record(probe.run()))
-    except KeyboardInterrupt:
-        print_line("Stopping the load and closing the session")
-        raise
+        with stops_load():
+            found = open_probe(recorder, session, project, kind, target, timeout=timeout, log=print_line)
+            probe = hook.run(recorder.record(found))
+            hook.run(recorder.record(probe.run()))
     finally:
-        _close(hook, recorder, session, probe)
+        with closes_session():
+            hook.run(recorder.record(_close(session, probe)))
         if probe is not None:
             _write(path, write_report(probe.facts, recorder))
 
 
-def _close(hook: MstrHook, recorder: Recorder, session: Session, probe: Probe | None) -> None:
-    def close() -> Flow[None]:
-        if probe is not None:
-            yield from probe.close()
-        yield from close_session(session)
-
-    try:
-        hook.run(recorder.record(close()))
-    except MstrError as error:
-        print_line(f"The session could not be closed and will time out: {error}")
+def _close(session: Session, probe: Probe | None) -> Flow[None]:
+    if probe is not None:
+        yield from probe.close()
+    yield from close_session(session)
 
 
 def _ask(question: str) -> None:

@@ -12,11 +12,13 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
+from interruptions import assert_interruption_stops_the_load
 
 from airflow_provider_mstr import hooks
 from airflow_provider_mstr.cli import commands, console
@@ -536,25 +538,10 @@ def test_a_session_that_cannot_be_closed_is_reported_and_fails_nothing(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_an_interruption_stops_the_load_and_closes_the_session(
-    number: signal.Signals, mstr_sandbox: Sandbox
+    number: signal.Signals, mstr_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow", "mstr", "refresh", "Retail"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ,
-    )
-    try:
-        mstr_sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 1, timeout=90)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert (process.returncode, out) == (130, "")
-    assert "Stopping the load and closing the session" in err
-    assert "Traceback" not in err
-    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+    command = ["refresh", "Retail"]
+    assert_interruption_stops_the_load(command, number, mstr_sandbox, polls=1, folder=tmp_path)
     assert nothing_left(mstr_sandbox)
 
 

@@ -7,7 +7,6 @@ import io
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +16,11 @@ from typing import Any
 import needs
 import pytest
 from airflow.cli.cli_parser import get_parser
+from interruptions import assert_interruption_stops_the_load
 
+from airflow_provider_mstr.cli import probe
+from airflow_provider_mstr.rest.flow import Flow, Pause
+from airflow_provider_mstr.rest.session import Session
 from airflow_provider_mstr.sandbox import DEFAULT_WORLD, PublishFailure, Sandbox
 from airflow_provider_mstr.sandbox.world import REGION_CUBE, RETAIL, SALES_CUBE, TUTORIAL
 
@@ -336,30 +339,28 @@ def test_a_session_that_cannot_be_closed_is_reported(run: Run, mstr_sandbox: San
     assert ran.rows("Calls")["POST /api/auth/logout"].startswith("HTTP 403")
 
 
+def test_an_interruption_while_the_session_is_closed_keeps_the_report(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(session: Session) -> Flow[None]:
+        yield Pause(0.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(probe, "close_session", interrupted)
+    ran = run("Retail", "--yes")
+
+    assert (ran.status, "The session is not closed and will time out: interrupted" in ran.err) == (0, True)
+    assert "| end | every table is loaded" in ran.report
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 @pytest.mark.mstr_sandbox(publish_seconds=600)
 def test_an_interruption_stops_the_load_and_closes_the_session(
     number: signal.Signals, mstr_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow", "mstr", "probe", "Retail", "--yes"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ,
-        cwd=tmp_path,
-    )
-    try:
-        mstr_sandbox.wait_for(lambda report: report.requests.get("publish_status", 0) > 2, timeout=90)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert (process.returncode, out) == (130, "")
-    assert "Stopping the load and closing the session" in err
-    assert "Traceback" not in err
-    assert mstr_sandbox.report().publishes[0].state == "cancelled"
+    command = ["probe", "Retail", "--yes"]
+    assert_interruption_stops_the_load(command, number, mstr_sandbox, polls=2, folder=tmp_path)
     assert nothing_left(mstr_sandbox)
     assert "| end | the probe was interrupted |" in (tmp_path / "mstr-probe.md").read_text()
 
