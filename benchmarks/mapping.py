@@ -47,12 +47,12 @@ def main() -> None:
             deferred = time.monotonic() - began
             _await_polls(airflow, sandbox, number)
             waiting = list(_waiting(airflow, sandbox, options.seconds))
-            kept = list(_kept(airflow.home))
+            stored = list(_kept(airflow.home))
             began = time.monotonic()
             sandbox.finish_publishes()
             run = airflow.ended(MAPPED, run_id, LONGEST_STAGE)
             ended = time.monotonic() - began
-            kept += _left_behind(airflow.home)
+            stored += _left_behind(airflow.home)
         report = sandbox.report()
     done = sum(publish.state == "completed" for publish in report.publishes)
     if (run["state"], done, len(report.publishes)) != ("success", number, number) or report.open_sessions:
@@ -67,7 +67,7 @@ def main() -> None:
         ("from the end of all publishes to the run's, s", ended),
     )
     show(f"{number:,} mapped refreshes in one run", ("what", "figure"), stages)
-    show("What each of them stores", ("what", "bytes on average", "bytes at most"), kept)
+    show("What each of them stores", ("what", "bytes on average", "bytes at most"), stored)
 
 
 def _environment(home: str, sandbox: Sandbox, number: int) -> dict[str, str]:

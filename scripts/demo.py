@@ -78,7 +78,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home, Sandbox(Settings(publish_seconds=PUBLISH_SECONDS)) as sandbox:
         console.print("\n[bold]A DAG refreshes the data model Retail[/]")
         console.print(f"  DAG      example_dags/example_refresh_in_one_task.py ({DAG_ID})")
-        console.print(f"  Server   {sandbox.url}, a sandbox that stands in for Strategy")
+        console.print(f"  Server   {sandbox.url}, a sandbox that simulates a Strategy server")
         console.print("  Airflow  new, in a temporary folder; its setup takes 10 to 30 seconds ...\n")
         has_succeeded = run_dag(home, sandbox.airflow_connection())
         report = sandbox.report()

@@ -115,7 +115,7 @@ def guide(url: str, sandbox: Sandbox) -> str:
     no_answer = {"call": "any", "kind": "status", "status": 503, "times": 30}
     repaired = {"publish_failure": None, "publish_seconds": PUBLISH_SECONDS}
     return f"""
-Airflow is at {url}, without a login. It refreshes a sandbox, which stands in for a Strategy server.
+Airflow is at {url}, without a login. It refreshes a sandbox, which simulates a Strategy server.
 
 CLICK
   All refreshes, in the menu Browse

@@ -31,7 +31,7 @@ FORMS: dict[str, Form] = {
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 around = st.binary(max_size=8)
-# Of a short secret, base64 leaves too little to tell it from other text.
+# Of a short secret, base64 leaves too few characters to distinguish it from other text.
 secrets = st.text(string.ascii_letters + string.digits + "/+?=~ \u00e4\u20ac\U0001f511", min_size=12)
 
 

@@ -69,7 +69,7 @@ def assert_load_is_stopped(airflow: Standalone, sandbox: Sandbox, dag_id: str, r
 
 
 def forms(name: str) -> list[Any]:
-    # In steps, the teardown stops the load where no trigger is told to.
+    # In steps, the teardown stops the load if Airflow does not notify the trigger.
     one, steps = of_both_forms(name)
     return [pytest.param(one, marks=needs.ON_KILL), steps]
 

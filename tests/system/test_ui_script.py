@@ -18,6 +18,8 @@ import pytest
 import requests
 from deployment import free_port
 
+from airflow_provider_mstr.sandbox.world import RETAIL
+
 pytestmark = [needs.RENDERED_IN_LISTS, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +73,14 @@ def test_all_dags_are_ready_to_run(url: str) -> None:
     dags = {dag["dag_id"]: dag["is_paused"] for dag in api(url, "dags")["dags"]}
     assert {"mstr_refresh_in_one_task", "demo_fast", "demo_slow", "demo_stale", "demo_failing"} <= dags.keys()
     assert not any(dags.values())
+
+
+def test_a_refresh_by_id_has_the_name_among_its_rendered_fields(url: str) -> None:
+    refresh = api(url, "dags/demo_fast/dagRuns/history_1/taskInstances/refresh")
+    assert (refresh["rendered_fields"]["data_model_id"], refresh["rendered_fields"]["data_model"]) == (
+        RETAIL.id,
+        RETAIL.name,
+    )
 
 
 def test_the_page_shows_a_failing_a_stale_and_a_fast_model(url: str, chromium: str) -> None:
